@@ -1,0 +1,27 @@
+/**
+ * The stable `type` of every failure a workflow can end with. Users match on these; docs/errors.md explains each, and a
+ * test checks that the two agree. `retryable` is false only where no retry could ever help.
+ */
+export const failures = {
+  LandingFileMissing: { retryable: false, means: 'a required landing file is not in the data directory' },
+  LandingFileEmpty: { retryable: false, means: 'a landing file has no header, or a header and no row' },
+  LandingFileHeader: { retryable: false, means: 'a landing file has an unknown, missing or swapped column' },
+  LandingFileEncoding: { retryable: false, means: 'a landing file is not UTF-8' },
+  LandingFileChanged: { retryable: true, means: 'a landing file changed between its check and its upload' },
+  UploadIncomplete: { retryable: true, means: 'an object in the landing bucket is not the file that was sent' },
+  SparkJobFailed: { retryable: true, means: 'a Spark job ended with an error that a retry may heal' },
+  SparkBadParameters: { retryable: false, means: 'a Spark job was called with parameters it does not take' },
+  SparkBrokenContract: { retryable: false, means: 'the data a Spark job read breaks the contract of its table' },
+  SparkResultInvalid: { retryable: false, means: 'the result document of a Spark job does not fit its schema' },
+  ReconciliationFailed: { retryable: false, means: 'rows in a file are not the rows in bronze plus quarantine' },
+  SnapshotInvalid: { retryable: false, means: 'a serving snapshot does not match its manifest' },
+  PublicationConflict: { retryable: true, means: 'another publication moved the pointer at the same moment' },
+} as const satisfies Record<string, { readonly retryable: boolean; readonly means: string }>;
+
+/** The stable type of a failure. */
+export type FailureType = keyof typeof failures;
+
+/** The types that Temporal must not retry. */
+export const nonRetryableFailureTypes: readonly FailureType[] = (Object.keys(failures) as FailureType[]).filter(
+  (type) => !failures[type].retryable,
+);

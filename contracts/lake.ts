@@ -1,0 +1,54 @@
+import lakeJson from './lake.json' with { type: 'json' };
+
+/** The type of a lake column, in the words of Spark's simple types. */
+export type ColumnType = 'string' | 'int' | 'long' | 'double' | 'date' | 'timestamp';
+
+/** One column of a table; `required` means never null, `allowed` lists the only values. */
+export interface Column {
+  readonly name: string;
+  readonly type: ColumnType;
+  readonly required?: boolean;
+  readonly allowed?: readonly string[];
+  readonly unit?: string;
+  readonly note?: string;
+}
+
+/** One Delta table at `data/<layer>/<name>`, with its grain and key. */
+export interface LakeTable {
+  readonly layer: 'bronze' | 'silver' | 'gold';
+  readonly name: string;
+  readonly grain: string;
+  readonly key: readonly string[];
+  readonly columns: readonly Column[];
+  readonly partitionBy: readonly string[];
+  readonly statsColumns: readonly string[];
+}
+
+/** One kind of landing file: which table it feeds, how its name looks, and its header in order. */
+export interface Dataset {
+  readonly table: string;
+  readonly filePattern: string;
+  readonly columns: readonly string[];
+  readonly required: boolean;
+  /** Line breaks inside quotes may occur (dim_* files only); event files hold one event a line. */
+  readonly multiLine: boolean;
+}
+
+/** The lake's layout, the same document that the Spark jobs read. */
+export const lake = lakeJson as {
+  readonly buckets: { readonly landing: string; readonly data: string; readonly serving: string };
+  readonly prefixes: {
+    readonly historical: string;
+    readonly weekly: string;
+    readonly control: string;
+    readonly snapshots: string;
+    readonly pointer: string;
+  };
+  readonly datasets: readonly Dataset[];
+  readonly tables: readonly LakeTable[];
+};
+
+/** The dataset whose file pattern fits this base name, or undefined for a file that no table is fed from. */
+export function datasetOfFile(fileName: string): Dataset | undefined {
+  return lake.datasets.find((dataset) => new RegExp(dataset.filePattern).test(fileName));
+}

@@ -1,0 +1,28 @@
+/** What the warm Spark is doing for a run, as the job reports it. */
+export interface SparkProgress {
+  readonly job: string;
+  /** The step of the job, in its own words: 'bronze/fact_listening_events'. */
+  readonly step: string;
+  readonly tasksDone: number;
+  readonly tasksTotal: number;
+}
+
+/** The answer of every workflow's `progress` query. */
+export interface RunProgress {
+  readonly stage: string;
+  readonly files: { readonly done: number; readonly total: number };
+  /** Bytes of landing files uploaded so far, of all that this run has to upload. */
+  readonly uploadBytes: { readonly done: number; readonly total: number };
+  /** Data rows: found in the files, and already in bronze or quarantine. */
+  readonly rows: { readonly inFiles: number; readonly loaded: number };
+  readonly spark?: SparkProgress;
+}
+
+/** What an activity reports to the run it works for; merged into RunProgress. */
+export type ProgressReport =
+  | { readonly kind: 'uploaded'; readonly file: string; readonly bytes: number }
+  | { readonly kind: 'spark'; readonly spark: SparkProgress };
+
+/** Names of the messages, so that clients need not import workflow code. */
+export const progressQueryName = 'progress';
+export const progressSignalName = 'reportProgress';

@@ -1,0 +1,54 @@
+import { z } from 'zod';
+
+/** The event shapes on Kafka. `schema_version` grows only with a change that an older reader could not take. */
+
+const id = z.string().trim().min(1).max(200);
+const isoTimestamp = z.iso.datetime({ offset: true });
+
+/** What a client may post: one listen; a missing event_id is made by the API. */
+export const listeningEventInput = z.strictObject({
+  event_id: id.optional(),
+  user_id: id,
+  track_id: id,
+  event_type: z.enum(['complete_listen', 'like', 'skip']),
+  timestamp: isoTimestamp.optional(),
+});
+
+/** Topic user_listening_history, keyed by user_id. */
+export const listeningEvent = z.object({
+  schema_version: z.literal(1),
+  event_id: id,
+  user_id: id,
+  track_id: id,
+  event_type: z.enum(['complete_listen', 'like', 'skip']),
+  timestamp: isoTimestamp,
+  received_at: isoTimestamp,
+});
+
+/** Topic music_recommendations, keyed by user_id: one per answer of GET /recommendations/:userId. */
+export const recommendationEvent = z.object({
+  schema_version: z.literal(1),
+  event_id: id,
+  user_id: id,
+  tier: z.enum(['personal', 'cold_start', 'trending']),
+  model_version: z.string(),
+  track_ids: z.array(z.string()),
+  served_at: isoTimestamp,
+});
+
+/** Topic pipeline_events: a step of a run, or a publication. */
+export const pipelineEvent = z.object({
+  schema_version: z.literal(1),
+  event_id: id,
+  workflow_id: z.string(),
+  run_id: z.string(),
+  workflow_type: z.string(),
+  stage: z.string(),
+  details: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
+  at: isoTimestamp,
+});
+
+export type ListeningEventInput = z.infer<typeof listeningEventInput>;
+export type ListeningEvent = z.infer<typeof listeningEvent>;
+export type RecommendationEvent = z.infer<typeof recommendationEvent>;
+export type PipelineEvent = z.infer<typeof pipelineEvent>;

@@ -1,0 +1,120 @@
+import { z } from 'zod';
+
+/**
+ * What TypeScript and a Spark job say to one another: one JSON document of parameters in, one result document out.
+ * The jobs live in spark-submit/jobs/<job>.py. No secret is ever a parameter.
+ */
+
+const runKey = z.string().min(1).describe('the unit of work; Delta transaction ids are made of it');
+const lakeUri = z.string().describe('folder of the layers, e.g. s3a://data');
+const isoTime = z.string().describe('ISO 8601, UTC; the only clock a job knows');
+const tableVersion = z.object({ table: z.string(), version: z.number().int(), rows: z.number().int() });
+const seconds = z.record(z.string(), z.number()).describe('wall-clock seconds by step');
+
+/** One landing file to bring into bronze, with the Delta transaction id of its content. */
+export const bronzeFile = z.object({
+  file: z.string(),
+  table: z.string(),
+  uri: z.string(),
+  key: z.string(),
+  rows: z.number().int().describe('data rows counted while the file was checked'),
+});
+
+export const loadBronzeParams = z.object({
+  runKey,
+  lakeUri,
+  ingestedAt: isoTime,
+  files: z.array(bronzeFile).min(1),
+});
+
+export const loadBronzeResult = z.object({
+  job: z.literal('load_bronze'),
+  runKey: z.string(),
+  files: z.array(
+    z.object({
+      file: z.string(),
+      table: z.string(),
+      bronze: z.number().int().describe('rows of the table with this _source_file, read back after the commit'),
+      quarantined: z.number().int().describe('rows of quarantine/<table> with this source_file, read back'),
+      reasons: z.record(z.string(), z.number().int()).describe('refused rows by reason'),
+      tableVersion: z.number().int(),
+    }),
+  ),
+  tables: z.array(tableVersion),
+  seconds,
+});
+
+export const buildSilverParams = z.object({
+  runKey,
+  lakeUri,
+  weekEndsOn: z.enum(['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday']),
+});
+
+export const buildSilverResult = z.object({
+  job: z.literal('build_silver'),
+  runKey: z.string(),
+  tables: z.array(tableVersion),
+  duplicatesDropped: z.number().int(),
+  lastWeekEnd: z.string().nullable(),
+  seconds,
+});
+
+export const buildGoldParams = z.object({
+  runKey,
+  lakeUri,
+  modelVersion: z.string(),
+  recommendationsPerUser: z.number().int().positive(),
+  seed: z.number().int(),
+});
+
+export const buildGoldResult = z.object({
+  job: z.literal('build_gold'),
+  runKey: z.string(),
+  modelVersion: z.string(),
+  tables: z.array(tableVersion),
+  users: z.number().int(),
+  recommendations: z.number().int(),
+  seconds,
+});
+
+export const exportSnapshotParams = z.object({
+  runKey,
+  lakeUri,
+  /** Folder of this snapshot, e.g. s3a://serving/snapshots/<modelVersion>. */
+  snapshotUri: z.string(),
+  modelVersion: z.string(),
+  generatedAt: isoTime,
+  shards: z.number().int().positive(),
+});
+
+export const exportSnapshotResult = z.object({
+  job: z.literal('export_snapshot'),
+  runKey: z.string(),
+  manifestKey: z.string().describe('key of the manifest in the serving bucket'),
+  manifestSha256: z.string(),
+  users: z.number().int(),
+  recommendations: z.number().int(),
+  sizeBytes: z.number().int(),
+  seconds,
+});
+
+/** Every Spark job by name: the schema of what it takes and of what it answers. */
+export const sparkJobs = {
+  load_bronze: { params: loadBronzeParams, result: loadBronzeResult },
+  build_silver: { params: buildSilverParams, result: buildSilverResult },
+  build_gold: { params: buildGoldParams, result: buildGoldResult },
+  export_snapshot: { params: exportSnapshotParams, result: exportSnapshotResult },
+} as const;
+
+export type SparkJobName = keyof typeof sparkJobs;
+export type SparkJobParams<Job extends SparkJobName> = z.infer<(typeof sparkJobs)[Job]['params']>;
+export type SparkJobResult<Job extends SparkJobName> = z.infer<(typeof sparkJobs)[Job]['result']>;
+
+/** A line a job prints on stdout while it works. */
+export const sparkProgressLine = z.object({
+  segue: z.literal('progress'),
+  job: z.string(),
+  step: z.string(),
+  tasksDone: z.number().int(),
+  tasksTotal: z.number().int(),
+});

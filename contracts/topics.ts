@@ -1,0 +1,20 @@
+import topicsJson from './topics.json' with { type: 'json' };
+
+/** One Kafka topic of the product; made by the stack (or by the operator of a cluster) before anything starts. */
+export interface Topic {
+  readonly name: string;
+  readonly partitions: number;
+  /** How long Kafka keeps a record, in milliseconds. */
+  readonly retentionMs: number;
+  readonly holds: string;
+}
+
+/** Every topic, the same document that the Spark side reads. */
+export const topics: readonly Topic[] = topicsJson;
+
+/** The topics by what they carry. */
+export const topicNames = {
+  listens: 'user_listening_history',
+  recommendations: 'music_recommendations',
+  pipeline: 'pipeline_events',
+} as const;
