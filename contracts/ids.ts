@@ -22,6 +22,10 @@ export function writeLockId(lock: WriteLockName): string {
 }
 
 /** The Delta transaction id of one landing file's content in bronze: the same content is committed once. */
-export function bronzeFileKey(file: { readonly file: string; readonly sha256: string; readonly generation: number }): string {
+export function bronzeFileKey(file: {
+  readonly file: string;
+  readonly sha256: string;
+  readonly generation: number;
+}): string {
   return `initial-load/${file.file}/${file.sha256}/${file.generation}`;
 }

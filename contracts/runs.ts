@@ -20,7 +20,12 @@ export interface InitialDataLoadResult {
   readonly files: readonly FileSummary[];
   readonly rows: { readonly inFiles: number; readonly bronze: number; readonly quarantined: number };
   readonly uploadedBytes: number;
-  readonly seconds: { readonly check: number; readonly upload: number; readonly bronze: number; readonly refresh: number };
+  readonly seconds: {
+    readonly check: number;
+    readonly upload: number;
+    readonly bronze: number;
+    readonly refresh: number;
+  };
   readonly refresh?: RefreshResult;
 }
 

@@ -1,0 +1,15 @@
+import { pino, type Logger } from 'pino';
+
+export type { Logger };
+
+/** A JSON logger for one process; secrets that reach a log line by mistake are struck out. */
+export function createLogger(options: { readonly name: string; readonly level: string }): Logger {
+  return pino({
+    name: options.name,
+    level: options.level,
+    redact: {
+      paths: ['req.headers.authorization', '*.authorization', '*.secretKey', '*.accessKey', '*.token'],
+      censor: '[redacted]',
+    },
+  });
+}

@@ -1,0 +1,152 @@
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { Transform, type Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { pipeline } from 'node:stream/promises';
+import { Client, S3Error } from 'minio';
+
+/** An object as the store describes it. `etag` changes with the content; `metadata` keys are lower case. */
+export interface ObjectInfo {
+  readonly sizeBytes: number;
+  readonly etag: string;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** On what condition a write may happen: only if nothing is there, or only over the version with this etag. */
+export type WriteCondition = { readonly ifAbsent: true } | { readonly ifEtag: string };
+
+/** A write whose condition did not hold: somebody else wrote first. Nothing was changed. */
+export class ConditionFailed extends Error {
+  override readonly name = 'ConditionFailed';
+}
+
+/** The few things we ask of an S3 store. */
+export interface ObjectStore {
+  /** What is at this key, or undefined. */
+  head(bucket: string, key: string): Promise<ObjectInfo | undefined>;
+  /** The whole object (for small ones and snapshot shards), or undefined. */
+  get(bucket: string, key: string): Promise<{ readonly body: Buffer; readonly etag: string } | undefined>;
+  /** Writes a small object at once; throws ConditionFailed when the condition does not hold. */
+  put(
+    bucket: string,
+    key: string,
+    body: string | Buffer,
+    condition?: WriteCondition,
+  ): Promise<{ readonly etag: string }>;
+  /** Streams a file up in checksummed parts; visible only when whole, so a repeated upload is harmless. */
+  uploadFile(upload: FileUpload): Promise<void>;
+  /** Keys under a prefix, one level or all of them. */
+  list(bucket: string, prefix: string): Promise<readonly string[]>;
+}
+
+/** One file on its way up. */
+export interface FileUpload {
+  readonly bucket: string;
+  readonly key: string;
+  readonly path: string;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly onBytes?: (bytes: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** Where the store is and who we are there. */
+export interface ObjectStoreOptions {
+  readonly endpoint: string;
+  readonly region: string;
+  readonly accessKey: string;
+  readonly secretKey: string;
+}
+
+/** The S3 store through the `minio` client. Over plain http each part carries a SHA-256 that the server checks. */
+export function createObjectStore(options: ObjectStoreOptions): ObjectStore {
+  const url = new URL(options.endpoint);
+  const client = new Client({
+    endPoint: url.hostname,
+    port: url.port ? Number(url.port) : url.protocol === 'https:' ? 443 : 80,
+    useSSL: url.protocol === 'https:',
+    region: options.region,
+    accessKey: options.accessKey,
+    secretKey: options.secretKey,
+    partSize: 16 * 1024 * 1024,
+  });
+  return {
+    head: (bucket, key) => orUndefined(() => head(client, bucket, key)),
+    get: (bucket, key) => orUndefined(() => get(client, bucket, key)),
+    put: (bucket, key, body, condition) => put(client, { bucket, key, body, condition }),
+    uploadFile: (upload) => uploadFile(client, upload),
+    list: (bucket, prefix) => list(client, bucket, prefix),
+  };
+}
+
+async function head(client: Client, bucket: string, key: string): Promise<ObjectInfo> {
+  const info = await client.statObject(bucket, key);
+  const metadata = Object.fromEntries(
+    Object.entries(info.metaData as Record<string, string>).map(([name, value]) => [name.toLowerCase(), value]),
+  );
+  return { sizeBytes: info.size, etag: info.etag, metadata };
+}
+
+async function get(client: Client, bucket: string, key: string): Promise<{ body: Buffer; etag: string }> {
+  const stream = await client.getObject(bucket, key);
+  const etag = (stream as Readable & { headers?: { etag?: string } }).headers?.etag ?? '';
+  return { body: await buffer(stream), etag: etag.replaceAll('"', '') };
+}
+
+interface SmallWrite {
+  readonly bucket: string;
+  readonly key: string;
+  readonly body: string | Buffer;
+  readonly condition: WriteCondition | undefined;
+}
+
+async function put(client: Client, write: SmallWrite): Promise<{ etag: string }> {
+  const { bucket, key, condition } = write;
+  const body = Buffer.from(write.body);
+  try {
+    const { etag } = await client.putObject(bucket, key, body, body.length, conditionHeaders(condition));
+    return { etag };
+  } catch (cause) {
+    if (!isConditionFailure(cause)) throw cause;
+    throw new ConditionFailed(`${bucket}/${key} was written by somebody else first`, { cause });
+  }
+}
+
+function conditionHeaders(condition: WriteCondition | undefined): Record<string, string> {
+  if (condition === undefined) return {};
+  return 'ifAbsent' in condition ? { 'If-None-Match': '*' } : { 'If-Match': condition.ifEtag };
+}
+
+async function uploadFile(client: Client, upload: FileUpload): Promise<void> {
+  const { size } = await stat(upload.path);
+  const counted = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      upload.onBytes?.(chunk.length);
+      done(null, chunk);
+    },
+  });
+  const source = createReadStream(upload.path, { highWaterMark: 1024 * 1024 });
+  const reading = pipeline(source, counted, upload.signal ? { signal: upload.signal } : {});
+  const sending = client.putObject(upload.bucket, upload.key, counted, size, { ...upload.metadata });
+  await Promise.all([reading, sending]);
+}
+
+async function list(client: Client, bucket: string, prefix: string): Promise<string[]> {
+  const keys: string[] = [];
+  for await (const item of client.listObjectsV2(bucket, prefix, true)) {
+    keys.push((item as { name: string }).name);
+  }
+  return keys;
+}
+
+async function orUndefined<T>(read: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await read();
+  } catch (error) {
+    if (error instanceof S3Error && ['NotFound', 'NoSuchKey'].includes(error.code ?? '')) return undefined;
+    throw error;
+  }
+}
+
+function isConditionFailure(error: unknown): boolean {
+  return error instanceof S3Error && ['PreconditionFailed', 'ConditionalRequestConflict'].includes(error.code ?? '');
+}
