@@ -29,3 +29,9 @@ export function bronzeFileKey(file: {
 }): string {
   return `initial-load/${file.file}/${file.sha256}/${file.generation}`;
 }
+
+/** The version of the model a run trains: sorts by time, unique by run, the same in every retry and replay. */
+export function modelVersionOf(run: { readonly runId: string; readonly startedAt: Date }): string {
+  const time = run.startedAt.toISOString().slice(0, 19).replaceAll(/[-:]/g, '');
+  return `als-${time}-${run.runId.slice(0, 8)}`;
+}

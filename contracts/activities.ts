@@ -1,0 +1,151 @@
+import type { FileSummary, TableVersion } from './runs.ts';
+
+/** A landing file as found in the data directory. */
+export interface LandingFile {
+  /** Base name: the `_source_file` of its rows. */
+  readonly file: string;
+  readonly table: string;
+  readonly sizeBytes: number;
+}
+
+/** A landing file that was read through once and is fit to load. */
+export interface CheckedFile extends LandingFile {
+  readonly sha256: string;
+  /** Data rows: header and blank lines left out. */
+  readonly rows: number;
+}
+
+/** What bronze holds of one landing file, as the load ledger says. */
+export interface LoadedFile {
+  readonly file: string;
+  readonly table: string;
+  readonly sha256: string;
+  /** Grows by one each time a file of this name comes with other content. */
+  readonly generation: number;
+  readonly rows: number;
+  readonly bronze: number;
+  readonly quarantined: number;
+  readonly tableVersion: number;
+  readonly loadedAt: string;
+}
+
+/** One checked file and whether its content still has to go into bronze. */
+export interface PlannedFile extends CheckedFile {
+  readonly action: 'load' | 'unchanged';
+  readonly generation: number;
+  /** What the ledger says of it, for an unchanged file. */
+  readonly loaded?: LoadedFile;
+}
+
+/** Reading and uploading the landing files. */
+export interface LandingActivities {
+  /**
+   * Lists the landing files of the data directory, in a fixed order. Fails with LandingFileMissing when a required one is
+   * not there. Reads only; safe to repeat.
+   */
+  discoverLandingFiles(): Promise<readonly LandingFile[]>;
+
+  /**
+   * Reads one file through: header, encoding, rows, content hash. Fails with LandingFileHeader, LandingFileEncoding or
+   * LandingFileEmpty, naming the file, what was expected and what was found. Reads only; safe to repeat.
+   */
+  checkLandingFile(file: LandingFile): Promise<CheckedFile>;
+
+  /**
+   * Streams one checked file into the landing bucket, unless an object with the same content is there. An object appears
+   * only when whole, so a repeat after a crash is harmless. Answers the bytes sent.
+   */
+  uploadLandingFile(file: CheckedFile): Promise<{ readonly sentBytes: number }>;
+}
+
+/** The load ledger: one object per landing file under the control prefix. */
+export interface LoadLedgerActivities {
+  /** Compares checked files with the ledger and with the tables' logs. Reads only. */
+  planBronzeLoad(files: readonly CheckedFile[]): Promise<readonly PlannedFile[]>;
+
+  /**
+   * Compares rows in each file with rows in bronze and quarantine; fails with ReconciliationFailed, naming every file that
+   * differs. When all agree, writes the ledger. Writing the same again changes nothing.
+   */
+  reconcileBronze(input: {
+    readonly planned: readonly PlannedFile[];
+    readonly result: LoadBronzeSummary;
+  }): Promise<readonly FileSummary[]>;
+}
+
+/** What the load_bronze job counted, as far as the workflow passes it on. */
+export interface LoadBronzeSummary {
+  readonly files: readonly {
+    readonly file: string;
+    readonly bronze: number;
+    readonly quarantined: number;
+    readonly tableVersion: number;
+  }[];
+}
+
+/**
+ * The Spark jobs. Each is one run of spark-submit/jobs/<job>.py; its Delta commits carry the run key as transaction id, so
+ * a repeat of the same unit of work commits nothing twice. All heartbeat, report progress to the run, and stop Spark when
+ * cancelled. Fail with SparkJobFailed (retryable), SparkBadParameters, SparkBrokenContract or SparkResultInvalid.
+ */
+export interface SparkActivities {
+  loadBronze(input: { readonly files: readonly PlannedFile[]; readonly runKey: string }): Promise<LoadBronzeSummary>;
+  buildSilver(input: { readonly runKey: string }): Promise<{ readonly tables: readonly TableVersion[] }>;
+  buildGold(input: { readonly runKey: string; readonly modelVersion: string }): Promise<{
+    readonly tables: readonly TableVersion[];
+    readonly users: number;
+    readonly recommendations: number;
+  }>;
+  exportSnapshot(input: {
+    readonly runKey: string;
+    readonly modelVersion: string;
+    readonly generatedAt: string;
+  }): Promise<ExportedSnapshot>;
+}
+
+/** A snapshot that lies whole in the serving bucket but is not served yet. */
+export interface ExportedSnapshot {
+  readonly modelVersion: string;
+  readonly manifestKey: string;
+  readonly manifestSha256: string;
+}
+
+/** What is served, and from which inputs it was made. */
+export interface PublishedSnapshot {
+  readonly modelVersion: string;
+  readonly inputs: string;
+  readonly users: number;
+  readonly recommendations: number;
+}
+
+/** Publishing serving snapshots. */
+export interface PublicationActivities {
+  /**
+   * The fingerprint of what a refresh would read (bronze table versions, the jobs' code) and what is served now.
+   * Reads only.
+   */
+  describeRefresh(): Promise<{ readonly inputs: string; readonly published?: PublishedSnapshot }>;
+
+  /**
+   * Checks the exported snapshot against its manifest and moves the pointer to it with a conditional write. Fails with
+   * SnapshotInvalid; with PublicationConflict when somebody else moved the pointer meanwhile. Publishing what is served
+   * already changes nothing.
+   */
+  publishSnapshot(input: { readonly snapshot: ExportedSnapshot; readonly inputs: string }): Promise<void>;
+}
+
+/** One step of a run for whoever watches. */
+export interface Announcement {
+  readonly stage: string;
+  readonly details: Readonly<Record<string, string | number | boolean | null>>;
+}
+
+/** Telling whoever watches, by Kafka. */
+export interface AnnouncementActivities {
+  /** Sends one record to `pipeline_events`; its id is made of run and stage, so a repeat is recognisable. */
+  announce(announcement: Announcement): Promise<void>;
+}
+
+/** Every activity, as the worker registers them. */
+export interface Activities
+  extends LandingActivities, LoadLedgerActivities, SparkActivities, PublicationActivities, AnnouncementActivities {}

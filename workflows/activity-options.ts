@@ -1,0 +1,34 @@
+import { ActivityCancellationType, type ActivityOptions } from '@temporalio/workflow';
+import { nonRetryableFailureTypes } from '../contracts/failures.ts';
+
+const nonRetryableErrorTypes = [...nonRetryableFailureTypes];
+
+/** Small reads and writes: seconds each, retried until the service is back. */
+export const quick: ActivityOptions = {
+  startToCloseTimeout: '1 minute',
+  retry: { initialInterval: '1 second', maximumInterval: '30 seconds', nonRetryableErrorTypes },
+};
+
+/** Reading or sending whole files: may take long, tells that it lives. */
+export const fileTransfer: ActivityOptions = {
+  startToCloseTimeout: '2 hours',
+  heartbeatTimeout: '20 seconds',
+  retry: { initialInterval: '1 second', maximumInterval: '1 minute', nonRetryableErrorTypes },
+};
+
+/**
+ * Spark jobs: long, heartbeating, and given up after a few tries because each costs a cluster's time. A cancelled run waits
+ * until Spark has really stopped, so that its write lock is not let go while a job still writes.
+ */
+export const sparkJob: ActivityOptions = {
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  startToCloseTimeout: '12 hours',
+  heartbeatTimeout: '20 seconds',
+  retry: { initialInterval: '5 seconds', maximumInterval: '2 minutes', maximumAttempts: 5, nonRetryableErrorTypes },
+};
+
+/** Telling who watches: worth a few tries, never worth failing a run. */
+export const announcement: ActivityOptions = {
+  startToCloseTimeout: '15 seconds',
+  retry: { maximumAttempts: 2 },
+};

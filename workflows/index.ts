@@ -1,0 +1,4 @@
+/** Every workflow type the worker serves; the name here is the name on the command line. */
+export { initialDataLoad } from './initial-data-load.ts';
+export { refreshRecommendations } from './refresh-recommendations.ts';
+export { holdWriteLock } from './write-lock.ts';

@@ -1,0 +1,123 @@
+import { log, proxyActivities, workflowInfo } from '@temporalio/workflow';
+import type {
+  CheckedFile,
+  LandingActivities,
+  LoadLedgerActivities,
+  PlannedFile,
+  SparkActivities,
+} from '../contracts/activities.ts';
+import type { FileSummary, InitialDataLoadInput, InitialDataLoadResult } from '../contracts/runs.ts';
+import { fileTransfer, quick, sparkJob } from './activity-options.ts';
+import { announce } from './announce.ts';
+import { trackProgress, type ProgressTracker } from './progress.ts';
+import { refresh } from './refresh-recommendations.ts';
+import { secondsSince } from './seconds.ts';
+import { withWriteLock } from './write-lock.ts';
+
+const { discoverLandingFiles } = proxyActivities<LandingActivities>(quick);
+const { checkLandingFile, uploadLandingFile } = proxyActivities<LandingActivities>(fileTransfer);
+const { planBronzeLoad, reconcileBronze } = proxyActivities<LoadLedgerActivities>(quick);
+const { loadBronze } = proxyActivities<SparkActivities>(sparkJob);
+
+/**
+ * Brings every landing file into bronze exactly once and refreshes the recommendations. Nothing moves before every file is
+ * checked. Running it again, or twice at once, changes nothing: objects and rows are recognised by their content.
+ */
+export async function initialDataLoad(input: InitialDataLoadInput = {}): Promise<InitialDataLoadResult> {
+  const progress = trackProgress();
+  const startedAt = Date.now();
+  const checked = await checkFiles(progress);
+  const checkSeconds = secondsSince(startedAt);
+
+  const load = await withWriteLock('bronze', () => loadIntoBronze(progress, checked));
+
+  const refreshStartedAt = Date.now();
+  const refreshed = input.refresh === false ? undefined : await refresh(progress, {});
+  progress.enter('done');
+  return {
+    files: load.files,
+    rows: totals(load.files),
+    uploadedBytes: load.uploadedBytes,
+    seconds: { check: checkSeconds, ...load.seconds, refresh: secondsSince(refreshStartedAt) },
+    ...(refreshed && { refresh: refreshed }),
+  };
+}
+
+async function checkFiles(progress: ProgressTracker): Promise<readonly CheckedFile[]> {
+  progress.enter('checking files');
+  const found = await discoverLandingFiles();
+  progress.update({ files: { done: 0, total: found.length } });
+  const checked = await Promise.all(
+    found.map((file) => checkLandingFile.executeWithOptions({ summary: file.file }, [file])),
+  );
+  progress.update({ rows: { inFiles: sum(checked, (file) => file.rows), loaded: 0 } });
+  return checked;
+}
+
+interface BronzeLoad {
+  readonly files: readonly FileSummary[];
+  readonly uploadedBytes: number;
+  readonly seconds: { readonly upload: number; readonly bronze: number };
+}
+
+async function loadIntoBronze(progress: ProgressTracker, checked: readonly CheckedFile[]): Promise<BronzeLoad> {
+  const uploadStartedAt = Date.now();
+  const uploadedBytes = await uploadFiles(progress, checked);
+  const upload = secondsSince(uploadStartedAt);
+
+  const bronzeStartedAt = Date.now();
+  const files = await writeBronze(progress, checked);
+  log.info('bronze loaded', { ...totals(files) });
+  return { files, uploadedBytes, seconds: { upload, bronze: secondsSince(bronzeStartedAt) } };
+}
+
+async function uploadFiles(progress: ProgressTracker, files: readonly CheckedFile[]): Promise<number> {
+  progress.enter('uploading');
+  progress.update({ uploadBytes: { done: 0, total: sum(files, (file) => file.sizeBytes) } });
+  let done = 0;
+  const sent = await Promise.all(
+    files.map(async (file) => {
+      const { sentBytes } = await uploadLandingFile.executeWithOptions({ summary: file.file }, [file]);
+      progress.update({ files: { done: ++done, total: files.length } });
+      return sentBytes;
+    }),
+  );
+  await announce({ stage: 'uploaded', details: { files: files.length } });
+  return sum(sent, (bytes) => bytes);
+}
+
+async function writeBronze(
+  progress: ProgressTracker,
+  checked: readonly CheckedFile[],
+): Promise<readonly FileSummary[]> {
+  progress.enter('loading bronze');
+  const planned = await planBronzeLoad(checked);
+  const toLoad = planned.filter((file) => file.action === 'load');
+  const result = toLoad.length > 0 ? await runLoadJob(toLoad) : { files: [] };
+
+  progress.enter('reconciling');
+  const files = await reconcileBronze({ planned, result });
+  progress.update({
+    rows: { inFiles: totals(files).inFiles, loaded: totals(files).bronze + totals(files).quarantined },
+  });
+  await announce({ stage: 'bronze loaded', details: { ...totals(files) } });
+  return files;
+}
+
+function runLoadJob(files: readonly PlannedFile[]): ReturnType<SparkActivities['loadBronze']> {
+  const { workflowId, runId } = workflowInfo();
+  const input = { files, runKey: `${workflowId}/${runId}` };
+  return loadBronze.executeWithOptions({ summary: `${files.length} file(s) into bronze` }, [input]);
+}
+
+function totals(files: readonly FileSummary[]): InitialDataLoadResult['rows'] {
+  return {
+    inFiles: sum(files, (file) => file.rows),
+    bronze: sum(files, (file) => file.bronze),
+    quarantined: sum(files, (file) => file.quarantined),
+  };
+}
+
+function sum<Item>(items: readonly Item[], of: (item: Item) => number): number {
+  return items.reduce((total, item) => total + of(item), 0);
+}

@@ -1,0 +1,53 @@
+import { defineQuery, defineSignal, setCurrentDetails, setHandler } from '@temporalio/workflow';
+import { progressQueryName, progressSignalName, type ProgressReport, type RunProgress } from '../contracts/progress.ts';
+
+/** Where a run stands; answered from memory, at any time. */
+export const progressQuery = defineQuery<RunProgress>(progressQueryName);
+
+/** What an activity tells the run it works for. */
+export const reportProgressSignal = defineSignal<[ProgressReport]>(progressSignalName);
+
+/** The progress of one run: told by the workflow step by step, and by its activities through signals. */
+export interface ProgressTracker {
+  /** Names what the run does now, for the query and for the Web UI's current details. */
+  enter(stage: string): void;
+  update(change: Partial<RunProgress>): void;
+}
+
+/** Sets the `progress` query and the signal that feeds it; call before the first await. */
+export function trackProgress(): ProgressTracker {
+  let progress: RunProgress = {
+    stage: 'starting',
+    files: { done: 0, total: 0 },
+    uploadBytes: { done: 0, total: 0 },
+    rows: { inFiles: 0, loaded: 0 },
+  };
+  const uploaded = new Map<string, number>();
+  const change = (next: RunProgress): void => {
+    progress = next;
+    setCurrentDetails(describe(progress));
+  };
+
+  setHandler(progressQuery, () => progress);
+  setHandler(reportProgressSignal, (report) => {
+    if (report.kind === 'spark') return change({ ...progress, spark: report.spark });
+    uploaded.set(report.file, report.bytes);
+    const done = [...uploaded.values()].reduce((sum, bytes) => sum + bytes, 0);
+    return change({ ...progress, uploadBytes: { ...progress.uploadBytes, done } });
+  });
+
+  return {
+    enter(stage) {
+      const { spark: _finished, ...rest } = progress;
+      change({ ...rest, stage });
+    },
+    update: (changed) => change({ ...progress, ...changed }),
+  };
+}
+
+function describe(progress: RunProgress): string {
+  const { files, rows, spark } = progress;
+  const lines = [`**${progress.stage}**`, `files ${files.done}/${files.total}, rows ${rows.loaded}/${rows.inFiles}`];
+  if (spark) lines.push(`Spark ${spark.job}: ${spark.step}, tasks ${spark.tasksDone}/${spark.tasksTotal}`);
+  return lines.join('\n\n');
+}
