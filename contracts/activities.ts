@@ -8,6 +8,12 @@ export interface LandingFile {
   readonly sizeBytes: number;
 }
 
+/** What lies in the data directory: files to load, and CSVs that no table is fed from. */
+export interface LandingListing {
+  readonly files: readonly LandingFile[];
+  readonly ignored: readonly string[];
+}
+
 /** A landing file that was read through once and is fit to load. */
 export interface CheckedFile extends LandingFile {
   readonly sha256: string;
@@ -43,7 +49,7 @@ export interface LandingActivities {
    * Lists the landing files of the data directory, in a fixed order. Fails with LandingFileMissing when a required one is
    * not there. Reads only; safe to repeat.
    */
-  discoverLandingFiles(): Promise<readonly LandingFile[]>;
+  discoverLandingFiles(): Promise<LandingListing>;
 
   /**
    * Reads one file through: header, encoding, rows, content hash. Fails with LandingFileHeader, LandingFileEncoding or
@@ -89,7 +95,11 @@ export interface LoadBronzeSummary {
  * cancelled. Fail with SparkJobFailed (retryable), SparkBadParameters, SparkBrokenContract or SparkResultInvalid.
  */
 export interface SparkActivities {
-  loadBronze(input: { readonly files: readonly PlannedFile[]; readonly runKey: string }): Promise<LoadBronzeSummary>;
+  loadBronze(input: {
+    readonly files: readonly PlannedFile[];
+    readonly runKey: string;
+    readonly ingestedAt: string;
+  }): Promise<LoadBronzeSummary>;
   buildSilver(input: { readonly runKey: string }): Promise<{ readonly tables: readonly TableVersion[] }>;
   buildGold(input: { readonly runKey: string; readonly modelVersion: string }): Promise<{
     readonly tables: readonly TableVersion[];

@@ -7,7 +7,7 @@ export const failures = {
   LandingFileEmpty: { retryable: false, means: 'a landing file has no header, or a header and no row' },
   LandingFileHeader: { retryable: false, means: 'a landing file has an unknown, missing or swapped column' },
   LandingFileEncoding: { retryable: false, means: 'a landing file is not UTF-8' },
-  LandingFileChanged: { retryable: true, means: 'a landing file changed between its check and its upload' },
+  LandingFileChanged: { retryable: false, means: 'a landing file changed between its check and its upload' },
   UploadIncomplete: { retryable: true, means: 'an object in the landing bucket is not the file that was sent' },
   SparkJobFailed: { retryable: true, means: 'a Spark job ended with an error that a retry may heal' },
   SparkBadParameters: { retryable: false, means: 'a Spark job was called with parameters it does not take' },

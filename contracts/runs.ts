@@ -18,6 +18,8 @@ export interface FileSummary {
 /** Summary of `initialDataLoad`. */
 export interface InitialDataLoadResult {
   readonly files: readonly FileSummary[];
+  /** CSVs in the data directory that no table is fed from: not read, not loaded. */
+  readonly ignoredFiles: readonly string[];
   readonly rows: { readonly inFiles: number; readonly bronze: number; readonly quarantined: number };
   readonly uploadedBytes: number;
   readonly seconds: {

@@ -35,7 +35,9 @@ export interface ObjectStore {
   ): Promise<{ readonly etag: string }>;
   /** Streams a file up in checksummed parts; visible only when whole, so a repeated upload is harmless. */
   uploadFile(upload: FileUpload): Promise<void>;
-  /** Keys under a prefix, one level or all of them. */
+  /** Removes an object; one that is not there is no error. */
+  remove(bucket: string, key: string): Promise<void>;
+  /** Every key under a prefix. */
   list(bucket: string, prefix: string): Promise<readonly string[]>;
 }
 
@@ -45,7 +47,8 @@ export interface FileUpload {
   readonly key: string;
   readonly path: string;
   readonly metadata: Readonly<Record<string, string>>;
-  readonly onBytes?: (bytes: number) => void;
+  /** Sees every chunk as it goes up. */
+  readonly onChunk?: (chunk: Buffer) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -74,6 +77,7 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore {
     get: (bucket, key) => orUndefined(() => get(client, bucket, key)),
     put: (bucket, key, body, condition) => put(client, { bucket, key, body, condition }),
     uploadFile: (upload) => uploadFile(client, upload),
+    remove: (bucket, key) => client.removeObject(bucket, key),
     list: (bucket, prefix) => list(client, bucket, prefix),
   };
 }
@@ -120,14 +124,19 @@ async function uploadFile(client: Client, upload: FileUpload): Promise<void> {
   const { size } = await stat(upload.path);
   const counted = new Transform({
     transform(chunk: Buffer, _encoding, done) {
-      upload.onBytes?.(chunk.length);
+      upload.onChunk?.(chunk);
       done(null, chunk);
     },
   });
   const source = createReadStream(upload.path, { highWaterMark: 1024 * 1024 });
   const reading = pipeline(source, counted, upload.signal ? { signal: upload.signal } : {});
   const sending = client.putObject(upload.bucket, upload.key, counted, size, { ...upload.metadata });
-  await Promise.all([reading, sending]);
+  try {
+    await Promise.all([reading, sending]);
+  } finally {
+    source.destroy();
+    counted.destroy();
+  }
 }
 
 async function list(client: Client, bucket: string, prefix: string): Promise<string[]> {

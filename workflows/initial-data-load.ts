@@ -26,7 +26,7 @@ const { loadBronze } = proxyActivities<SparkActivities>(sparkJob);
 export async function initialDataLoad(input: InitialDataLoadInput = {}): Promise<InitialDataLoadResult> {
   const progress = trackProgress();
   const startedAt = Date.now();
-  const checked = await checkFiles(progress);
+  const { checked, ignored } = await checkFiles(progress);
   const checkSeconds = secondsSince(startedAt);
 
   const load = await withWriteLock('bronze', () => loadIntoBronze(progress, checked));
@@ -36,6 +36,7 @@ export async function initialDataLoad(input: InitialDataLoadInput = {}): Promise
   progress.enter('done');
   return {
     files: load.files,
+    ignoredFiles: ignored,
     rows: totals(load.files),
     uploadedBytes: load.uploadedBytes,
     seconds: { check: checkSeconds, ...load.seconds, refresh: secondsSince(refreshStartedAt) },
@@ -43,15 +44,20 @@ export async function initialDataLoad(input: InitialDataLoadInput = {}): Promise
   };
 }
 
-async function checkFiles(progress: ProgressTracker): Promise<readonly CheckedFile[]> {
+interface CheckedListing {
+  readonly checked: readonly CheckedFile[];
+  readonly ignored: readonly string[];
+}
+
+async function checkFiles(progress: ProgressTracker): Promise<CheckedListing> {
   progress.enter('checking files');
-  const found = await discoverLandingFiles();
-  progress.update({ files: { done: 0, total: found.length } });
+  const { files, ignored } = await discoverLandingFiles();
+  progress.update({ files: { done: 0, total: files.length } });
   const checked = await Promise.all(
-    found.map((file) => checkLandingFile.executeWithOptions({ summary: file.file }, [file])),
+    files.map((file) => checkLandingFile.executeWithOptions({ summary: file.file }, [file])),
   );
   progress.update({ rows: { inFiles: sum(checked, (file) => file.rows), loaded: 0 } });
-  return checked;
+  return { checked, ignored };
 }
 
 interface BronzeLoad {
@@ -105,8 +111,8 @@ async function writeBronze(
 }
 
 function runLoadJob(files: readonly PlannedFile[]): ReturnType<SparkActivities['loadBronze']> {
-  const { workflowId, runId } = workflowInfo();
-  const input = { files, runKey: `${workflowId}/${runId}` };
+  const { workflowId, runId, startTime } = workflowInfo();
+  const input = { files, runKey: `${workflowId}/${runId}`, ingestedAt: startTime.toISOString() };
   return loadBronze.executeWithOptions({ summary: `${files.length} file(s) into bronze` }, [input]);
 }
 

@@ -1,0 +1,33 @@
+import { Context } from '@temporalio/activity';
+import type { AnnouncementActivities } from '../contracts/activities.ts';
+import type { PipelineEvent } from '../contracts/schemas/events.ts';
+import { topicNames } from '../contracts/topics.ts';
+import type { EventProducer } from '../platform/kafka.ts';
+
+/** What announcing needs: a producer, made when first needed, so that a worker starts without Kafka. */
+export interface AnnouncementDeps {
+  readonly producer: () => Promise<EventProducer>;
+  readonly now: () => Date;
+}
+
+/** The activities that tell whoever watches. */
+export function createAnnouncementActivities({ producer, now }: AnnouncementDeps): AnnouncementActivities {
+  return {
+    announce: async ({ stage, details }) => {
+      const { workflowExecution, workflowType } = Context.current().info;
+      if (!workflowExecution || !workflowType) throw new Error('announce runs only for a workflow');
+      const { workflowId, runId } = workflowExecution;
+      const event: PipelineEvent = {
+        schema_version: 1,
+        event_id: `${runId}/${stage}`,
+        workflow_id: workflowId,
+        run_id: runId,
+        workflow_type: workflowType,
+        stage,
+        details: { ...details },
+        at: now().toISOString(),
+      };
+      await (await producer()).send(topicNames.pipeline, [{ key: workflowId, value: event }]);
+    },
+  };
+}

@@ -1,0 +1,157 @@
+import { isUtf8 } from 'node:buffer';
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { parse } from 'csv-parse/sync';
+
+const newline = 0x0a;
+const carriageReturn = 0x0d;
+const quote = 0x22;
+const comma = 0x2c;
+const space = 0x20;
+const byteOrderMark = Buffer.from([0xef, 0xbb, 0xbf]);
+/** A header longer than this is no header. */
+const longestHeaderBytes = 64 * 1024;
+const chunkBytes = 1024 * 1024;
+
+/** What one pass over a CSV finds. */
+export interface CsvCheck {
+  readonly header: readonly string[];
+  /** Records after the header that are not blank. */
+  readonly rows: number;
+  readonly sha256: string;
+  readonly sizeBytes: number;
+  /** The first line (header = 1) that is not UTF-8, if any. */
+  readonly firstBadLine?: number;
+}
+
+/** How to read a CSV through. */
+export interface CsvCheckOptions {
+  /** Line breaks inside quotes belong to the field (dim_* files). */
+  readonly multiLine: boolean;
+  readonly onBytes?: (bytes: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Reads a CSV through once, in constant memory: header, rows, SHA-256 and encoding. Rows are counted as an RFC 4180 reader
+ * counts them; a line that holds only white space is no row.
+ */
+export async function checkCsv(path: string, options: CsvCheckOptions): Promise<CsvCheck> {
+  const hash = createHash('sha256');
+  const records = new RecordCounter(options.multiLine);
+  const encoding = new EncodingCheck();
+  let head = Buffer.alloc(0);
+  let sizeBytes = 0;
+  const stream = createReadStream(path, {
+    highWaterMark: chunkBytes,
+    ...(options.signal && { signal: options.signal }),
+  });
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    if (head.length < longestHeaderBytes) head = Buffer.concat([head, chunk]).subarray(0, longestHeaderBytes);
+    hash.update(chunk);
+    records.add(chunk);
+    encoding.add(chunk);
+    sizeBytes += chunk.length;
+    options.onBytes?.(chunk.length);
+  }
+  const firstBadLine = encoding.end();
+  return {
+    header: readHeader(head),
+    rows: Math.max(0, records.end() - 1),
+    sha256: hash.digest('hex'),
+    sizeBytes,
+    ...(firstBadLine !== undefined && { firstBadLine }),
+  };
+}
+
+function readHeader(head: Buffer): string[] {
+  const text = (head.subarray(0, 3).equals(byteOrderMark) ? head.subarray(3) : head).toString('utf8');
+  const [header] = parse(text, { to: 1, relaxQuotes: true, relaxColumnCount: true, skipEmptyLines: true });
+  return header ?? [];
+}
+
+/** Counts records that are not blank, byte by byte: quotes matter only where a field may hold line breaks. */
+class RecordCounter {
+  #records = 0;
+  #hasContent = false;
+  #isQuoted = false;
+  #isFieldStart = true;
+  readonly #multiLine: boolean;
+
+  constructor(multiLine: boolean) {
+    this.#multiLine = multiLine;
+  }
+
+  add(chunk: Buffer): void {
+    if (this.#multiLine) for (const byte of chunk) this.#addQuoteAware(byte);
+    else this.#addLines(chunk);
+  }
+
+  /** The number of records, once all bytes are in. */
+  end(): number {
+    return this.#records + (this.#hasContent ? 1 : 0);
+  }
+
+  #addLines(chunk: Buffer): void {
+    let records = this.#records;
+    let hasContent = this.#hasContent;
+    for (let index = 0; index < chunk.length; index++) {
+      const byte = chunk[index]!;
+      if (byte > space) hasContent = true;
+      else if ((byte === newline || byte === carriageReturn) && hasContent) {
+        records++;
+        hasContent = false;
+      }
+    }
+    this.#records = records;
+    this.#hasContent = hasContent;
+  }
+
+  #addQuoteAware(byte: number): void {
+    if (byte === quote && (this.#isQuoted || this.#isFieldStart)) this.#isQuoted = !this.#isQuoted;
+    const isBreak = !this.#isQuoted && (byte === newline || byte === carriageReturn);
+    if (isBreak && this.#hasContent) this.#records++;
+    this.#hasContent = isBreak ? false : this.#hasContent || byte > space;
+    // A quote right after a closing one is an escaped quote: it opens the field again.
+    this.#isFieldStart = isBreak || byte === comma || (byte === quote && !this.#isQuoted);
+  }
+}
+
+/** Finds the first line that is not UTF-8; sequences may be split between chunks. */
+class EncodingCheck {
+  #line = 1;
+  #carried = Buffer.alloc(0);
+  #firstBadLine: number | undefined;
+
+  add(chunk: Buffer): void {
+    if (this.#firstBadLine !== undefined) return;
+    const bytes = this.#carried.length > 0 ? Buffer.concat([this.#carried, chunk]) : chunk;
+    const lastBreak = bytes.lastIndexOf(newline);
+    const whole = bytes.subarray(0, lastBreak + 1);
+    this.#carried = Buffer.from(bytes.subarray(lastBreak + 1));
+    if (!isUtf8(whole)) this.#firstBadLine = this.#line + linesBeforeBadOne(whole);
+    else this.#line += countLines(whole);
+  }
+
+  end(): number | undefined {
+    if (this.#firstBadLine === undefined && !isUtf8(this.#carried)) this.#firstBadLine = this.#line;
+    return this.#firstBadLine;
+  }
+}
+
+function countLines(bytes: Buffer): number {
+  let lines = 0;
+  for (let at = bytes.indexOf(newline); at !== -1; at = bytes.indexOf(newline, at + 1)) lines++;
+  return lines;
+}
+
+function linesBeforeBadOne(bytes: Buffer): number {
+  let lines = 0;
+  let start = 0;
+  for (let at = bytes.indexOf(newline); at !== -1; at = bytes.indexOf(newline, start)) {
+    if (!isUtf8(bytes.subarray(start, at))) return lines;
+    lines++;
+    start = at + 1;
+  }
+  return lines;
+}

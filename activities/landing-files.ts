@@ -1,0 +1,170 @@
+import { createHash } from 'node:crypto';
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Context } from '@temporalio/activity';
+import type { CheckedFile, LandingActivities, LandingFile, LandingListing } from '../contracts/activities.ts';
+import { datasetOfFile, lake, type Dataset } from '../contracts/lake.ts';
+import type { ObjectStore } from '../platform/object-store.ts';
+import { checkCsv, type CsvCheck } from './csv-check.ts';
+import { failure } from './failures.ts';
+import { createProgressReporter } from './progress-reporter.ts';
+
+/** What the landing activities need: where the CSVs are, and the store they go to. */
+export interface LandingDeps {
+  readonly dataDir: string;
+  readonly store: ObjectStore;
+}
+
+/** The activities that find, check and upload landing files. */
+export function createLandingActivities({ dataDir, store }: LandingDeps): LandingActivities {
+  return {
+    discoverLandingFiles: () => discover(dataDir),
+    checkLandingFile: (file) => check(dataDir, file),
+    uploadLandingFile: (file) => upload({ dataDir, store }, file),
+  };
+}
+
+/** The key of a landing file's object in the landing bucket. */
+export function landingKey(file: string): string {
+  return `${lake.prefixes.historical}${file}`;
+}
+
+async function discover(dataDir: string): Promise<LandingListing> {
+  const names = (await listCsvs(dataDir)).toSorted();
+  const files = await Promise.all(
+    names.flatMap((file) => {
+      const dataset = datasetOfFile(file);
+      return dataset ? [describe(dataDir, file, dataset)] : [];
+    }),
+  );
+  const missing = lake.datasets.filter(({ required, table }) => required && !files.some((f) => f.table === table));
+  if (missing.length > 0) throw missingFiles(dataDir, missing, names);
+  return { files, ignored: names.filter((file) => !datasetOfFile(file)) };
+}
+
+async function listCsvs(dataDir: string): Promise<string[]> {
+  try {
+    const entries = await readdir(dataDir, { withFileTypes: true });
+    return entries.filter((entry) => !entry.isDirectory() && /\.csv$/i.test(entry.name)).map((entry) => entry.name);
+  } catch (cause) {
+    throw failure(
+      'LandingFileMissing',
+      `The data directory ${dataDir} cannot be read. Make it (npm run generate -- seed) or set SEGUE_DATA_DIR to the folder of your CSVs.`,
+      { cause },
+    );
+  }
+}
+
+async function describe(dataDir: string, file: string, dataset: Dataset): Promise<LandingFile> {
+  const { size } = await stat(join(dataDir, file));
+  return { file, table: dataset.table, sizeBytes: size };
+}
+
+function missingFiles(dataDir: string, missing: readonly Dataset[], found: readonly string[]): Error {
+  const wanted = missing.map((dataset) => exampleName(dataset)).join(', ');
+  return failure(
+    'LandingFileMissing',
+    `${wanted}: required, but not in ${dataDir} (found: ${found.join(', ') || 'no CSV'}). Add the file and start again; nothing was loaded.`,
+    { details: [{ missing: missing.map((dataset) => dataset.table), found }] },
+  );
+}
+
+function exampleName(dataset: Dataset): string {
+  return dataset.table === 'fact_listening_events' ? 'fact_listening_events*.csv' : `${dataset.table}.csv`;
+}
+
+async function check(dataDir: string, file: LandingFile): Promise<CheckedFile> {
+  const dataset = datasetOfFile(file.file);
+  if (!dataset) throw new Error(`${file.file} feeds no table`);
+  const { cancellationSignal, heartbeat } = Context.current();
+  let bytes = 0;
+  const found = await checkCsv(join(dataDir, file.file), {
+    multiLine: dataset.multiLine,
+    signal: cancellationSignal,
+    onBytes: (count) => heartbeat({ file: file.file, checkedBytes: (bytes += count) }),
+  });
+  refuseUnfit(file.file, dataset, found);
+  return { ...file, sizeBytes: found.sizeBytes, sha256: found.sha256, rows: found.rows };
+}
+
+function refuseUnfit(file: string, dataset: Dataset, found: CsvCheck): void {
+  if (found.sizeBytes === 0 || found.header.length === 0) {
+    throw failure('LandingFileEmpty', `${file} is empty: expected the header ${dataset.columns.join(',')} and rows.`);
+  }
+  if (found.firstBadLine !== undefined) {
+    throw failure(
+      'LandingFileEncoding',
+      `${file}: line ${found.firstBadLine} is not UTF-8. Convert the file (for example iconv -f LATIN1 -t UTF-8) and start again; nothing was loaded.`,
+      { details: [{ file, line: found.firstBadLine }] },
+    );
+  }
+  const problem = headerProblem(dataset.columns, found.header);
+  if (problem) {
+    throw failure(
+      'LandingFileHeader',
+      `${file}: ${problem}. Expected ${dataset.columns.join(',')} but found ${found.header.join(',')}. Mend the header and start again; nothing was loaded.`,
+      { details: [{ file, expected: dataset.columns, found: found.header }] },
+    );
+  }
+  if (found.rows === 0 && dataset.required) {
+    throw failure('LandingFileEmpty', `${file} has a header but no row; it is required. Nothing was loaded.`);
+  }
+}
+
+/** What is wrong with a header, in words; undefined when it is the expected one. */
+export function headerProblem(expected: readonly string[], found: readonly string[]): string | undefined {
+  if (expected.length === found.length && expected.every((column, index) => column === found[index])) return undefined;
+  const missing = expected.filter((column) => !found.includes(column));
+  const unknown = found.filter((column) => !expected.includes(column));
+  if (missing.length > 0 || unknown.length > 0) {
+    const parts = [
+      missing.length > 0 ? `missing column(s) ${missing.join(', ')}` : '',
+      unknown.length > 0 ? `unknown column(s) ${unknown.join(', ')}` : '',
+    ];
+    return parts.filter(Boolean).join(' and ');
+  }
+  return found.length === expected.length ? 'columns are swapped' : 'a column occurs twice';
+}
+
+async function upload({ dataDir, store }: LandingDeps, file: CheckedFile): Promise<{ sentBytes: number }> {
+  const bucket = lake.buckets.landing;
+  const key = landingKey(file.file);
+  const existing = await store.head(bucket, key);
+  const reporter = createProgressReporter();
+  if (existing?.metadata['sha256'] === file.sha256 && existing.sizeBytes === file.sizeBytes) {
+    reporter.report({ kind: 'uploaded', file: file.file, bytes: file.sizeBytes });
+    return { sentBytes: 0 };
+  }
+  const hash = createHash('sha256');
+  let sentBytes = 0;
+  await store.uploadFile({
+    bucket,
+    key,
+    path: join(dataDir, file.file),
+    metadata: { sha256: file.sha256, rows: String(file.rows) },
+    signal: Context.current().cancellationSignal,
+    onChunk: (chunk) => {
+      hash.update(chunk);
+      sentBytes += chunk.length;
+      reporter.report({ kind: 'uploaded', file: file.file, bytes: sentBytes });
+    },
+  });
+  if (hash.digest('hex') !== file.sha256) {
+    await store.remove(bucket, key);
+    throw failure(
+      'LandingFileChanged',
+      `${file.file} changed between its check and its upload. Leave it alone while a load runs, and start again; nothing of it was loaded.`,
+    );
+  }
+  await verifyUpload(store, file);
+  return { sentBytes };
+}
+
+async function verifyUpload(store: ObjectStore, file: CheckedFile): Promise<void> {
+  const stored = await store.head(lake.buckets.landing, landingKey(file.file));
+  if (stored?.sizeBytes === file.sizeBytes && stored.metadata['sha256'] === file.sha256) return;
+  throw failure(
+    'UploadIncomplete',
+    `${landingKey(file.file)} in the landing bucket is not the ${file.sizeBytes} bytes that were sent (found ${stored?.sizeBytes ?? 'nothing'}). The upload is tried again.`,
+  );
+}

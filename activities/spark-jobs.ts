@@ -1,0 +1,124 @@
+import { CancelledFailure, Context } from '@temporalio/activity';
+import type { SparkActivities } from '../contracts/activities.ts';
+import { bronzeFileKey } from '../contracts/ids.ts';
+import { lake } from '../contracts/lake.ts';
+import { sparkJobs, type SparkJobName, type SparkJobParams, type SparkJobResult } from '../contracts/schemas/jobs.ts';
+import { failure } from './failures.ts';
+import { landingKey } from './landing-files.ts';
+import { createProgressReporter } from './progress-reporter.ts';
+import { runSparkProcess, type SparkExit, type SparkProcessOptions } from './spark-process.ts';
+
+const heartbeatMs = 5_000;
+const exitBadParameters = 64;
+const exitBrokenContract = 65;
+
+/** What the Spark activities need: how to run a job, and the settings of the models. */
+export interface SparkDeps {
+  readonly process: SparkProcessOptions;
+  readonly settings: RecommenderSettings;
+}
+
+/** What an operator may set about the recommendations. */
+export interface RecommenderSettings {
+  readonly weekEndsOn: SparkJobParams<'build_silver'>['weekEndsOn'];
+  readonly recommendationsPerUser: number;
+  readonly snapshotShards: number;
+  readonly seed: number;
+}
+
+const lakeUri = `s3a://${lake.buckets.data}`;
+
+/** The activities that run Spark jobs. */
+export function createSparkActivities({ process, settings }: SparkDeps): SparkActivities {
+  const run = <Job extends SparkJobName>(job: Job, params: SparkJobParams<Job>): Promise<SparkJobResult<Job>> =>
+    runSparkJob(process, job, params);
+  return {
+    loadBronze: ({ files, runKey, ingestedAt }) =>
+      run('load_bronze', {
+        runKey,
+        lakeUri,
+        ingestedAt,
+        files: files.map((file) => ({
+          file: file.file,
+          table: file.table,
+          uri: `s3a://${lake.buckets.landing}/${landingKey(file.file)}`,
+          key: bronzeFileKey(file),
+          rows: file.rows,
+        })),
+      }),
+    buildSilver: ({ runKey }) => run('build_silver', { runKey, lakeUri, weekEndsOn: settings.weekEndsOn }),
+    buildGold: ({ runKey, modelVersion }) => {
+      const { recommendationsPerUser, seed } = settings;
+      return run('build_gold', { runKey, lakeUri, modelVersion, recommendationsPerUser, seed });
+    },
+    exportSnapshot: async ({ runKey, modelVersion, generatedAt }) => {
+      const snapshotUri = `s3a://${lake.buckets.serving}/${lake.prefixes.snapshots}${modelVersion}`;
+      const shards = settings.snapshotShards;
+      const exported = await run('export_snapshot', {
+        runKey,
+        lakeUri,
+        snapshotUri,
+        modelVersion,
+        generatedAt,
+        shards,
+      });
+      const { manifestKey, manifestSha256 } = exported;
+      return { modelVersion, manifestKey, manifestSha256 };
+    },
+  };
+}
+
+/** Runs one job, heartbeating; its failure is translated by exit code, its answer parsed by its schema. */
+async function runSparkJob<Job extends SparkJobName>(
+  options: SparkProcessOptions,
+  job: Job,
+  params: SparkJobParams<Job>,
+): Promise<SparkJobResult<Job>> {
+  const context = Context.current();
+  const reporter = createProgressReporter();
+  const pulse = setInterval(() => context.heartbeat({ job }), heartbeatMs);
+  try {
+    const exit = await runSparkProcess(options, {
+      job,
+      runKey: params.runKey,
+      params,
+      signal: context.cancellationSignal,
+      onProgress: (spark) => reporter.report({ kind: 'spark', spark }),
+    });
+    refuseFailure(job, exit);
+    return parseResult(job, exit.result);
+  } finally {
+    clearInterval(pulse);
+  }
+}
+
+function refuseFailure(job: string, exit: SparkExit): void {
+  if (exit.isCancelled) throw new CancelledFailure(`${job} was cancelled and has stopped`);
+  if (exit.exitCode === 0) return;
+  const said = errorOf(exit.lastLines);
+  const message = `${job}: ${said?.message ?? exit.lastLines.at(-1) ?? 'ended without a word'}`;
+  const details = [{ job, exitCode: exit.exitCode ?? null, errorType: said?.type ?? null, lastLines: exit.lastLines }];
+  if (exit.exitCode === exitBadParameters) throw failure('SparkBadParameters', message, { details });
+  if (exit.exitCode === exitBrokenContract) throw failure('SparkBrokenContract', message, { details });
+  throw failure('SparkJobFailed', message, { details });
+}
+
+/** What the job itself says of its failure: the last line of stderr that is its error document. */
+function errorOf(lines: readonly string[]): { readonly type: string; readonly message: string } | undefined {
+  for (const line of lines.toReversed()) {
+    if (!line.startsWith('{"error"')) continue;
+    const { error } = JSON.parse(line) as { error: { type: string; message: string } };
+    return error;
+  }
+  return undefined;
+}
+
+function parseResult<Job extends SparkJobName>(job: Job, text: string | undefined): SparkJobResult<Job> {
+  const parsed = sparkJobs[job].result.safeParse(text === undefined ? undefined : JSON.parse(text));
+  // The schema was chosen by the job's name, which TypeScript cannot follow through the union.
+  if (parsed.success) return parsed.data as SparkJobResult<Job>;
+  throw failure(
+    'SparkResultInvalid',
+    `${job} ended well but its result document cannot be read: ${parsed.error.message}`,
+  );
+}

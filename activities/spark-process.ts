@@ -1,0 +1,128 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { sparkProgressLine } from '../contracts/schemas/jobs.ts';
+import type { SparkProgress } from '../contracts/progress.ts';
+
+/** How to run a job: against a warm Spark Connect server, or by `spark-submit` on any master. */
+export type SparkTarget =
+  | { readonly kind: 'connect'; readonly remote: string; readonly python: string }
+  | { readonly kind: 'submit'; readonly command: string; readonly arguments: readonly string[] };
+
+/** One run of one job. */
+export interface SparkRun {
+  readonly job: string;
+  readonly runKey: string;
+  readonly params: unknown;
+  readonly signal: AbortSignal;
+  readonly onProgress: (progress: SparkProgress) => void;
+}
+
+/** How a job's process ended. `result` is the text of its result document, when it wrote one. */
+export interface SparkExit {
+  readonly exitCode: number | undefined;
+  readonly isCancelled: boolean;
+  readonly result: string | undefined;
+  readonly lastLines: readonly string[];
+}
+
+/** What every job's process gets: the jobs' folder and the environment (store, credentials; never in argv). */
+export interface SparkProcessOptions {
+  readonly jobsDir: string;
+  readonly target: SparkTarget;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** A job that is told to stop gets this long to interrupt Spark before it is killed. */
+const stopGraceMs = 20_000;
+const keptLines = 25;
+
+/**
+ * Runs one job to its end. The job's stdin is a lifeline: when this process dies, however it dies, the job sees the end of
+ * it, interrupts its work in Spark and exits. Cancelling sends SIGTERM, upon which it does the same.
+ */
+export async function runSparkProcess(options: SparkProcessOptions, run: SparkRun): Promise<SparkExit> {
+  const folder = await mkdtemp(join(tmpdir(), 'segue-job-'));
+  try {
+    return await runIn(folder, options, run);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function runIn(folder: string, options: SparkProcessOptions, run: SparkRun): Promise<SparkExit> {
+  const paramsPath = join(folder, 'params.json');
+  const resultPath = join(folder, 'result.json');
+  await writeFile(paramsPath, JSON.stringify(run.params), { mode: 0o600 });
+  const script = [join(options.jobsDir, `${run.job}.py`), '--params', paramsPath, '--result', resultPath];
+  const { command, args, env } = commandLine(options, run, script);
+
+  const lastLines: string[] = [];
+  const subprocess = execa(command, args, {
+    env,
+    stdin: 'pipe',
+    reject: false,
+    buffer: false,
+    cancelSignal: run.signal,
+    forceKillAfterDelay: stopGraceMs,
+  });
+  const reading = [
+    readProgress(subprocess.iterable({ from: 'stdout' }), run),
+    keepLast(subprocess.iterable({ from: 'stderr' }), lastLines),
+  ];
+  const [ended] = await Promise.all([subprocess, ...reading]);
+  return {
+    exitCode: ended.exitCode,
+    isCancelled: run.signal.aborted,
+    result: await readIfThere(resultPath),
+    lastLines:
+      ended.exitCode === undefined && !ended.isTerminated ? [...lastLines, ended.shortMessage ?? ''] : lastLines,
+  };
+}
+
+function commandLine(
+  { target, env }: SparkProcessOptions,
+  run: SparkRun,
+  script: readonly string[],
+): { command: string; args: string[]; env: Record<string, string> } {
+  if (target.kind === 'connect') {
+    return { command: target.python, args: [...script, '--lifeline'], env: { ...env, SPARK_REMOTE: target.remote } };
+  }
+  const named = [...target.arguments, '--name', run.runKey];
+  return { command: target.command, args: [...named, ...script], env: { ...env } };
+}
+
+async function readProgress(lines: AsyncIterable<string>, run: SparkRun): Promise<void> {
+  for await (const line of lines) {
+    const parsed = sparkProgressLine.safeParse(parseJson(line));
+    if (!parsed.success) continue;
+    const { job, step, tasksDone, tasksTotal } = parsed.data;
+    run.onProgress({ job, step, tasksDone, tasksTotal });
+  }
+}
+
+/** Undefined for a line that is no JSON: whatever else a job or Spark prints there is not progress. */
+function parseJson(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+}
+
+async function keepLast(lines: AsyncIterable<string>, kept: string[]): Promise<void> {
+  for await (const line of lines) {
+    kept.push(line);
+    if (kept.length > keptLines) kept.shift();
+  }
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,53 @@
+import { z } from 'zod';
+import {
+  kafkaSettings,
+  logSettings,
+  objectStoreSettings,
+  port,
+  readConfig,
+  temporalSettings,
+} from '../platform/config.ts';
+
+const schema = z
+  .object({
+    ...temporalSettings,
+    ...objectStoreSettings,
+    ...kafkaSettings,
+    ...logSettings,
+    /** Folder of the landing CSVs. */
+    SEGUE_DATA_DIR: z.string().default('generated_data'),
+    /** Where this process tells Prometheus about itself. */
+    SEGUE_WORKER_METRICS_PORT: port.default(9464),
+    SEGUE_WORKER_METRICS_HOST: z.string().default('127.0.0.1'),
+    /** A warm Spark Connect server, sc://host:port; the quick way for small loads. */
+    SEGUE_SPARK_REMOTE: z.string().startsWith('sc://').optional(),
+    /** A Spark master for spark-submit, when there is no warm server: spark://…, yarn, k8s://…, local[2]. */
+    SEGUE_SPARK_MASTER: z.string().optional(),
+    /** The Python that has pyspark and what spark-submit/requirements.txt names. */
+    SEGUE_PYTHON: z.string().default('python3'),
+    /** Command that submits, where SEGUE_SPARK_MASTER is set. */
+    SEGUE_SPARK_SUBMIT: z.string().default('spark-submit'),
+    /** Folder of the jars that spark-submit/pom.xml names. */
+    SEGUE_SPARK_JARS: z.string().optional(),
+    /** A properties file that takes the place of spark-submit/conf/spark-defaults.conf. */
+    SEGUE_SPARK_PROPERTIES: z.string().optional(),
+    /** Last day of a data week; trends_2025-01-07.csv is a Tuesday's. */
+    SEGUE_WEEK_END: z
+      .enum(['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'])
+      .default('tuesday'),
+    SEGUE_RECOMMENDATIONS_PER_USER: z.coerce.number().int().min(1).max(1000).default(100),
+    /** Files a snapshot's recommendations are split into; a shard is what one writer holds in memory. */
+    SEGUE_SNAPSHOT_SHARDS: z.coerce.number().int().min(1).max(4096).default(8),
+    SEGUE_MODEL_SEED: z.coerce.number().int().default(42),
+  })
+  .refine((env) => env.SEGUE_SPARK_REMOTE ?? env.SEGUE_SPARK_MASTER, {
+    message: 'set it (a warm Spark Connect server, sc://host:port) or SEGUE_SPARK_MASTER (a master for spark-submit)',
+    path: ['SEGUE_SPARK_REMOTE'],
+  });
+
+export type WorkerConfig = z.infer<typeof schema>;
+
+/** The worker's settings; throws a ConfigError that lists all problems. */
+export function readWorkerConfig(env: NodeJS.ProcessEnv): WorkerConfig {
+  return readConfig(schema, env);
+}

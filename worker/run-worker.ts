@@ -1,0 +1,104 @@
+import { fileURLToPath } from 'node:url';
+import { DefaultLogger, NativeConnection, Runtime, Worker, type LogEntry, type LogLevel } from '@temporalio/worker';
+import {
+  createAnnouncementActivities,
+  createLandingActivities,
+  createLoadLedgerActivities,
+  createPublicationActivities,
+  createSparkActivities,
+} from '../activities/index.ts';
+import type { Activities } from '../contracts/activities.ts';
+import { createEventProducer, type EventProducer } from '../platform/kafka.ts';
+import type { Logger } from '../platform/logger.ts';
+import { createObjectStore } from '../platform/object-store.ts';
+import type { WorkerConfig } from './config.ts';
+import { codeVersion, recommenderSettings, sparkProcessOptions } from './spark.ts';
+
+/** A stopping worker lets running activities hear of it and end; Spark jobs interrupt their work in Spark first. */
+const shutdownGraceTime = '8 seconds';
+const shutdownForceTime = '15 seconds';
+
+/** Runs the worker until it is told to stop (SIGINT, SIGTERM); rejects when it cannot start. */
+export async function runWorker(config: WorkerConfig, logger: Logger): Promise<void> {
+  installRuntime(config, logger);
+  const connection = await NativeConnection.connect({ address: config.SEGUE_TEMPORAL_ADDRESS });
+  const producer = lazily(() =>
+    createEventProducer({ brokers: config.SEGUE_KAFKA_BROKERS, clientId: 'segue-worker', logger }),
+  );
+  try {
+    const worker = await Worker.create({
+      connection,
+      namespace: config.SEGUE_TEMPORAL_NAMESPACE,
+      taskQueue: config.SEGUE_TASK_QUEUE,
+      workflowsPath: fileURLToPath(new URL('../workflows/index.ts', import.meta.url)),
+      activities: { ...(await createActivities(config, producer.get)) },
+      shutdownGraceTime,
+      shutdownForceTime,
+    });
+    logger.info({ taskQueue: config.SEGUE_TASK_QUEUE, address: config.SEGUE_TEMPORAL_ADDRESS }, 'worker is ready');
+    await worker.run();
+  } finally {
+    await producer.close();
+    await connection.close();
+  }
+}
+
+/** Every activity, with its clients; used by the worker and by tests that run activities for real. */
+export async function createActivities(
+  config: WorkerConfig,
+  producer: () => Promise<EventProducer>,
+): Promise<Activities> {
+  const store = createObjectStore({
+    endpoint: config.SEGUE_S3_ENDPOINT,
+    region: config.SEGUE_S3_REGION,
+    accessKey: config.SEGUE_S3_ACCESS_KEY,
+    secretKey: config.SEGUE_S3_SECRET_KEY,
+  });
+  const now = (): Date => new Date();
+  const settings = recommenderSettings(config);
+  return {
+    ...createLandingActivities({ dataDir: config.SEGUE_DATA_DIR, store }),
+    ...createLoadLedgerActivities({ store, now }),
+    ...createSparkActivities({ process: sparkProcessOptions(config), settings }),
+    ...createPublicationActivities({ store, codeVersion: await codeVersion(settings), now }),
+    ...createAnnouncementActivities({ producer, now }),
+  };
+}
+
+interface LazyProducer {
+  readonly get: () => Promise<EventProducer>;
+  readonly close: () => Promise<void>;
+}
+
+/** Connects at first use, so that a worker starts without Kafka; a failed connection is tried anew at the next use. */
+function lazily(connect: () => Promise<EventProducer>): LazyProducer {
+  let pending: Promise<EventProducer> | undefined;
+  const get = (): Promise<EventProducer> => {
+    pending ??= connect().catch((error: unknown) => {
+      pending = undefined;
+      throw error;
+    });
+    return pending;
+  };
+  return { get, close: async () => (await pending?.catch(() => undefined))?.close() };
+}
+
+function installRuntime(config: WorkerConfig, logger: Logger): void {
+  const bindAddress = `${config.SEGUE_WORKER_METRICS_HOST}:${config.SEGUE_WORKER_METRICS_PORT}`;
+  Runtime.install({
+    logger: new DefaultLogger('INFO', (entry) => forward(logger, entry)),
+    telemetryOptions: { metrics: { prometheus: { bindAddress } } },
+  });
+}
+
+const levels: Readonly<Record<LogLevel, 'trace' | 'debug' | 'info' | 'warn' | 'error'>> = {
+  TRACE: 'trace',
+  DEBUG: 'debug',
+  INFO: 'info',
+  WARN: 'warn',
+  ERROR: 'error',
+};
+
+function forward(logger: Logger, { level, message, meta }: LogEntry): void {
+  logger[levels[level]]({ ...meta }, message);
+}

@@ -1,0 +1,64 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { RecommenderSettings, SparkProcessOptions, SparkTarget } from '../activities/index.ts';
+import type { WorkerConfig } from './config.ts';
+
+const sparkRoom = fileURLToPath(new URL('../spark-submit/', import.meta.url));
+const contractsRoom = fileURLToPath(new URL('../contracts/', import.meta.url));
+
+/** How this worker runs Spark jobs; the store's credentials go by environment, never by argument. */
+export function sparkProcessOptions(config: WorkerConfig): SparkProcessOptions {
+  return {
+    jobsDir: join(sparkRoom, 'jobs'),
+    target: sparkTarget(config),
+    env: {
+      AWS_ENDPOINT_URL: config.SEGUE_S3_ENDPOINT,
+      AWS_REGION: config.SEGUE_S3_REGION,
+      AWS_ACCESS_KEY_ID: config.SEGUE_S3_ACCESS_KEY,
+      AWS_SECRET_ACCESS_KEY: config.SEGUE_S3_SECRET_KEY,
+      PYTHONUNBUFFERED: '1',
+      PYSPARK_PYTHON: config.SEGUE_PYTHON,
+    },
+  };
+}
+
+function sparkTarget(config: WorkerConfig): SparkTarget {
+  if (config.SEGUE_SPARK_REMOTE) {
+    return { kind: 'connect', remote: config.SEGUE_SPARK_REMOTE, python: config.SEGUE_PYTHON };
+  }
+  const properties = config.SEGUE_SPARK_PROPERTIES ?? join(sparkRoom, 'conf', 'spark-defaults.conf');
+  const jars = config.SEGUE_SPARK_JARS;
+  return {
+    kind: 'submit',
+    command: config.SEGUE_SPARK_SUBMIT,
+    arguments: [
+      ...['--master', config.SEGUE_SPARK_MASTER ?? 'local[*]', '--properties-file', properties],
+      ...['--conf', `spark.hadoop.fs.s3a.endpoint=${config.SEGUE_S3_ENDPOINT}`],
+      ...['--conf', `spark.hadoop.fs.s3a.endpoint.region=${config.SEGUE_S3_REGION}`],
+      ...(jars ? ['--conf', `spark.driver.extraClassPath=${jars}/*`] : []),
+      ...(jars ? ['--conf', `spark.executor.extraClassPath=${jars}/*`] : []),
+    ],
+  };
+}
+
+/** What an operator may set about the recommendations. */
+export function recommenderSettings(config: WorkerConfig): RecommenderSettings {
+  return {
+    weekEndsOn: config.SEGUE_WEEK_END,
+    recommendationsPerUser: config.SEGUE_RECOMMENDATIONS_PER_USER,
+    snapshotShards: config.SEGUE_SNAPSHOT_SHARDS,
+    seed: config.SEGUE_MODEL_SEED,
+  };
+}
+
+/** A fingerprint of the jobs' code, the tables' contract and the settings: new code makes a refresh worth doing. */
+export async function codeVersion(settings: RecommenderSettings): Promise<string> {
+  const hash = createHash('sha256').update(JSON.stringify(settings));
+  for (const folder of ['jobs', 'lakehouse']) {
+    const files = (await readdir(join(sparkRoom, folder))).filter((name) => name.endsWith('.py')).toSorted();
+    for (const file of files) hash.update(file).update(await readFile(join(sparkRoom, folder, file)));
+  }
+  return hash.update(await readFile(join(contractsRoom, 'lake.json'))).digest('hex');
+}
