@@ -54,7 +54,6 @@ export async function createActivities(
     accessKey: config.SEGUE_S3_ACCESS_KEY,
     secretKey: config.SEGUE_S3_SECRET_KEY,
   });
-  const now = (): Date => new Date();
   const settings = recommenderSettings(config);
   return {
     ...createLandingActivities({ dataDir: config.SEGUE_DATA_DIR, store }),
@@ -63,6 +62,10 @@ export async function createActivities(
     ...createPublicationActivities({ store, codeVersion: await codeVersion(settings), now }),
     ...createAnnouncementActivities({ producer, now }),
   };
+}
+
+function now(): Date {
+  return new Date();
 }
 
 interface LazyProducer {

@@ -28,19 +28,19 @@ function sparkTarget(config: WorkerConfig): SparkTarget {
   if (config.SEGUE_SPARK_REMOTE) {
     return { kind: 'connect', remote: config.SEGUE_SPARK_REMOTE, python: config.SEGUE_PYTHON };
   }
+  return { kind: 'submit', command: config.SEGUE_SPARK_SUBMIT, arguments: submitArguments(config) };
+}
+
+function submitArguments(config: WorkerConfig): string[] {
   const properties = config.SEGUE_SPARK_PROPERTIES ?? join(sparkRoom, 'conf', 'spark-defaults.conf');
-  const jars = config.SEGUE_SPARK_JARS;
-  return {
-    kind: 'submit',
-    command: config.SEGUE_SPARK_SUBMIT,
-    arguments: [
-      ...['--master', config.SEGUE_SPARK_MASTER ?? 'local[*]', '--properties-file', properties],
-      ...['--conf', `spark.hadoop.fs.s3a.endpoint=${config.SEGUE_S3_ENDPOINT}`],
-      ...['--conf', `spark.hadoop.fs.s3a.endpoint.region=${config.SEGUE_S3_REGION}`],
-      ...(jars ? ['--conf', `spark.driver.extraClassPath=${jars}/*`] : []),
-      ...(jars ? ['--conf', `spark.executor.extraClassPath=${jars}/*`] : []),
-    ],
+  const jars = config.SEGUE_SPARK_JARS && `${config.SEGUE_SPARK_JARS}/*`;
+  const settings = {
+    'spark.hadoop.fs.s3a.endpoint': config.SEGUE_S3_ENDPOINT,
+    'spark.hadoop.fs.s3a.endpoint.region': config.SEGUE_S3_REGION,
+    ...(jars && { 'spark.driver.extraClassPath': jars, 'spark.executor.extraClassPath': jars }),
   };
+  const confs = Object.entries(settings).flatMap(([name, value]) => ['--conf', `${name}=${value}`]);
+  return ['--master', config.SEGUE_SPARK_MASTER ?? 'local[*]', '--properties-file', properties, ...confs];
 }
 
 /** What an operator may set about the recommendations. */

@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createHash } from 'node:crypto';
+import { checkCsv, type CsvCheck } from '../../activities/csv-check.ts';
+
+describe('checkCsv', () => {
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'segue-test-'));
+  });
+  afterEach(() => rm(folder, { recursive: true, force: true }));
+
+  async function check(content: string | Buffer, multiLine = false): Promise<CsvCheck> {
+    const path = join(folder, 'file.csv');
+    await writeFile(path, content);
+    return checkCsv(path, { multiLine });
+  }
+
+  it('answers header, rows, size and hash of a plain file', async () => {
+    const content = 'a,b\n1,2\n3,4\n';
+    assert.deepEqual(await check(content), {
+      header: ['a', 'b'],
+      rows: 2,
+      sizeBytes: content.length,
+      sha256: createHash('sha256').update(content).digest('hex'),
+    });
+  });
+
+  it('counts a last line without a line break', async () => {
+    assert.equal((await check('a,b\n1,2\n3,4')).rows, 2);
+  });
+
+  it('counts neither blank lines nor lines of white space', async () => {
+    assert.equal((await check('a,b\n\n1,2\n   \n\t\n3,4\n\n')).rows, 2);
+  });
+
+  it('takes CRLF for one line break', async () => {
+    const found = await check('a,b\r\n1,2\r\n\r\n3,4\r\n');
+    assert.deepEqual([found.rows, found.header], [2, ['a', 'b']]);
+  });
+
+  it('takes no notice of a byte order mark in the header', async () => {
+    assert.deepEqual((await check('\ufeffa,b\n1,2\n')).header, ['a', 'b']);
+  });
+
+  it('keeps a line break inside quotes in its row where fields may hold them', async () => {
+    assert.equal((await check('a,b\n"one\ntwo",2\n"say ""x""\n",4\n', true)).rows, 2);
+  });
+
+  it('counts every line where fields may not hold line breaks', async () => {
+    assert.equal((await check('a,b\n"one\ntwo",2\n', false)).rows, 2);
+  });
+
+  it('does not take a quote inside an unquoted field for the start of a quoted one', async () => {
+    assert.equal((await check('a,b\n5" disc,2\n6" disc,3\n', true)).rows, 2);
+  });
+
+  it('answers no header and no rows for an empty file', async () => {
+    const found = await check('');
+    assert.deepEqual([found.header, found.rows, found.sizeBytes], [[], 0, 0]);
+  });
+
+  it('answers no rows for a header alone', async () => {
+    assert.equal((await check('a,b\n')).rows, 0);
+  });
+
+  it('names the line that is not UTF-8', async () => {
+    const content = Buffer.concat([Buffer.from('a,b\n1,é\n2,'), Buffer.from([0xe9, 0x0a]), Buffer.from('3,x\n')]);
+    assert.equal((await check(content)).firstBadLine, 3);
+  });
+
+  it('names a last line that is not UTF-8 and has no line break', async () => {
+    assert.equal((await check(Buffer.concat([Buffer.from('a,b\n1,'), Buffer.from([0xff])]))).firstBadLine, 2);
+  });
+
+  it('takes characters that are split between two reads for what they are', async () => {
+    // 'é' has two bytes; an odd prefix makes one of them straddle every read of 1 MiB.
+    const content = `a\n${'é'.repeat(1_500_000)}\n${'x'.repeat(11)}é\n`;
+    const found = await check(content);
+    assert.deepEqual([found.firstBadLine, found.rows], [undefined, 2]);
+  });
+});

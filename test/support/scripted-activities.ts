@@ -1,0 +1,49 @@
+import type { Activities, CheckedFile, PlannedFile } from '../../contracts/activities.ts';
+
+/** The calls a scripted world has seen, in order: 'upload dim_songs.csv'. */
+export interface Script {
+  readonly calls: string[];
+  readonly activities: Activities;
+}
+
+const files: readonly CheckedFile[] = [
+  { file: 'dim_songs.csv', table: 'dim_songs', sizeBytes: 10, sha256: 'a', rows: 2 },
+  { file: 'fact_listening_events.csv', table: 'fact_listening_events', sizeBytes: 20, sha256: 'b', rows: 5 },
+];
+
+/**
+ * Activities without services, for tests of orchestration alone: they note that they were called and answer as a healthy
+ * world would. A test overrides what it is about.
+ */
+export function scripted(overrides: Partial<Activities> = {}): Script {
+  const calls: string[] = [];
+  const healthy: Activities = {
+    discoverLandingFiles: async () => ({ files, ignored: [] }),
+    checkLandingFile: async (file) => files.find((known) => known.file === file.file)!,
+    uploadLandingFile: async (file) => ({ sentBytes: file.sizeBytes }),
+    planBronzeLoad: async (checked) => checked.map((file): PlannedFile => ({ ...file, action: 'load', generation: 0 })),
+    loadBronze: async (input) => ({
+      files: input.files.map(({ file, rows }) => ({ file, bronze: rows, quarantined: 0, tableVersion: 1 })),
+    }),
+    reconcileBronze: async ({ planned }) =>
+      planned.map(({ file, table, rows }) => ({ file, table, rows, bronze: rows, quarantined: 0, outcome: 'loaded' })),
+    describeRefresh: async () => ({ inputs: 'inputs-1' }),
+    buildSilver: async () => ({ tables: [{ table: 'silver/listening_events', version: 0, rows: 5 }] }),
+    buildGold: async () => ({ tables: [], users: 3, recommendations: 30 }),
+    exportSnapshot: async ({ modelVersion }) => ({ modelVersion, manifestKey: 'm', manifestSha256: 's' }),
+    publishSnapshot: async () => undefined,
+    announce: async () => undefined,
+  };
+  const chosen: Activities = { ...healthy, ...overrides };
+  const noting = Object.fromEntries(
+    Object.entries(chosen).map(([name, activity]) => [
+      name,
+      (...args: readonly unknown[]) => {
+        calls.push(name);
+        return (activity as (...all: readonly unknown[]) => unknown)(...args);
+      },
+    ]),
+  );
+  // Built key by key from `chosen`, so it has the same members.
+  return { calls, activities: noting as unknown as Activities };
+}
