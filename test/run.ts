@@ -1,0 +1,27 @@
+/**
+ * `npm test`: does the set-up that is missing, runs every test against real services, and ends with one line
+ * `N passed, N failed, N skipped`. Exits 1 when anything failed, 0 otherwise.
+ */
+import { join } from 'node:path';
+import { ensureInstalled, type Installed } from '../stack/install/index.ts';
+import { ensureChromium } from './support/chromium.ts';
+import { add, nothing, runMocha, runPytest, type Outcome } from './support/suites.ts';
+
+const tools = await ensureInstalled();
+await ensureChromium();
+const total = await runSuites(tools);
+console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
+process.exitCode = total.failed > 0 ? 1 : 0;
+
+async function runSuites(installed: Installed): Promise<Outcome> {
+  const outcomes = [
+    await runMocha('quick tests', ['test/!(integration)/**/*.test.ts']),
+    await runPytest('Spark jobs', {
+      python: installed.python,
+      folder: join('spark-submit', 'tests'),
+      env: { SEGUE_SPARK_JARS: installed.sparkJarsDir },
+    }),
+    await runMocha('integration tests', ['test/integration/**/*.test.ts']),
+  ];
+  return outcomes.reduce(add, nothing);
+}

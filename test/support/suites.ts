@@ -1,0 +1,74 @@
+import { execa } from 'execa';
+
+/** How many tests of a suite ended in which way. */
+export interface Outcome {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+}
+
+export const nothing: Outcome = { passed: 0, failed: 0, skipped: 0 };
+
+export function add(one: Outcome, other: Outcome): Outcome {
+  return {
+    passed: one.passed + other.passed,
+    failed: one.failed + other.failed,
+    skipped: one.skipped + other.skipped,
+  };
+}
+
+/** Runs mocha over some files and counts what its closing lines say. */
+export async function runMocha(title: string, files: readonly string[]): Promise<Outcome> {
+  const { output, exitCode } = await show(title, 'node', ['node_modules/mocha/bin/mocha.js', ...files], {});
+  const counted: Outcome = {
+    passed: last(output, /^\s*(\d+) passing/gm),
+    failed: last(output, /^\s*(\d+) failing/gm),
+    skipped: last(output, /^\s*(\d+) pending/gm),
+  };
+  return believe(title, counted, exitCode);
+}
+
+/** Runs pytest over a folder, with the stack's Python, and counts what its closing line says. */
+export async function runPytest(
+  title: string,
+  { python, folder, env }: { readonly python: string; readonly folder: string; readonly env: Record<string, string> },
+): Promise<Outcome> {
+  const { output, exitCode } = await show(title, python, ['-m', 'pytest', '--color=no', '-q', folder], env);
+  const counted: Outcome = {
+    passed: last(output, /(\d+) passed/g),
+    failed: last(output, /(\d+) failed/g) + last(output, /(\d+) errors?\b/g),
+    skipped: last(output, /(\d+) skipped/g),
+  };
+  return believe(title, counted, exitCode);
+}
+
+async function show(
+  title: string,
+  command: string,
+  args: readonly string[],
+  env: Record<string, string>,
+): Promise<{ output: string; exitCode: number | undefined }> {
+  console.log(`\n== ${title}`);
+  const { stdout, exitCode } = await execa(command, args, {
+    env,
+    reject: false,
+    stdin: 'ignore',
+    stdout: ['pipe', 'inherit'],
+    stderr: 'inherit',
+  });
+  return { output: stdout, exitCode };
+}
+
+function last(output: string, pattern: RegExp): number {
+  return Number([...output.matchAll(pattern)].at(-1)?.[1] ?? 0);
+}
+
+/** A suite that failed without naming a failed test (it crashed, or ran nothing) counts as one failure. */
+function believe(title: string, counted: Outcome, exitCode: number | undefined): Outcome {
+  const isSilentFailure = counted.failed === 0 && (exitCode !== 0 || counted.passed === 0);
+  if (!isSilentFailure) return counted;
+  console.error(
+    `${title}: ended with exit code ${exitCode ?? 'none'} after ${counted.passed} passed; counted as a failure`,
+  );
+  return { ...counted, failed: 1 };
+}
