@@ -1,0 +1,113 @@
+"""The lake's contract, read from contracts/lake.json: the one place that says what tables and files look like."""
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from lakehouse.errors import BadParameters
+
+_CONTRACT = Path(__file__).resolve().parents[2] / "contracts" / "lake.json"
+
+SPARK_TYPES = {
+    "string": "STRING",
+    "int": "INT",
+    "long": "BIGINT",
+    "double": "DOUBLE",
+    "date": "DATE",
+    "timestamp": "TIMESTAMP",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table. `allowed` lists the only values it may hold; None means any."""
+
+    name: str
+    type: str
+    required: bool = False
+    allowed: tuple[str, ...] | None = None
+
+    @property
+    def spark_type(self) -> str:
+        return SPARK_TYPES[self.type]
+
+
+@dataclass(frozen=True)
+class Table:
+    """One Delta table, `<layer>/<name>` under the lake's folder."""
+
+    layer: str
+    name: str
+    columns: tuple[Column, ...]
+    partition_by: tuple[str, ...]
+    stats_columns: tuple[str, ...]
+
+    @property
+    def path(self) -> str:
+        return f"{self.layer}/{self.name}"
+
+    @property
+    def column_names(self) -> list[str]:
+        return [column.name for column in self.columns]
+
+    def uri(self, lake_uri: str) -> str:
+        return f"{lake_uri.rstrip('/')}/{self.path}"
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What a landing CSV looks like: the columns in order, each with the type and rules of its bronze table."""
+
+    table: Table
+    columns: tuple[Column, ...]
+    is_multi_line: bool
+
+    @property
+    def column_names(self) -> list[str]:
+        return [column.name for column in self.columns]
+
+
+@cache
+def _lake() -> dict:
+    return json.loads(_CONTRACT.read_text(encoding="utf-8"))
+
+
+def table_properties() -> dict[str, str]:
+    """Properties every table of the lake has."""
+    return _lake()["tableProperties"]
+
+
+def table(layer: str, name: str) -> Table:
+    """The contract of `<layer>/<name>`; quarantine has one table for each bronze table."""
+    if layer == "quarantine":
+        return _table({**_lake()["quarantine"], "name": name})
+    for entry in _lake()["tables"]:
+        if (entry["layer"], entry["name"]) == (layer, name):
+            return _table(entry)
+    raise BadParameters(f"there is no table {layer}/{name} in contracts/lake.json")
+
+
+def dataset(table_name: str) -> Dataset:
+    """The contract of the files that fill bronze/`table_name`."""
+    for entry in _lake()["datasets"]:
+        if entry["table"] == table_name:
+            bronze = table("bronze", table_name)
+            by_name = {column.name: column for column in bronze.columns}
+            columns = tuple(by_name[name] for name in entry["columns"])
+            return Dataset(bronze, columns, entry["multiLine"])
+    raise BadParameters(f"no landing file fills a table {table_name}: see datasets in contracts/lake.json")
+
+
+def _table(entry: dict) -> Table:
+    columns = tuple(
+        Column(c["name"], c["type"], c.get("required", False), tuple(c["allowed"]) if "allowed" in c else None)
+        for c in entry["columns"]
+    )
+    return Table(
+        entry["layer"],
+        entry["name"],
+        columns,
+        tuple(entry.get("partitionBy", ())),
+        tuple(entry.get("statsColumns", ())),
+    )

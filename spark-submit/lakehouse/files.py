@@ -1,0 +1,46 @@
+"""Files outside Spark: the first line of a landing file, a snapshot's files. Local folders and S3 stores alike.
+
+The store's address and credentials come from the environment, as AWS's own tools read them: AWS_ENDPOINT_URL,
+AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION.
+"""
+
+import os
+from functools import cache
+from urllib.parse import urlparse
+
+from pyarrow import fs
+
+_S3_SCHEMES = ("s3a", "s3")
+
+
+def open_uri(uri: str) -> tuple[fs.FileSystem, str]:
+    """The file system of a URI (s3a://bucket/key, file:///path or a plain path) and the path in it."""
+    parsed = urlparse(uri)
+    if parsed.scheme in _S3_SCHEMES:
+        return _s3(), f"{parsed.netloc}{parsed.path}"
+    return fs.LocalFileSystem(), parsed.path
+
+
+def exists(uri: str) -> bool:
+    """Whether there is a file, or a folder that is not empty."""
+    filesystem, path = open_uri(uri)
+    return filesystem.get_file_info(path).type != fs.FileType.NotFound
+
+
+def base_name(uri: str) -> str:
+    """The last part of a path: what `_source_file` holds."""
+    return uri.rstrip("/").rsplit("/", 1)[-1]
+
+
+@cache
+def _s3() -> fs.FileSystem:
+    endpoint = urlparse(os.environ.get("AWS_ENDPOINT_URL", ""))
+    address = {"endpoint_override": endpoint.netloc, "scheme": endpoint.scheme} if endpoint.netloc else {}
+    return fs.S3FileSystem(
+        access_key=os.environ.get("AWS_ACCESS_KEY_ID"),
+        secret_key=os.environ.get("AWS_SECRET_ACCESS_KEY"),
+        region=os.environ.get("AWS_REGION", "us-east-1"),
+        connect_timeout=10,
+        request_timeout=60,
+        **address,
+    )

@@ -1,0 +1,133 @@
+"""Landing CSVs: how they are read, which rows are refused and why, and the types of those that are not.
+
+One set of rules serves both passes over a file: `refusal` is used on the rows of the quick pass, which keeps the good ones,
+and on those of the pass that looks for the refused ones (lakehouse/refused.py).
+"""
+
+import csv
+import io
+
+from pyspark.sql import Column as SparkColumn
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from lakehouse.contracts import Column, Dataset
+from lakehouse.errors import BrokenContract
+from lakehouse.files import open_uri
+
+# Holds the text of a row that has not as many fields as the header.
+UNSPLIT = "_unsplit"
+
+_LONGEST_HEADER_BYTES = 64 * 1024
+_EARLIEST = "1970-01-01"
+_FIRST_YEAR_TOO_LATE = "2100"
+
+
+def csv_options(dataset: Dataset) -> dict[str, str]:
+    """Options of Spark's CSV parser: RFC 4180, nothing guessed."""
+    return {
+        "quote": '"',
+        "escape": '"',
+        "encoding": "UTF-8",
+        "mode": "PERMISSIVE",
+        "columnNameOfCorruptRecord": UNSPLIT,
+        # The default would take the header for granted: swapped columns would load silently.
+        "enforceSchema": "false",
+        "multiLine": str(dataset.is_multi_line).lower(),
+    }
+
+
+def text_schema(dataset: Dataset) -> str:
+    """Every field as text: types come after the rules, so that a refused row keeps what it said."""
+    return ", ".join(f"`{name}` STRING" for name in [*dataset.column_names, UNSPLIT])
+
+
+def read_landing(spark: SparkSession, dataset: Dataset, uri: str) -> DataFrame:
+    """One row per data row of the file; every field as text, `_unsplit` set where the number of fields is wrong."""
+    rows = spark.read.options(**csv_options(dataset)).option("header", "true").schema(text_schema(dataset)).csv(uri)
+    is_blank_record = F.col(UNSPLIT).isNotNull() & F.col(UNSPLIT).rlike(r"^\s*$")
+    return rows.where(~is_blank_record) if dataset.is_multi_line else rows
+
+
+def refusal(dataset: Dataset) -> SparkColumn:
+    """The first reason to refuse a row, null for a good one."""
+    reason = F.when(F.col(UNSPLIT).isNotNull(), "wrong_column_count")
+    for column in dataset.columns:
+        if column.required:
+            is_missing = F.col(column.name).isNull() | (F.trim(column.name) == "")
+            reason = reason.when(is_missing, f"missing_{column.name}")
+    for column in dataset.columns:
+        if column.allowed:
+            reason = reason.when(~F.col(column.name).isin(*column.allowed), f"unknown_{column.name}")
+        elif column.type != "string":
+            is_given = F.col(column.name).isNotNull() & (F.trim(column.name) != "")
+            reason = reason.when(is_given & typed(column).isNull(), f"bad_{column.name}")
+    return reason
+
+
+def typed_rows(rows: DataFrame, dataset: Dataset, source_file: str, ingested_at: str) -> DataFrame:
+    """The rows of a bronze table, in its order of columns, of rows that have no reason to be refused."""
+    derived = {
+        "event_date": F.to_date("timestamp"),
+        "year": F.year(F.to_date("timestamp")),
+        "month": F.month(F.to_date("timestamp")),
+        "_source_file": F.lit(source_file),
+        "_ingested_at": F.lit(ingested_at).cast("timestamp"),
+    }
+    converted = rows.select(*(typed(column).alias(column.name) for column in dataset.columns))
+    known = set(dataset.column_names)
+    return converted.select(
+        *(
+            F.col(column.name) if column.name in known else derived[column.name].alias(column.name)
+            for column in dataset.table.columns
+        )
+    )
+
+
+def typed(column: Column) -> SparkColumn:
+    """The value of a text column in its type; null where it is empty or cannot be read."""
+    text = F.col(column.name)
+    if column.type == "string":
+        return text if column.required else F.nullif(text, F.lit(""))
+    if column.type == "timestamp":
+        return utc_timestamp(text)
+    value = text.try_cast(column.spark_type)
+    return F.when(~F.isnan(value), value) if column.type == "double" else value
+
+
+def utc_timestamp(text: SparkColumn) -> SparkColumn:
+    """ISO 8601 date and time, `T` or a space between, with or without a fraction; UTC unless it names an offset.
+
+    Null for anything else: Spark's cast alone would also take a year, or a time without a day (as today). Null, too, before
+    1970 and from 2100 on: an export writes such times when it knows none.
+    """
+    has_date_and_time = (
+        (F.length(text) >= len("2024-01-01T00:00"))
+        & (F.substring(text, 5, 1) == "-")
+        & (F.substring(text, 8, 1) == "-")
+        & F.substring(text, 11, 1).isin("T", " ")
+        & F.substring(text, 1, 4).between(_EARLIEST[:4], str(int(_FIRST_YEAR_TOO_LATE) - 1))
+    )
+    return F.when(has_date_and_time, text.try_cast("timestamp"))
+
+
+def check_header(dataset: Dataset, uri: str) -> int:
+    """The line the header stands on (from 1). BrokenContract when the file is missing or its header is another."""
+    filesystem, path = open_uri(uri)
+    try:
+        with filesystem.open_input_stream(path) as stream:
+            head = stream.read(_LONGEST_HEADER_BYTES)
+    except FileNotFoundError as error:
+        raise BrokenContract(f"{uri}: there is no such file; upload it again") from error
+    lines = io.StringIO(head.decode("utf-8-sig", errors="replace"), newline=None).readlines()
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            _refuse_other_header(dataset, uri, next(csv.reader([line])))
+            return number
+    raise BrokenContract(f"{uri}: the file is empty; expected the header {','.join(dataset.column_names)}")
+
+
+def _refuse_other_header(dataset: Dataset, uri: str, found: list[str]) -> None:
+    if found != dataset.column_names:
+        expected = ",".join(dataset.column_names)
+        raise BrokenContract(f"{uri}: expected the header {expected}, found {','.join(found)}; mend the file")

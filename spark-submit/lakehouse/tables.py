@@ -1,0 +1,127 @@
+"""Delta tables: made from the contract, written in one commit per unit of work, described by their newest version.
+
+Every write carries a Delta transaction id (`txnAppId`): a second write with the same id is a no-op in Delta itself, so a
+retried job changes nothing. The id names the unit of work (a file's content, a run's table), the version is always 1.
+"""
+
+import random
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from lakehouse.contracts import Table, table_properties
+from lakehouse.errors import BrokenContract
+from lakehouse.files import exists
+
+Answer = TypeVar("Answer")
+
+_ATTEMPTS = 6
+# What Delta says to a writer that lost a race; the names are part of its messages and error classes.
+_CONFLICTS = (
+    "ConcurrentTransactionException",
+    "ConcurrentAppendException",
+    "ConcurrentDeleteReadException",
+    "ConcurrentDeleteDeleteException",
+    "ConcurrentWriteException",
+    "MetadataChangedException",
+    "ProtocolChangedException",
+    "DELTA_CONCURRENT_",
+    "DELTA_METADATA_CHANGED",
+    "DELTA_PROTOCOL_CHANGED",
+    "DELTA_TABLE_ALREADY_EXISTS",
+    "FileAlreadyExistsException",
+)
+
+
+def create_table(spark: SparkSession, table: Table, lake_uri: str) -> None:
+    """Creates the table as its contract says where it is missing; NOT NULL where a column is required."""
+    if has_table(table, lake_uri):
+        return
+    statement = _create_statement(table, table.uri(lake_uri))
+    retry_conflicts(lambda: spark.sql(statement).collect())
+
+
+def has_table(table: Table, lake_uri: str) -> bool:
+    return exists(f"{table.uri(lake_uri)}/_delta_log")
+
+
+def read_table(spark: SparkSession, table: Table, lake_uri: str) -> DataFrame:
+    """The newest version of a table; BrokenContract where it is missing."""
+    if not has_table(table, lake_uri):
+        raise BrokenContract(f"{table.path}: there is no such table under {lake_uri}; run the step that makes it first")
+    return spark.read.format("delta").load(table.uri(lake_uri))
+
+
+def replace_file(rows: DataFrame, table: Table, lake_uri: str, file_column: str, file: str, key: str) -> None:
+    """Makes `rows` the only rows of `table` that came from `file`, in one commit. Rows of other files stay as they are.
+
+    Safe to run twice and at once: `key` (the file's content) is the transaction id.
+    """
+    condition = f"{file_column} = {sql_text(file)}"
+    writer = _with_transaction(rows, key).mode("overwrite").option("replaceWhere", condition)
+    retry_conflicts(lambda: writer.save(table.uri(lake_uri)))
+
+
+def overwrite_table(rows: DataFrame, table: Table, lake_uri: str, run_key: str) -> None:
+    """Replaces the whole table by `rows` in one commit; the transaction id is `<run_key>/<table>`."""
+    create_table(rows.sparkSession, table, lake_uri)
+    columns = [F.col(column.name).cast(column.spark_type).alias(column.name) for column in table.columns]
+    writer = _with_transaction(rows.select(*columns), f"{run_key}/{table.path}").mode("overwrite")
+    retry_conflicts(lambda: writer.save(table.uri(lake_uri)))
+
+
+def count_by(spark: SparkSession, table: Table, lake_uri: str, file_column: str, file: str, by: str) -> dict[str, int]:
+    """Rows of `table` that came from `file`, counted by the column `by`; empty where there is no table."""
+    if not has_table(table, lake_uri):
+        return {}
+    rows = read_table(spark, table, lake_uri).where(F.col(file_column) == file)
+    return {row[0]: row[1] for row in rows.groupBy(by).count().collect()}
+
+
+def describe_table(spark: SparkSession, table: Table, lake_uri: str) -> dict:
+    """`{table, version, rows}` of the newest version."""
+    history = spark.sql(f"DESCRIBE HISTORY delta.`{table.uri(lake_uri)}` LIMIT 1")
+    version = history.select("version").collect()[0][0]
+    at_version = spark.read.format("delta").option("versionAsOf", version).load(table.uri(lake_uri))
+    return {"table": table.path, "version": version, "rows": at_version.count()}
+
+
+def retry_conflicts(action: Callable[[], Answer]) -> Answer:
+    """Runs `action` again, a bounded number of times, when another writer's commit came in between."""
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            return action()
+        except PySparkException as error:
+            if attempt == _ATTEMPTS or not any(name in str(error) for name in _CONFLICTS):
+                raise
+            # Writers that wait a different time each do not meet again; it has no bearing on what is written.
+            time.sleep(random.uniform(0.2, 0.6) * attempt)
+    raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def sql_text(value: str) -> str:
+    """A SQL string literal."""
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def _with_transaction(rows: DataFrame, key: str):
+    return rows.write.format("delta").option("txnAppId", key).option("txnVersion", "1")
+
+
+def _create_statement(table: Table, uri: str) -> str:
+    columns = ", ".join(
+        f"`{column.name}` {column.spark_type}{' NOT NULL' if column.required else ''}" for column in table.columns
+    )
+    partitions = ", ".join(f"`{name}`" for name in table.partition_by)
+    properties = {**table_properties(), "delta.dataSkippingStatsColumns": ",".join(table.stats_columns)}
+    listed = ", ".join(f"{sql_text(name)} = {sql_text(value)}" for name, value in properties.items())
+    return (
+        f"CREATE TABLE IF NOT EXISTS delta.`{uri}` ({columns}) USING delta "
+        + (f"PARTITIONED BY ({partitions}) " if partitions else "")
+        + f"TBLPROPERTIES ({listed})"
+    )
