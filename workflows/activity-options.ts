@@ -29,6 +29,6 @@ export const sparkJob: ActivityOptions = {
 
 /** Telling who watches: worth a few tries, never worth failing a run. */
 export const announcement: ActivityOptions = {
-  startToCloseTimeout: '15 seconds',
+  startToCloseTimeout: '5 seconds',
   retry: { maximumAttempts: 2 },
 };

@@ -84,6 +84,7 @@ async function uploadFiles(progress: ProgressTracker, files: readonly CheckedFil
   const sent = await Promise.all(
     files.map(async (file) => {
       const { sentBytes } = await uploadLandingFile.executeWithOptions({ summary: file.file }, [file]);
+      progress.uploaded(file.file, file.sizeBytes);
       progress.update({ files: { done: ++done, total: files.length } });
       return sentBytes;
     }),

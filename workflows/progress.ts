@@ -12,6 +12,8 @@ export interface ProgressTracker {
   /** Names what the run does now, for the query and for the Web UI's current details. */
   enter(stage: string): void;
   update(change: Partial<RunProgress>): void;
+  /** Says how many bytes of one file are in the landing bucket. */
+  uploaded(file: string, bytes: number): void;
 }
 
 /** Sets the `progress` query and the signal that feeds it; call before the first await. */
@@ -22,18 +24,21 @@ export function trackProgress(): ProgressTracker {
     uploadBytes: { done: 0, total: 0 },
     rows: { inFiles: 0, loaded: 0 },
   };
-  const uploaded = new Map<string, number>();
+  const bytesOfFile = new Map<string, number>();
   const change = (next: RunProgress): void => {
     progress = next;
     setCurrentDetails(describe(progress));
   };
+  const uploaded = (file: string, bytes: number): void => {
+    bytesOfFile.set(file, bytes);
+    const done = [...bytesOfFile.values()].reduce((sum, count) => sum + count, 0);
+    change({ ...progress, uploadBytes: { ...progress.uploadBytes, done } });
+  };
 
   setHandler(progressQuery, () => progress);
   setHandler(reportProgressSignal, (report) => {
-    if (report.kind === 'spark') return change({ ...progress, spark: report.spark });
-    uploaded.set(report.file, report.bytes);
-    const done = [...uploaded.values()].reduce((sum, bytes) => sum + bytes, 0);
-    return change({ ...progress, uploadBytes: { ...progress.uploadBytes, done } });
+    if (report.kind === 'spark') change({ ...progress, spark: report.spark });
+    else uploaded(report.file, report.bytes);
   });
 
   return {
@@ -41,6 +46,7 @@ export function trackProgress(): ProgressTracker {
       const { spark: _finished, ...rest } = progress;
       change({ ...rest, stage });
     },
+    uploaded,
     update: (changed) => change({ ...progress, ...changed }),
   };
 }

@@ -201,7 +201,7 @@ describe('initialDataLoad, orchestration', function () {
       assert.deepEqual(progress, {
         stage: 'loading bronze',
         files: { done: 2, total: 2 },
-        uploadBytes: { done: 0, total: 30 },
+        uploadBytes: { done: 30, total: 30 },
         rows: { inFiles: 7, loaded: 0 },
         spark,
       });

@@ -1,0 +1,15 @@
+/** `npm run bench -- [NAME]`: runs one bench, or all of them, one after another. */
+import { benchInitialLoad } from './initial-load.ts';
+
+const benches: Readonly<Record<string, () => Promise<void>>> = {
+  'initial-load': benchInitialLoad,
+};
+
+const names = process.argv.slice(2);
+const unknown = names.filter((name) => !(name in benches));
+if (unknown.length > 0) {
+  console.error(`no bench ${unknown.join(', ')}; there are: ${Object.keys(benches).join(', ')}`);
+  process.exitCode = 2;
+} else {
+  for (const name of names.length > 0 ? names : Object.keys(benches)) await benches[name]!();
+}
