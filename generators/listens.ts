@@ -1,0 +1,156 @@
+import { monthOf } from './calendar.ts';
+import { createRandom, WeightedChoice, type Random } from './random.ts';
+import type { Song, User, World } from './world.ts';
+import { genres } from './words.ts';
+
+const secondsPerDay = 86_400;
+const obsessionsPerMonth = 8;
+/** What a listen is chosen by: this month's repeats, favourite artists, or what is on in a liked genre. */
+const repeatShare = 0.25;
+const favouriteShare = 0.45;
+
+export const eventTypes = ['complete_listen', 'like', 'skip'] as const;
+
+/** Receives one listen: indexes into the world, the second of the day, and the event type's index. */
+export type ListenSink = (user: number, song: number, second: number, eventType: number) => void;
+
+/**
+ * The listens of one day, `options.eventsPerDay` of them, in sessions. A pure function of world and day, so that days can be
+ * made in any order and a weekly file does not depend on the ones before it. Nobody listens before joining, no song is
+ * played before its release.
+ */
+export class ListenGenerator {
+  readonly #world: World;
+  readonly #obsessions = new Map<number, readonly number[]>();
+  #obsessionMonth = Number.NaN;
+  #chartWeek = Number.NaN;
+  #charts: readonly Chart[] = [];
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  /** Calls `sink` for every listen of a day. */
+  day(day: number, sink: ListenSink): void {
+    this.#turnPages(day);
+    const { users, songs, options } = this.#world;
+    const random = createRandom(options.seed, `listens/${day}`);
+    const present = users.flatMap((user, index) => (user.joinDay <= day ? [index] : []));
+    const activity = new WeightedChoice(present.map((index) => users[index]!.activity));
+    const tasteChoices = new Map<number, WeightedChoice>();
+    for (let left = options.eventsPerDay; left > 0;) {
+      const user = present[activity.draw(random)]!;
+      const length = Math.min(left, 5 + random.below(21));
+      let second = random.below(secondsPerDay - length * 420);
+      for (let played = 0; played < length; played++) {
+        const listen = this.#choose(random, user, day, tasteChoices);
+        sink(user, listen.song, second, listen.eventType);
+        const seconds = songs[listen.song]!.durationMs / 1000;
+        second += Math.max(1, Math.floor(listen.eventType === 2 ? seconds * 0.2 * random.next() : seconds));
+      }
+      left -= length;
+    }
+  }
+
+  /** Charts hold for seven days, obsessions for a month: both are made anew when theirs is over. */
+  #turnPages(day: number): void {
+    const week = Math.floor(day / 7);
+    if (week !== this.#chartWeek) this.#charts = buildCharts(this.#world.songs, week * 7);
+    this.#chartWeek = week;
+    if (monthOf(day) !== this.#obsessionMonth) this.#obsessions.clear();
+    this.#obsessionMonth = monthOf(day);
+  }
+
+  #choose(
+    random: Random,
+    user: number,
+    day: number,
+    tastes: Map<number, WeightedChoice>,
+  ): { song: number; eventType: number } {
+    const way = random.next();
+    const known = way < repeatShare + favouriteShare;
+    const song =
+      way < repeatShare ? this.#repeat(random, user, day) : known ? this.#favourite(random, user, day) : undefined;
+    if (song !== undefined) return { song, eventType: eventType(random, 0.1, 0.06) };
+    return { song: this.#discover(random, user, day, tastes), eventType: eventType(random, 0.04, 0.3) };
+  }
+
+  #repeat(random: Random, user: number, day: number): number | undefined {
+    const obsessions = this.#obsessions.get(user) ?? this.#drawObsessions(user, day);
+    return obsessions.length > 0 ? obsessions[Math.floor(random.next() ** 1.5 * obsessions.length)] : undefined;
+  }
+
+  #drawObsessions(user: number, day: number): readonly number[] {
+    const { seed } = this.#world.options;
+    const random = createRandom(seed, `obsessions/${user}/${this.#obsessionMonth}`);
+    const firstDay = Math.max(this.#world.users[user]!.joinDay, firstDayOf(day));
+    const drawn = Array.from({ length: obsessionsPerMonth }, () => this.#favourite(random, user, firstDay));
+    const songs = drawn.filter((song) => song !== undefined);
+    this.#obsessions.set(user, songs);
+    return songs;
+  }
+
+  #favourite(random: Random, user: number, day: number): number | undefined {
+    const listener = this.#world.users[user]!;
+    if (listener.artists.length === 0) return undefined;
+    const artist = this.#world.artists[listener.artists[listener.artistChoice.draw(random)]!]!;
+    let released = artist.songs.length;
+    while (released > 0 && this.#world.songs[artist.songs[released - 1]!]!.releaseDay > day) released--;
+    // The newest songs of an artist are played most.
+    return released > 0 ? artist.songs[released - 1 - Math.floor(random.next() ** 2 * released)] : undefined;
+  }
+
+  #discover(random: Random, user: number, day: number, tastes: Map<number, WeightedChoice>): number {
+    const listener = this.#world.users[user]!;
+    const taste = tastes.get(user) ?? seasonalTaste(listener, this.#charts, day);
+    tastes.set(user, taste);
+    const chart = this.#charts[taste.draw(random)]!;
+    return chart.songs[chart.choice.draw(random)]!;
+  }
+}
+
+/** What is on in a genre in one week: songs (indexes) and how likely each is played. */
+interface Chart {
+  readonly songs: readonly number[];
+  readonly choice: WeightedChoice;
+}
+
+function buildCharts(songs: readonly Song[], day: number): Chart[] {
+  const byGenre = genres.map(() => ({ songs: [] as number[], weights: [] as number[] }));
+  songs.forEach((song, index) => {
+    if (song.releaseDay > day && song.releaseDay >= 0) return;
+    const chart = byGenre[song.genre]!;
+    chart.songs.push(index);
+    chart.weights.push(heat(song, day));
+  });
+  return byGenre.map(({ songs: listed, weights }) => ({ songs: listed, choice: new WeightedChoice(weights) }));
+}
+
+/** How much a song is heard of: its popularity, the weeks after its release, and for a sleeper hit its late rise. */
+function heat(song: Song, day: number): number {
+  const sinceRelease = day - song.releaseDay;
+  const novelty = 1 + 4 * Math.exp(-sinceRelease / 28);
+  const sinceWaking = song.wakesOnDay === undefined ? -1 : day - song.wakesOnDay;
+  const rise = sinceWaking < 0 ? 0 : 400 * (sinceWaking / 21) * Math.exp(1 - sinceWaking / 21);
+  return (song.popularity + 0.1) ** 1.3 * novelty + rise;
+}
+
+/** A user's taste in genres, leaning to the season: each genre has its time of the year. */
+function seasonalTaste(user: User, charts: readonly Chart[], day: number): WeightedChoice {
+  const weights = user.tastes.map((taste, genre) => {
+    const season = 1 + 0.5 * Math.cos((2 * Math.PI * (day - (genre * 366) / genres.length)) / 366);
+    return charts[genre]!.songs.length > 0 ? taste * season : 0;
+  });
+  return new WeightedChoice(weights);
+}
+
+function eventType(random: Random, likes: number, skips: number): number {
+  const draw = random.next();
+  if (draw < likes) return 1;
+  return draw < likes + skips ? 2 : 0;
+}
+
+function firstDayOf(day: number): number {
+  const date = new Date(Date.UTC(2024, 0, 1) + day * secondsPerDay * 1000);
+  return day - date.getUTCDate() + 1;
+}
