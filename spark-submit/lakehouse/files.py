@@ -27,6 +27,13 @@ def exists(uri: str) -> bool:
     return filesystem.get_file_info(path).type != fs.FileType.NotFound
 
 
+def remove_folder(uri: str) -> None:
+    """Removes a folder and what is in it; no error where there is none."""
+    filesystem, path = open_uri(uri)
+    if filesystem.get_file_info(path).type != fs.FileType.NotFound:
+        filesystem.delete_dir(path)
+
+
 def base_name(uri: str) -> str:
     """The last part of a path: what `_source_file` holds."""
     return uri.rstrip("/").rsplit("/", 1)[-1]

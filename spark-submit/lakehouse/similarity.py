@@ -7,8 +7,10 @@ Cost: a basket is what one user heard in one day, cut to BASKET_SIZE tracks. It 
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-BASKET_SIZE = 16
+BASKET_SIZE = 12
 SIMILAR_PER_TRACK = 20
+# Almost every pair is new: adding them up before the shuffle finds nothing to add and spills. So they are shuffled first.
+_PAIR_PARTITIONS = 32
 # A pair seen once is chance.
 LEAST_BASKETS_TOGETHER = 2
 # Pairs seen seldom are pulled towards 0: n / (n + SHRINKAGE).
@@ -18,7 +20,8 @@ SHRINKAGE = 3.0
 def song_similarity(events: DataFrame) -> DataFrame:
     """One row per (track_id, similar_track_id), at most 20 per track: cosine over baskets, shrunk by the evidence."""
     baskets = _baskets(events)
-    together = _pairs(baskets).groupBy("a", "b").count().where(F.col("count") >= LEAST_BASKETS_TOGETHER)
+    pairs = _pairs(baskets).repartition(_PAIR_PARTITIONS, "a")
+    together = pairs.groupBy("a", "b").count().where(F.col("count") >= LEAST_BASKETS_TOGETHER)
     seen = baskets.select(F.explode("tracks").alias("track")).groupBy("track").count()
     scored = (
         together.withColumnRenamed("count", "both")
