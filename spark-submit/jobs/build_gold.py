@@ -32,6 +32,8 @@ def build_gold(spark: SparkSession, params: Params, progress: Progress) -> dict:
     gold = table("gold", "user_recommendations")
     work_uri = f"{lake_uri.rstrip('/')}/_work/{run_key}"
     songs = catalogue(read_table(spark, table("bronze", "dim_songs"), lake_uri))
+    # What a run that was killed left behind must not mix with this one's.
+    remove_folder(work_uri)
     try:
         with progress.step("interactions"):
             pairs = _write_interactions(spark, lake_uri, work_uri)

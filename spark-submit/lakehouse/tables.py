@@ -49,11 +49,12 @@ def has_table(table: Table, lake_uri: str) -> bool:
     return exists(f"{table.uri(lake_uri)}/_delta_log")
 
 
-def read_table(spark: SparkSession, table: Table, lake_uri: str) -> DataFrame:
-    """The newest version of a table; BrokenContract where it is missing."""
+def read_table(spark: SparkSession, table: Table, lake_uri: str, version: int | None = None) -> DataFrame:
+    """A version of a table, the newest unless told; BrokenContract where there is no table."""
     if not has_table(table, lake_uri):
-        raise BrokenContract(f"{table.path}: there is no such table under {lake_uri}; run the step that makes it first")
-    return spark.read.format("delta").load(table.uri(lake_uri))
+        raise missing_table(table, lake_uri)
+    reader = spark.read.format("delta")
+    return (reader if version is None else reader.option("versionAsOf", version)).load(table.uri(lake_uri))
 
 
 def replace_file(rows: DataFrame, table: Table, lake_uri: str, file_column: str, file: str, key: str) -> None:
@@ -84,10 +85,20 @@ def count_by(spark: SparkSession, table: Table, lake_uri: str, file_column: str,
 
 def describe_table(spark: SparkSession, table: Table, lake_uri: str) -> dict:
     """`{table, version, rows}` of the newest version."""
+    version = newest_version(spark, table, lake_uri)
+    return {"table": table.path, "version": version, "rows": read_table(spark, table, lake_uri, version).count()}
+
+
+def newest_version(spark: SparkSession, table: Table, lake_uri: str) -> int:
+    """The number of the table's newest version; BrokenContract where there is no table."""
+    if not has_table(table, lake_uri):
+        raise missing_table(table, lake_uri)
     history = spark.sql(f"DESCRIBE HISTORY delta.`{table.uri(lake_uri)}` LIMIT 1")
-    version = history.select("version").collect()[0][0]
-    at_version = spark.read.format("delta").option("versionAsOf", version).load(table.uri(lake_uri))
-    return {"table": table.path, "version": version, "rows": at_version.count()}
+    return history.select("version").collect()[0][0]
+
+
+def missing_table(table: Table, lake_uri: str) -> BrokenContract:
+    return BrokenContract(f"{table.path}: there is no such table under {lake_uri}; run the step that makes it first")
 
 
 def retry_conflicts(action: Callable[[], Answer]) -> Answer:

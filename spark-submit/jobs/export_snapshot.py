@@ -1,0 +1,92 @@
+"""Gold → a serving snapshot of Arrow files with a manifest. Parameters and result: contracts/schemas/jobs.ts."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from pyspark.sql import DataFrame, SparkSession
+
+from lakehouse.contracts import Table, table
+from lakehouse.errors import BadParameters, BrokenContract
+from lakehouse.job import run_job
+from lakehouse.params import Params
+from lakehouse.progress import Progress
+from lakehouse.snapshot import last_weeks, shard_of, write_file, write_manifest
+from lakehouse.songs import catalogue
+from lakehouse.tables import newest_version, read_table
+
+SOURCES = {
+    "recommendations": table("gold", "user_recommendations"),
+    "tracks": table("bronze", "dim_songs"),
+    "similar": table("silver", "song_similarity"),
+    "trending": table("silver", "weekly_trending_tracks"),
+}
+
+
+def export_snapshot(spark: SparkSession, params: Params, progress: Progress) -> dict:
+    lake_uri, model_version = params.text("lakeUri"), params.text("modelVersion")
+    snapshot_uri = _snapshot_uri(params)
+    shards = params.whole("shards", at_least=1)
+    versions = {source: newest_version(spark, source, lake_uri) for source in SOURCES.values()}
+    read = {kind: _at(spark, source, lake_uri, versions) for kind, source in SOURCES.items()}
+    _refuse_other_model(read["recommendations"], model_version)
+
+    files, users = [], 0
+    for shard in range(shards):
+        with progress.step(f"recommendations {shard + 1} of {shards}"):
+            rows = shard_of(read["recommendations"], shard, shards)
+            file, lists = write_file(rows, "recommendations", snapshot_uri, f"recommendations-{shard:03}.arrow")
+            files.append(file)
+            users += len(lists.column("user_id").unique())
+    others = {
+        "tracks": catalogue(read["tracks"]).orderBy("track_id"),
+        "similar": read["similar"].orderBy("track_id", "rank"),
+        "trending": last_weeks(read["trending"]),
+    }
+    for kind, rows in others.items():
+        with progress.step(kind):
+            files.append(write_file(rows, kind, snapshot_uri, f"{kind}.arrow")[0])
+
+    rows_of = {kind: sum(file.rows for file in files if file.kind == kind) for kind in SOURCES}
+    counts = {"users": users, "recommendations": rows_of["recommendations"], "tracks": rows_of["tracks"]}
+    lineage = [{"table": source.path, "version": version} for source, version in versions.items()]
+    described = {
+        "modelVersion": model_version,
+        "generatedAt": params.time("generatedAt"),
+        "lineage": lineage,
+        "counts": counts,
+    }
+    key, sha256 = write_manifest(snapshot_uri, described, files)
+    return {
+        "manifestKey": key,
+        "manifestSha256": sha256,
+        "users": users,
+        "recommendations": counts["recommendations"],
+        "sizeBytes": sum(file.sizeBytes for file in files),
+    }
+
+
+def _snapshot_uri(params: Params) -> str:
+    uri = params.text("snapshotUri").rstrip("/")
+    if "snapshots/" not in uri:
+        raise BadParameters(f"parameters: snapshotUri must be a folder below snapshots/, found {uri}")
+    return uri
+
+
+def _at(spark: SparkSession, source: Table, lake_uri: str, versions: dict[Table, int]) -> DataFrame:
+    """The table as it was when the export began, whatever is written meanwhile."""
+    return read_table(spark, source, lake_uri, version=versions[source])
+
+
+def _refuse_other_model(recommendations: DataFrame, model_version: str) -> None:
+    found = [row[0] for row in recommendations.select("model_version").distinct().limit(3).collect()]
+    if found != [model_version]:
+        holds = ", ".join(found) or "no rows"
+        raise BrokenContract(
+            f"gold/user_recommendations: expected the lists of model {model_version}, found {holds}; run build_gold for it"
+        )
+
+
+if __name__ == "__main__":
+    run_job("export_snapshot", export_snapshot)

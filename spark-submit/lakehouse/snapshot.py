@@ -1,0 +1,114 @@
+"""A serving snapshot: Arrow IPC files and their manifest, as contracts/schemas/snapshot.ts describes them.
+
+The columns are utf8, dictionaries of it, int32 and float64: what apache-arrow for JavaScript reads without BigInt.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+
+import pyarrow as pa
+from pyarrow import fs
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from lakehouse.files import open_uri
+
+FORMAT_VERSION = 1
+CHART_WEEKS = 8
+_SNAPSHOTS = "snapshots/"
+
+_text = pa.string()
+# Ids repeat in the rows of lists; JavaScript keeps one string for each.
+_repeated = pa.dictionary(pa.int32(), pa.string())
+
+SCHEMAS = {
+    "recommendations": pa.schema(
+        [
+            ("user_id", _repeated),
+            ("rank", pa.int32()),
+            ("track_id", _repeated),
+            ("score", pa.float64()),
+            ("reason_type", _repeated),
+            ("reason_track_id", _repeated),
+        ]
+    ),
+    "tracks": pa.schema([(name, _text) for name in ("track_id", "title", "artist_id", "artist_name", "genre")]),
+    "similar": pa.schema(
+        [("track_id", _repeated), ("similar_track_id", _repeated), ("score", pa.float64()), ("rank", pa.int32())]
+    ),
+    "trending": pa.schema(
+        [
+            ("week_end", _text),
+            ("rank", pa.int32()),
+            ("track_id", _text),
+            ("listen_count", pa.int32()),
+            ("unique_listeners", pa.int32()),
+            ("trend_score", pa.float64()),
+            ("previous_rank", pa.int32()),
+        ]
+    ),
+}
+
+
+@dataclass(frozen=True)
+class SnapshotFile:
+    """One file of the manifest; the field names are the document's."""
+
+    key: str
+    kind: str
+    rows: int
+    sizeBytes: int  # noqa: N815
+    sha256: str
+
+
+def shard_of(recommendations: DataFrame, shard: int, shards: int) -> DataFrame:
+    """The lists of the users whose hash falls in `shard`, sorted: a user is in one shard only."""
+    in_shard = F.pmod(F.xxhash64("user_id"), F.lit(shards)) == shard
+    return recommendations.where(in_shard).orderBy("user_id", "rank")
+
+
+def last_weeks(trending: DataFrame) -> DataFrame:
+    """The charts of the data's last weeks; week_end as text YYYY-MM-DD."""
+    last = trending.agg(F.max("week_end").alias("last"))
+    recent = trending.join(F.broadcast(last), on=F.expr(f"week_end > date_sub(last, {7 * CHART_WEEKS})"), how="inner")
+    return recent.withColumn("week_end", F.col("week_end").cast("string")).orderBy("week_end", "rank")
+
+
+def write_file(rows: DataFrame, kind: str, snapshot_uri: str, name: str) -> tuple[SnapshotFile, pa.Table]:
+    """Writes one Arrow file; its rows pass through this process. The same rows make the same bytes."""
+    schema = SCHEMAS[kind]
+    table = rows.select(*schema.names).toArrow().cast(_plain(schema)).combine_chunks().cast(schema)
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, schema) as writer:
+        writer.write_table(table)
+    body = sink.getvalue().to_pybytes()
+    write_bytes(f"{snapshot_uri}/{name}", body)
+    digest = hashlib.sha256(body).hexdigest()
+    return SnapshotFile(f"{key_of(snapshot_uri)}/{name}", kind, table.num_rows, len(body), digest), table
+
+
+def write_manifest(snapshot_uri: str, manifest: dict, files: list[SnapshotFile]) -> tuple[str, str]:
+    """Writes manifest.json, last of all; returns its key and SHA-256."""
+    document = {"formatVersion": FORMAT_VERSION, **manifest, "files": [asdict(file) for file in files]}
+    body = json.dumps(document, indent=2).encode("utf-8")
+    write_bytes(f"{snapshot_uri}/manifest.json", body)
+    return f"{key_of(snapshot_uri)}/manifest.json", hashlib.sha256(body).hexdigest()
+
+
+def key_of(snapshot_uri: str) -> str:
+    """The folder's key in the serving bucket: what follows the bucket, or a local folder that stands for it."""
+    path = open_uri(snapshot_uri)[1]
+    return path[path.rindex(_SNAPSHOTS) :]
+
+
+def write_bytes(uri: str, body: bytes) -> None:
+    filesystem, path = open_uri(uri)
+    if isinstance(filesystem, fs.LocalFileSystem):
+        filesystem.create_dir(path.rsplit("/", 1)[0], recursive=True)
+    with filesystem.open_output_stream(path) as stream:
+        stream.write(body)
+
+
+def _plain(schema: pa.Schema) -> pa.Schema:
+    return pa.schema([(field.name, _text if pa.types.is_dictionary(field.type) else field.type) for field in schema])
