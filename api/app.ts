@@ -1,0 +1,60 @@
+import express, { type Express, type RequestHandler } from 'express';
+import helmet from 'helmet';
+import type { ApiDeps } from './deps.ts';
+import { answerProblem, limitRate, onlyMethods, requestLog, requestTimes, requireToken } from './middleware.ts';
+import { Problem } from './problems.ts';
+import { docsRoutes } from './routes/docs.ts';
+import { eventRoutes } from './routes/events.ts';
+import { healthRoutes } from './routes/health.ts';
+import { ingestRoutes } from './routes/ingest.ts';
+import { pipelineRoutes } from './routes/pipeline.ts';
+import { recommendationRoutes } from './routes/recommendations.ts';
+import { trackRoutes } from './routes/tracks.ts';
+
+const readOnly = [
+  '/recommendations/:userId',
+  '/tracks',
+  '/tracks/:trackId/similar',
+  '/trending',
+  '/events/stream',
+  '/pipeline/runs',
+  '/pipeline/runs/*workflowId',
+];
+const writeOnly = ['/ingest/listening-event', '/pipeline/initial-load', '/pipeline/refresh'];
+
+/** The HTTP app; knows neither environment nor port. */
+export function buildApp(deps: ApiDeps): Express {
+  const { settings } = deps;
+  const authorize = requireToken(settings.token);
+  const authorizeReads: RequestHandler = settings.readAuth ? authorize : (_req, _res, next) => next();
+
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.use(requestLog(deps.logger), requestTimes(deps.metrics));
+  app.use(
+    helmet({
+      contentSecurityPolicy: {
+        directives: {
+          'script-src': ["'self'"],
+          'style-src': ["'self'", "'unsafe-inline'"],
+          'upgrade-insecure-requests': null,
+        },
+      },
+      strictTransportSecurity: false,
+    }),
+  );
+  app.use(healthRoutes(deps));
+  app.use(docsRoutes());
+  app.use(limitRate(settings.rateLimit));
+  app.get(readOnly, authorizeReads);
+  app.use(recommendationRoutes(deps), trackRoutes(deps), eventRoutes(deps));
+  app.use(ingestRoutes(deps, authorize), pipelineRoutes(deps, authorize));
+  app.all(readOnly, onlyMethods('GET', 'HEAD'));
+  app.all(writeOnly, onlyMethods('POST'));
+  app.use((req) => {
+    throw new Problem('unknown_route', { detail: `${req.method} ${req.path}: see /docs for what there is` });
+  });
+  app.use(answerProblem);
+  return app;
+}

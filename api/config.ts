@@ -1,0 +1,36 @@
+import { z } from 'zod';
+import {
+  flag,
+  kafkaSettings,
+  logSettings,
+  objectStoreSettings,
+  port,
+  readConfig,
+  temporalSettings,
+} from '../platform/config.ts';
+
+const schema = z.object({
+  ...temporalSettings,
+  ...objectStoreSettings,
+  ...kafkaSettings,
+  ...logSettings,
+  SEGUE_API_HOST: z.string().default('127.0.0.1'),
+  SEGUE_API_PORT: port.default(8088),
+  /** The token that writes and POST /pipeline ask for. */
+  SEGUE_API_TOKEN: z.string().min(16),
+  /** Whether reads ask for it too. */
+  SEGUE_API_READ_AUTH: flag.default(false),
+  /** How often serving/current.json is looked at, in milliseconds. */
+  SEGUE_API_SNAPSHOT_POLL_MS: z.coerce.number().int().min(100).default(2_000),
+  /** Requests per minute and address, before 429. */
+  SEGUE_API_RATE_LIMIT: z.coerce.number().int().min(1).default(60_000),
+  /** Recommendation events that may wait for Kafka; past that they are dropped and counted. */
+  SEGUE_API_OUTBOX_LIMIT: z.coerce.number().int().min(1).default(10_000),
+});
+
+export type ApiConfig = z.infer<typeof schema>;
+
+/** The API's settings; throws a ConfigError that lists all problems. */
+export function readApiConfig(env: NodeJS.ProcessEnv): ApiConfig {
+  return readConfig(schema, env);
+}

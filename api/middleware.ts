@@ -1,0 +1,107 @@
+import { createHash, randomUUID, timingSafeEqual } from 'node:crypto';
+import type { ErrorRequestHandler, RequestHandler } from 'express';
+import { rateLimit } from 'express-rate-limit';
+import { pinoHttp } from 'pino-http';
+import type { Logger } from '../platform/logger.ts';
+import type { ApiMetrics } from './metrics.ts';
+import { Problem, problems, type ProblemCode } from './problems.ts';
+
+/** Logs each request once, in JSON, under an id that the answer carries too. */
+export function requestLog(logger: Logger): RequestHandler {
+  return pinoHttp({
+    logger,
+    genReqId: (request, response) => {
+      const given = request.headers['x-request-id'];
+      const id = typeof given === 'string' && /^[\w.-]{1,100}$/.test(given) ? given : randomUUID();
+      response.setHeader('x-request-id', id);
+      return id;
+    },
+    customLogLevel: (_request, response, error) => (error || response.statusCode >= 500 ? 'error' : 'debug'),
+    serializers: { req: ({ id, method, url }: { id: string; method: string; url: string }) => ({ id, method, url }) },
+  });
+}
+
+/** Times each request by route template, never by the ids in it. */
+export function requestTimes(metrics: ApiMetrics): RequestHandler {
+  return (request, response, next) => {
+    const stop = metrics.requestSeconds.startTimer();
+    response.on('finish', () => {
+      const template = (request.route as { path?: string } | undefined)?.path ?? 'none';
+      stop({ route: template, method: request.method, status: String(response.statusCode) });
+    });
+    next();
+  };
+}
+
+/** Lets a request pass that carries the token; compares in constant time. */
+export function requireToken(token: string): RequestHandler {
+  const expected = createHash('sha256').update(token).digest();
+  return (request, _response, next) => {
+    const [, given = ''] = /^Bearer (.+)$/.exec(request.headers.authorization ?? '') ?? [];
+    if (!timingSafeEqual(createHash('sha256').update(given).digest(), expected)) {
+      throw new Problem('unauthorized', {
+        detail: 'Send Authorization: Bearer TOKEN; the token is in secrets/api_token.txt',
+        headers: { 'WWW-Authenticate': 'Bearer' },
+      });
+    }
+    next();
+  };
+}
+
+/** Limits requests per minute and address; answers carry RateLimit headers. */
+export function limitRate(perMinute: number): RequestHandler {
+  return rateLimit({
+    windowMs: 60_000,
+    limit: perMinute,
+    standardHeaders: 'draft-8',
+    legacyHeaders: false,
+    handler: () => {
+      throw new Problem('too_many_requests');
+    },
+  });
+}
+
+/** Answers an address that exists, but not for this method. */
+export function onlyMethods(...methods: readonly string[]): RequestHandler {
+  return () => {
+    throw new Problem('method_not_allowed', { headers: { Allow: methods.join(', ') } });
+  };
+}
+
+/** The one place where an error becomes an answer: application/problem+json with a stable code. */
+export const answerProblem: ErrorRequestHandler = (error: unknown, request, response, next) => {
+  if (response.headersSent) return next(error);
+  const problem = error instanceof Problem ? error : translate(error);
+  if (problems[problem.code].status >= 500) request.log.error({ err: error }, 'request failed');
+  const { status, title } = problems[problem.code];
+  const { detail, errors, headers } = problem.details;
+  response
+    .status(status)
+    .set({ 'Cache-Control': 'no-store', ...headers })
+    .type('application/problem+json')
+    .send(
+      JSON.stringify({
+        type: `/docs/problems#${problem.code}`,
+        code: problem.code,
+        status,
+        title,
+        detail,
+        errors,
+        request_id: request.id,
+      }),
+    );
+};
+
+function translate(error: unknown): Problem {
+  const type = typeof error === 'object' && error !== null && 'type' in error ? error.type : undefined;
+  const known: Readonly<Record<string, ProblemCode>> = {
+    'entity.parse.failed': 'invalid_json',
+    'entity.too.large': 'body_too_large',
+    'encoding.unsupported': 'invalid_json',
+    'charset.unsupported': 'invalid_json',
+  };
+  const code = typeof type === 'string' ? known[type] : undefined;
+  if (error instanceof URIError)
+    return new Problem('invalid_request', { detail: 'The address is not valid percent-encoding' });
+  return new Problem(code ?? 'internal_error', { cause: error });
+}

@@ -1,0 +1,168 @@
+import { OpenAPIRegistry, OpenApiGeneratorV31 } from '@asteasolutions/zod-to-openapi';
+import { z } from 'zod';
+import { listeningEventInput } from '../contracts/schemas/events.ts';
+import { problems } from './problems.ts';
+
+const id = z.string().min(1).max(200);
+const limit = z.number().int().min(1).max(100).optional();
+const track = z.object({
+  track_id: z.string(),
+  title: z.string(),
+  artist_name: z.string(),
+  genre: z.string().nullable(),
+});
+const rankedTrack = track.extend({ score: z.number(), rank: z.number().int() });
+const reason = z.object({ type: z.string(), text: z.string(), track_id: z.string().optional() });
+const recommendations = z.object({
+  user_id: z.string(),
+  tier: z.enum(['personal', 'cold_start', 'trending']),
+  model_version: z.string(),
+  generated_at: z.string(),
+  items: z.array(rankedTrack.extend({ reason })),
+});
+const chart = z.object({
+  week_end: z.string(),
+  weeks: z.array(z.string()),
+  items: z.array(
+    track.extend({
+      rank: z.number().int(),
+      listen_count: z.number().int(),
+      unique_listeners: z.number().int(),
+      trend_score: z.number(),
+      previous_rank: z.number().int().nullable(),
+    }),
+  ),
+});
+const run = z.object({
+  workflow_id: z.string(),
+  run_id: z.string(),
+  type: z.string(),
+  status: z.string(),
+  started_at: z.string(),
+  closed_at: z.string().nullable(),
+  progress: z.record(z.string(), z.unknown()).nullable(),
+});
+const problem = z.object({
+  type: z.string(),
+  code: z.enum(Object.keys(problems) as [string, ...string[]]),
+  status: z.number().int(),
+  title: z.string(),
+  detail: z.string().optional(),
+  errors: z.array(z.object({ field: z.string(), message: z.string() })).optional(),
+  request_id: z.string().optional(),
+});
+
+interface Operation {
+  readonly method: 'get' | 'post';
+  readonly path: string;
+  readonly summary: string;
+  readonly params?: z.ZodObject;
+  readonly query?: z.ZodObject;
+  readonly body?: z.ZodType;
+  readonly status?: number;
+  readonly answer?: z.ZodType;
+  readonly needsToken?: boolean;
+}
+
+const operations: readonly Operation[] = [
+  {
+    method: 'get',
+    path: '/recommendations/{userId}',
+    summary: 'What a user should hear next, and why',
+    params: z.object({ userId: id }),
+    query: z.object({ limit }),
+    answer: recommendations,
+  },
+  {
+    method: 'get',
+    path: '/tracks',
+    summary: 'Find tracks by title and artist',
+    query: z.object({ query: z.string().max(200).optional(), limit, offset: z.number().int().min(0).optional() }),
+    answer: z.object({ query: z.string(), total: z.number().int(), offset: z.number().int(), items: z.array(track) }),
+  },
+  {
+    method: 'get',
+    path: '/tracks/{trackId}/similar',
+    summary: 'Tracks like this one',
+    params: z.object({ trackId: id }),
+    query: z.object({ limit }),
+    answer: z.object({ track, model_version: z.string(), items: z.array(rankedTrack) }),
+  },
+  {
+    method: 'get',
+    path: '/trending',
+    summary: 'The chart of a week of the data',
+    query: z.object({ week: z.iso.date().optional(), limit }),
+    answer: chart,
+  },
+  {
+    method: 'post',
+    path: '/ingest/listening-event',
+    summary: 'Post one listen or up to 1,000',
+    body: z.union([listeningEventInput, z.array(listeningEventInput).min(1).max(1000)]),
+    status: 202,
+    answer: z.object({ accepted: z.number().int(), event_ids: z.array(z.string()) }),
+    needsToken: true,
+  },
+  {
+    method: 'get',
+    path: '/events/stream',
+    summary: 'Server-sent events: listen, recommendation, pipeline',
+    query: z.object({ types: z.string().optional() }),
+  },
+  { method: 'get', path: '/pipeline/runs', summary: 'The last runs', answer: z.object({ items: z.array(run) }) },
+  {
+    method: 'get',
+    path: '/pipeline/runs/{workflowId}',
+    summary: 'One run',
+    params: z.object({ workflowId: id }),
+    answer: run,
+  },
+  {
+    method: 'post',
+    path: '/pipeline/initial-load',
+    summary: 'Start initialDataLoad, or join the open run',
+    status: 202,
+    answer: z.object({ workflow_id: z.string(), started: z.boolean(), location: z.string() }),
+    needsToken: true,
+  },
+  {
+    method: 'post',
+    path: '/pipeline/refresh',
+    summary: 'Start refreshRecommendations, or join the open run',
+    status: 202,
+    answer: z.object({ workflow_id: z.string(), started: z.boolean(), location: z.string() }),
+    needsToken: true,
+  },
+];
+
+/** The API's description, OpenAPI 3.1. */
+export function buildOpenApi(): object {
+  const registry = new OpenAPIRegistry();
+  const bearer = registry.registerComponent('securitySchemes', 'token', { type: 'http', scheme: 'bearer' });
+  for (const operation of operations) {
+    const { method, path, summary, params, query, body, status = 200, answer, needsToken } = operation;
+    registry.registerPath({
+      method,
+      path,
+      summary,
+      ...(needsToken && { security: [{ [bearer.name]: [] }] }),
+      request: {
+        ...(params && { params }),
+        ...(query && { query }),
+        ...(body && { body: { content: { 'application/json': { schema: body } } } }),
+      },
+      responses: {
+        [status]: { description: 'done', ...(answer && { content: { 'application/json': { schema: answer } } }) },
+        default: {
+          description: 'a problem with a stable code',
+          content: { 'application/problem+json': { schema: problem } },
+        },
+      },
+    });
+  }
+  return new OpenApiGeneratorV31(registry.definitions).generateDocument({
+    openapi: '3.1.0',
+    info: { title: 'Segue', version: '1', description: 'Recommendations, listens and pipeline runs.' },
+  });
+}

@@ -1,0 +1,21 @@
+import { z } from 'zod';
+import { Problem, type FieldProblem } from './problems.ts';
+
+/** Parses what a client sent; throws a Problem that lists every bad field. */
+export function parseInput<Schema extends z.ZodType>(schema: Schema, input: unknown): z.infer<Schema> {
+  const parsed = schema.safeParse(input);
+  if (parsed.success) return parsed.data;
+  throw new Problem('invalid_request', { errors: parsed.error.issues.map(toFieldProblem) });
+}
+
+function toFieldProblem(issue: z.core.$ZodIssue): FieldProblem {
+  return { field: issue.path.join('.') || '(body)', message: issue.message };
+}
+
+/** A path parameter that is an id. */
+export const idParam = z.string().min(1).max(200);
+
+/** ?limit= of a list. */
+export function limitParam(otherwise: number): z.ZodDefault<z.ZodCoercedNumber> {
+  return z.coerce.number().int().min(1).max(100).default(otherwise);
+}

@@ -1,0 +1,101 @@
+import {
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowNotFoundError,
+  type Client,
+  type WorkflowExecutionInfo,
+} from '@temporalio/client';
+import { initialLoadId, refreshId, taskQueue as defaultTaskQueue, workflowTypes } from '../contracts/ids.ts';
+import { progressQueryName, type RunProgress } from '../contracts/progress.ts';
+import { within } from './events/producer-link.ts';
+
+const queryTimeoutMs = 2_000;
+const listed = 20;
+
+/** One run of a workflow, as the API tells of it. */
+export interface PipelineRun {
+  readonly workflow_id: string;
+  readonly run_id: string;
+  readonly type: string;
+  readonly status: string;
+  readonly started_at: string;
+  readonly closed_at: string | null;
+  readonly progress: RunProgress | null;
+}
+
+/** The runs that a request can start. */
+export const startableRuns = {
+  'initial-load': { type: workflowTypes.initialDataLoad, workflowId: initialLoadId },
+  refresh: { type: workflowTypes.refreshRecommendations, workflowId: refreshId },
+} as const;
+
+export type StartableRun = keyof typeof startableRuns;
+
+/** Starting and watching runs. */
+export interface Pipeline {
+  /** Starts a run, or joins the one that is open: there is one at a time under an id. */
+  start(run: StartableRun): Promise<{ readonly workflowId: string; readonly isNew: boolean }>;
+  list(): Promise<readonly PipelineRun[]>;
+  describe(workflowId: string): Promise<PipelineRun | undefined>;
+}
+
+/** The pipeline through a Temporal client. */
+export function createPipeline(client: Client, taskQueue: string = defaultTaskQueue): Pipeline {
+  return {
+    async start(run) {
+      const { type, workflowId } = startableRuns[run];
+      try {
+        await client.workflow.start(type, { taskQueue, workflowId });
+        return { workflowId, isNew: true };
+      } catch (error) {
+        if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+        return { workflowId, isNew: false };
+      }
+    },
+    async list() {
+      const types = Object.values(workflowTypes).map((type) => `'${type}'`);
+      const found: WorkflowExecutionInfo[] = [];
+      for await (const execution of client.workflow.list({
+        query: `WorkflowType IN (${types.join(', ')})`,
+        pageSize: listed,
+      })) {
+        found.push(execution);
+        if (found.length === listed) break;
+      }
+      return Promise.all(found.map((execution) => describe(client, execution)));
+    },
+    async describe(workflowId) {
+      try {
+        return await describe(client, await client.workflow.getHandle(workflowId).describe());
+      } catch (error) {
+        if (error instanceof WorkflowNotFoundError) return undefined;
+        throw error;
+      }
+    },
+  };
+}
+
+type Execution = Pick<WorkflowExecutionInfo, 'workflowId' | 'runId' | 'type' | 'status' | 'startTime'> & {
+  readonly closeTime?: Date | undefined;
+};
+
+async function describe(client: Client, execution: Execution): Promise<PipelineRun> {
+  const { workflowId, runId, type, status, startTime, closeTime } = execution;
+  return {
+    workflow_id: workflowId,
+    run_id: runId,
+    type,
+    status: status.name.toLowerCase(),
+    started_at: startTime.toISOString(),
+    closed_at: closeTime?.toISOString() ?? null,
+    progress: status.name === 'RUNNING' ? await queryProgress(client, workflowId) : null,
+  };
+}
+
+/** Null when no worker answers in time: a list of runs must not wait for a worker that is away. */
+async function queryProgress(client: Client, workflowId: string): Promise<RunProgress | null> {
+  try {
+    return await within(queryTimeoutMs, client.workflow.getHandle(workflowId).query<RunProgress>(progressQueryName));
+  } catch {
+    return null;
+  }
+}

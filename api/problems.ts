@@ -1,0 +1,46 @@
+/** Every error the API answers with: its stable code, its HTTP status, and what it means. */
+export const problems = {
+  invalid_request: { status: 400, title: 'The request has fields that cannot be used' },
+  invalid_json: { status: 400, title: 'The body is not JSON' },
+  unauthorized: { status: 401, title: 'A bearer token is needed' },
+  unknown_route: { status: 404, title: 'There is nothing at this address' },
+  unknown_track: { status: 404, title: 'No such track' },
+  unknown_week: { status: 404, title: 'No trending tracks for this week' },
+  unknown_run: { status: 404, title: 'No such run' },
+  method_not_allowed: { status: 405, title: 'This address does not take that method' },
+  body_too_large: { status: 413, title: 'The body is too large' },
+  too_many_requests: { status: 429, title: 'Too many requests from this address' },
+  internal_error: { status: 500, title: 'Something broke here; the log has the request id' },
+  nothing_published: { status: 503, title: 'No recommendations have been published yet' },
+  kafka_away: { status: 503, title: 'Kafka did not take the events; send them again' },
+  temporal_away: { status: 503, title: 'Temporal cannot be reached' },
+} as const satisfies Record<string, { readonly status: number; readonly title: string }>;
+
+export type ProblemCode = keyof typeof problems;
+
+/** One field that cannot be used: where it is, and why. */
+export interface FieldProblem {
+  readonly field: string;
+  readonly message: string;
+}
+
+/** What a problem answer may say beyond its code. */
+export interface ProblemDetails {
+  readonly detail?: string;
+  readonly errors?: readonly FieldProblem[];
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly cause?: unknown;
+}
+
+/** An error that the error middleware answers as application/problem+json (RFC 9457). */
+export class Problem extends Error {
+  override readonly name = 'Problem';
+  readonly code: ProblemCode;
+  readonly details: ProblemDetails;
+
+  constructor(code: ProblemCode, details: ProblemDetails = {}) {
+    super(details.detail ?? problems[code].title, { cause: details.cause });
+    this.code = code;
+    this.details = details;
+  }
+}

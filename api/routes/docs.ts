@@ -1,0 +1,27 @@
+import { createRequire } from 'node:module';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Router, static as serveStatic } from 'express';
+import { buildOpenApi } from '../openapi.ts';
+
+const swaggerFolder = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
+const pageFolder = fileURLToPath(new URL('../page/', import.meta.url));
+
+const docsPage = `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Segue API</title>
+<link rel="stylesheet" href="/docs/assets/swagger-ui.css"></head><body><div id="docs"></div>
+<script src="/docs/assets/swagger-ui-bundle.js"></script><script src="/docs.js"></script></body></html>`;
+
+/** /openapi.json, /docs (Swagger UI, served from here), and the page at /. */
+export function docsRoutes(): Router {
+  const description = buildOpenApi();
+  const router = Router();
+  router.get('/openapi.json', (_req, res) => {
+    res.json(description);
+  });
+  router.get('/docs', (_req, res) => {
+    res.type('html').send(docsPage);
+  });
+  router.use('/docs/assets', serveStatic(swaggerFolder, { index: false }));
+  router.use(serveStatic(pageFolder));
+  return router;
+}

@@ -1,0 +1,55 @@
+import { randomUUID } from 'node:crypto';
+import { json, Router, type RequestHandler } from 'express';
+import { z } from 'zod';
+import { listeningEventInput, type ListeningEvent, type ListeningEventInput } from '../../contracts/schemas/events.ts';
+import { topicNames } from '../../contracts/topics.ts';
+import type { ApiDeps } from '../deps.ts';
+import { parseInput } from '../parse.ts';
+import { Problem } from '../problems.ts';
+
+const mostEvents = 1_000;
+const kafkaTimeoutMs = 5_000;
+const one = z.array(listeningEventInput).length(1);
+const many = z.array(listeningEventInput).min(1).max(mostEvents);
+
+/** POST /ingest/listening-event: one listen or an array; 202 only once Kafka has them all. */
+export function ingestRoutes(deps: ApiDeps, authorize: RequestHandler): Router {
+  return Router().post('/ingest/listening-event', authorize, json({ limit: '1mb' }), async (req, res) => {
+    const events = readEvents(req.body).map((event) => complete(event, deps.now()));
+    await send(deps, events);
+    deps.metrics.listensAccepted.inc(events.length);
+    res.status(202).json({ accepted: events.length, event_ids: events.map((event) => event.event_id) });
+  });
+}
+
+function readEvents(body: unknown): ListeningEventInput[] {
+  return Array.isArray(body) ? parseInput(many, body) : parseInput(one, [body]);
+}
+
+/** A listen without an id gets one, a listen without a time is now: both are what most clients mean. */
+function complete(event: ListeningEventInput, now: Date): ListeningEvent {
+  const { event_id: id = randomUUID(), timestamp, user_id, track_id, event_type } = event;
+  return {
+    schema_version: 1,
+    event_id: id,
+    user_id,
+    track_id,
+    event_type,
+    timestamp: (timestamp ? new Date(timestamp) : now).toISOString(),
+    received_at: now.toISOString(),
+  };
+}
+
+async function send(deps: ApiDeps, events: readonly ListeningEvent[]): Promise<void> {
+  const records = events.map((event) => ({ key: event.user_id, value: event }));
+  try {
+    await deps.producer.send(topicNames.listens, records, kafkaTimeoutMs);
+  } catch (cause) {
+    throw new Problem('kafka_away', {
+      detail:
+        'Not all events are known to be in Kafka. Send them again with the same event_id: a repeated one is harmless',
+      headers: { 'Retry-After': '5' },
+      cause,
+    });
+  }
+}

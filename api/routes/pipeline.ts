@@ -1,0 +1,36 @@
+import { Router, type RequestHandler } from 'express';
+import { idParam, parseInput } from '../parse.ts';
+import type { ApiDeps } from '../deps.ts';
+import { startableRuns, type StartableRun } from '../pipeline.ts';
+import { Problem } from '../problems.ts';
+
+/** Starting runs (202 + Location) and looking at them. */
+export function pipelineRoutes(deps: ApiDeps, authorize: RequestHandler): Router {
+  const router = Router();
+  for (const run of Object.keys(startableRuns) as StartableRun[]) {
+    router.post(`/pipeline/${run}`, authorize, async (_req, res) => {
+      const { workflowId, isNew } = await orAway(deps.pipeline.start(run));
+      const location = `/pipeline/runs/${workflowId}`;
+      res.status(202).location(location).json({ workflow_id: workflowId, started: isNew, location });
+    });
+  }
+  router.get('/pipeline/runs', async (_req, res) => {
+    res.json({ items: await orAway(deps.pipeline.list()) });
+  });
+  router.get('/pipeline/runs/*workflowId', async (req, res) => {
+    const workflowId = parseInput(idParam, req.params.workflowId.join('/'));
+    const run = await orAway(deps.pipeline.describe(workflowId));
+    if (!run)
+      throw new Problem('unknown_run', { detail: `No run ${workflowId}; GET /pipeline/runs lists the last ones` });
+    res.json(run);
+  });
+  return router;
+}
+
+async function orAway<Answer>(answer: Promise<Answer>): Promise<Answer> {
+  try {
+    return await answer;
+  } catch (cause) {
+    throw new Problem('temporal_away', { headers: { 'Retry-After': '5' }, cause });
+  }
+}

@@ -1,0 +1,131 @@
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import type { Server } from 'node:http';
+import { Client, Connection } from '@temporalio/client';
+import closeWithGrace from 'close-with-grace';
+import { topicNames } from '../contracts/topics.ts';
+import { createEventConsumer, createEventProducer, type EventConsumer } from '../platform/kafka.ts';
+import { createLogger, type Logger } from '../platform/logger.ts';
+import { createMetrics } from '../platform/metrics.ts';
+import { createObjectStore } from '../platform/object-store.ts';
+import { buildApp } from './app.ts';
+import { readApiConfig, type ApiConfig } from './config.ts';
+import { EventHub } from './events/hub.ts';
+import { Outbox } from './events/outbox.ts';
+import { createProducerLink } from './events/producer-link.ts';
+import { createApiMetrics } from './metrics.ts';
+import { createPipeline } from './pipeline.ts';
+import { SnapshotStore } from './snapshot/store.ts';
+
+/** Everything has this long to end; then the process goes. */
+const shutdownMs = 10_000;
+const outboxDrainMs = 4_000;
+
+const config = readApiConfig(process.env);
+const logger = createLogger({ name: 'segue-api', level: config.SEGUE_LOG_LEVEL });
+await serve(config, logger);
+
+async function serve(env: ApiConfig, log: Logger): Promise<void> {
+  const metrics = createApiMetrics(createMetrics('api'));
+  const kafka = { brokers: env.SEGUE_KAFKA_BROKERS, clientId: 'segue-api', logger: log };
+  const producer = createProducerLink(() => createEventProducer(kafka), log);
+  const outbox = new Outbox({
+    link: producer,
+    topic: topicNames.recommendations,
+    limit: env.SEGUE_API_OUTBOX_LIMIT,
+    counters: { sent: (count) => metrics.eventsSent.inc(count), dropped: (count) => metrics.eventsDropped.inc(count) },
+    logger: log,
+  });
+  const snapshots = new SnapshotStore({
+    store: createObjectStore({
+      endpoint: env.SEGUE_S3_ENDPOINT,
+      region: env.SEGUE_S3_REGION,
+      accessKey: env.SEGUE_S3_ACCESS_KEY,
+      secretKey: env.SEGUE_S3_SECRET_KEY,
+    }),
+    logger: log,
+    pollMs: env.SEGUE_API_SNAPSHOT_POLL_MS,
+    onLoaded: (snapshot) => {
+      metrics.snapshotBytes.set(snapshot.sizeBytes);
+      metrics.snapshotUsers.set(snapshot.users);
+      metrics.snapshotTime.set(Date.parse(snapshot.manifest.generatedAt) / 1000);
+    },
+    onRefused: () => metrics.snapshotsRefused.inc(),
+  });
+  const temporal = Connection.lazy({ address: env.SEGUE_TEMPORAL_ADDRESS });
+  const client = new Client({ connection: temporal, namespace: env.SEGUE_TEMPORAL_NAMESPACE });
+  const hub = new EventHub();
+  let isAccepting = true;
+  const app = buildApp({
+    logger: log,
+    metrics,
+    snapshots,
+    outbox,
+    producer,
+    hub,
+    pipeline: createPipeline(client, env.SEGUE_TASK_QUEUE),
+    settings: {
+      token: env.SEGUE_API_TOKEN,
+      readAuth: env.SEGUE_API_READ_AUTH,
+      rateLimit: env.SEGUE_API_RATE_LIMIT,
+      isAccepting: () => isAccepting,
+    },
+    now: () => new Date(),
+  });
+
+  const server = app.listen(env.SEGUE_API_PORT, env.SEGUE_API_HOST);
+  await once(server, 'listening');
+  snapshots.start();
+  const watching = watchKafka(kafka, hub, log);
+  log.info({ host: env.SEGUE_API_HOST, port: env.SEGUE_API_PORT }, 'API is listening');
+
+  closeWithGrace({ delay: shutdownMs, logger: false }, async ({ err }) => {
+    if (err) log.fatal({ err }, 'API stops on an error');
+    isAccepting = false;
+    snapshots.stop();
+    await closeServer(server);
+    await outbox.close(outboxDrainMs);
+    await Promise.allSettled([producer.close(), watching.close(), temporal.close()]);
+  });
+}
+
+async function closeServer(server: Server): Promise<void> {
+  const closed = new Promise((resolve) => server.close(resolve));
+  // Answers under way get a moment; event streams would never end by themselves.
+  setTimeout(() => server.closeAllConnections(), 1_000).unref();
+  await closed;
+}
+
+/** Reads the topics from now on, in a group of this process's own: every API process sees every event. */
+function watchKafka(
+  kafka: Parameters<typeof createEventProducer>[0],
+  hub: EventHub,
+  log: Logger,
+): { close(): Promise<void> } {
+  let consumer: EventConsumer | undefined;
+  let isClosed = false;
+  const connect = async (): Promise<void> => {
+    while (!isClosed) {
+      try {
+        consumer = await createEventConsumer({
+          ...kafka,
+          groupId: `segue-api-${randomUUID()}`,
+          topics: Object.values(topicNames),
+          fromBeginning: false,
+        });
+        await consumer.run((record) => hub.accept(record));
+        return;
+      } catch (error) {
+        log.warn({ err: error }, 'Kafka cannot be watched; trying again');
+        await new Promise((resolve) => setTimeout(resolve, 1_000));
+      }
+    }
+  };
+  void connect();
+  return {
+    close: async () => {
+      isClosed = true;
+      await consumer?.close();
+    },
+  };
+}

@@ -1,0 +1,202 @@
+import type { Table, Vector } from 'apache-arrow';
+import type { SnapshotManifest } from '../../contracts/schemas/snapshot.ts';
+
+/** A track of the catalogue. */
+export interface Track {
+  readonly track_id: string;
+  readonly title: string;
+  readonly artist_name: string;
+  readonly genre: string | null;
+}
+
+/** One recommended track, with the reason as the model gives it. */
+export interface RankedTrack {
+  readonly track: Track;
+  readonly rank: number;
+  readonly score: number;
+  readonly reasonType: string;
+  readonly reasonTrackId: string | null;
+}
+
+/** One track of a week's chart. */
+export interface TrendingTrack {
+  readonly track: Track;
+  readonly rank: number;
+  readonly listenCount: number;
+  readonly uniqueListeners: number;
+  readonly trendScore: number;
+  readonly previousRank: number | null;
+}
+
+/** The tables of a snapshot; recommendations are split by user. */
+export interface SnapshotTables {
+  readonly recommendations: readonly Table[];
+  readonly tracks: Table;
+  readonly similar: Table;
+  readonly trending: Table;
+}
+
+interface Rows {
+  readonly table: Table;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** A published snapshot in memory: Arrow columns, and an index from ids to rows. Never changes. */
+export class Snapshot {
+  readonly manifest: SnapshotManifest;
+  readonly sizeBytes: number;
+  readonly weeks: readonly string[];
+  readonly #tables: SnapshotTables;
+  readonly #users: ReadonlyMap<string, Rows>;
+  readonly #tracks: ReadonlyMap<string, number>;
+  readonly #similar: ReadonlyMap<string, Rows>;
+  readonly #trending: ReadonlyMap<string, Rows>;
+  readonly #searchTexts: readonly string[];
+
+  constructor(manifest: SnapshotManifest, tables: SnapshotTables) {
+    this.manifest = manifest;
+    this.#tables = tables;
+    this.sizeBytes = manifest.files.reduce((sum, file) => sum + file.sizeBytes, 0);
+    this.#users = indexGroups(tables.recommendations, 'user_id');
+    this.#similar = indexGroups([tables.similar], 'track_id');
+    this.#trending = indexGroups([tables.trending], 'week_end');
+    this.weeks = [...this.#trending.keys()].toSorted();
+    this.#tracks = new Map([...column(tables.tracks, 'track_id')].map((id, row) => [String(id), row]));
+    this.#searchTexts = this.#foldTexts();
+  }
+
+  get users(): number {
+    return this.#users.size;
+  }
+
+  /** A user's tracks, best first; undefined for a user the model does not know. */
+  recommendations(userId: string, limit: number): readonly RankedTrack[] | undefined {
+    return this.#mapRows(this.#users.get(userId), limit, (table, row) => ({
+      track: this.#trackOrStub(text(table, 'track_id', row)),
+      rank: number(table, 'rank', row),
+      score: number(table, 'score', row),
+      reasonType: text(table, 'reason_type', row),
+      reasonTrackId: textOrNull(table, 'reason_track_id', row),
+    }));
+  }
+
+  track(trackId: string): Track | undefined {
+    const row = this.#tracks.get(trackId);
+    return row === undefined ? undefined : this.#trackAt(row);
+  }
+
+  /** Tracks like this one, most alike first; empty for one that nothing is alike. */
+  similar(
+    trackId: string,
+    limit: number,
+  ): readonly { readonly track: Track; readonly rank: number; readonly score: number }[] {
+    const similar = this.#mapRows(this.#similar.get(trackId), limit, (table, row) => ({
+      track: this.#trackOrStub(text(table, 'similar_track_id', row)),
+      rank: number(table, 'rank', row),
+      score: number(table, 'score', row),
+    }));
+    return similar ?? [];
+  }
+
+  /** The chart of a week (its last day); undefined for a week that has none. */
+  trending(weekEnd: string, limit: number): readonly TrendingTrack[] | undefined {
+    return this.#mapRows(this.#trending.get(weekEnd), limit, (table, row) => ({
+      track: this.#trackOrStub(text(table, 'track_id', row)),
+      rank: number(table, 'rank', row),
+      listenCount: number(table, 'listen_count', row),
+      uniqueListeners: number(table, 'unique_listeners', row),
+      trendScore: number(table, 'trend_score', row),
+      previousRank: numberOrNull(table, 'previous_rank', row),
+    }));
+  }
+
+  /** Tracks whose title and artist hold every word of the query, whatever the case and accents; one pass over the catalogue. */
+  search(query: string, limit: number, offset: number): { readonly total: number; readonly tracks: readonly Track[] } {
+    const words = fold(query).split(/\s+/).filter(Boolean);
+    const rows = this.#searchTexts.flatMap((candidate, row) =>
+      words.every((word) => candidate.includes(word)) ? [row] : [],
+    );
+    return { total: rows.length, tracks: rows.slice(offset, offset + limit).map((row) => this.#trackAt(row)) };
+  }
+
+  #mapRows<Item>(rows: Rows | undefined, limit: number, map: (table: Table, row: number) => Item): Item[] | undefined {
+    if (!rows) return undefined;
+    const count = Math.min(limit, rows.end - rows.start);
+    return Array.from({ length: count }, (_, index) => map(rows.table, rows.start + index));
+  }
+
+  #trackAt(row: number): Track {
+    const { tracks } = this.#tables;
+    return {
+      track_id: text(tracks, 'track_id', row),
+      title: text(tracks, 'title', row),
+      artist_name: text(tracks, 'artist_name', row),
+      genre: textOrNull(tracks, 'genre', row),
+    };
+  }
+
+  /** A track that was listened to but is in no catalogue file yet is served by its id: dimensions can arrive late. */
+  #trackOrStub(trackId: string): Track {
+    return this.track(trackId) ?? { track_id: trackId, title: trackId, artist_name: '', genre: null };
+  }
+
+  #foldTexts(): string[] {
+    const { tracks } = this.#tables;
+    return Array.from({ length: tracks.numRows }, (_, row) =>
+      fold(`${text(tracks, 'title', row)} ${text(tracks, 'artist_name', row)}`),
+    );
+  }
+}
+
+/** Where each group of equal ids starts and ends; the files are sorted by it. */
+function indexGroups(tables: readonly Table[], idColumn: string): Map<string, Rows> {
+  const index = new Map<string, Rows>();
+  for (const table of tables) {
+    let start = 0;
+    let current: string | undefined;
+    let row = 0;
+    for (const value of column(table, idColumn)) {
+      const id = String(value);
+      if (id !== current) {
+        if (current !== undefined) index.set(current, { table, start, end: row });
+        current = id;
+        start = row;
+      }
+      row++;
+    }
+    if (current !== undefined) index.set(current, { table, start, end: row });
+  }
+  return index;
+}
+
+function column(table: Table, name: string): Vector {
+  const vector = table.getChild(name);
+  if (!vector) throw new Error(`the snapshot has no column ${name}`);
+  return vector;
+}
+
+function text(table: Table, name: string, row: number): string {
+  return String(column(table, name).get(row));
+}
+
+function textOrNull(table: Table, name: string, row: number): string | null {
+  const value: unknown = column(table, name).get(row);
+  return value === null || value === undefined ? null : String(value);
+}
+
+function number(table: Table, name: string, row: number): number {
+  return Number(column(table, name).get(row));
+}
+
+function numberOrNull(table: Table, name: string, row: number): number | null {
+  const value: unknown = column(table, name).get(row);
+  return value === null || value === undefined ? null : Number(value);
+}
+
+function fold(value: string): string {
+  return value
+    .normalize('NFKD')
+    .replaceAll(/\p{Diacritic}/gu, '')
+    .toLowerCase();
+}
