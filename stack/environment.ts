@@ -1,0 +1,41 @@
+import type { Installed } from './install/index.ts';
+import type { StackPorts, StackSettings } from './config.ts';
+import { portVariables } from './config.ts';
+import { secretFiles } from './secrets.ts';
+
+/** The environment by which the worker, the API and tests reach this stack; credentials by file, never by value. */
+export function envFor(
+  settings: StackSettings,
+  installed: Pick<Installed, 'python' | 'sparkJarsDir' | 'sparkSubmit'>,
+): Readonly<Record<string, string>> {
+  const { ports, stateDir, secretsDir, dataDir } = settings;
+  const secrets = secretFiles(secretsDir);
+  return {
+    ...portSettings(ports),
+    SEGUE_TEMPORAL_ADDRESS: loopback(ports.temporal),
+    SEGUE_S3_ENDPOINT: `http://${loopback(ports.minio)}`,
+    SEGUE_S3_REGION: 'us-east-1',
+    SEGUE_S3_ACCESS_KEY_FILE: secrets.minioUser,
+    SEGUE_S3_SECRET_KEY_FILE: secrets.minioPass,
+    SEGUE_KAFKA_BROKERS: loopback(ports.kafka),
+    SEGUE_SPARK_REMOTE: `sc://${loopback(ports.spark)}`,
+    SEGUE_SPARK_UI: `http://${loopback(ports.sparkUi)}`,
+    SEGUE_SPARK_SUBMIT: installed.sparkSubmit,
+    SEGUE_PYTHON: installed.python,
+    SEGUE_SPARK_JARS: installed.sparkJarsDir,
+    SEGUE_API_TOKEN_FILE: secrets.apiToken,
+    SEGUE_DATA_DIR: dataDir,
+    SEGUE_STATE_DIR: stateDir,
+    SEGUE_SECRETS_DIR: secretsDir,
+  };
+}
+
+/** host:port on the loopback interface, the only one the stack listens on. */
+export function loopback(port: number): string {
+  return `127.0.0.1:${port}`;
+}
+
+function portSettings(ports: StackPorts): Record<string, string> {
+  const names = Object.keys(portVariables) as (keyof StackPorts)[];
+  return Object.fromEntries(names.map((name) => [portVariables[name], String(ports[name])]));
+}

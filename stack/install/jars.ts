@@ -1,0 +1,87 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { repositoryRoot } from '../config.ts';
+import { StackError } from '../errors.ts';
+import { sha256 } from '../supervisor/fingerprint.ts';
+import type { CachedItem } from './cache.ts';
+import { runCommand } from './run-command.ts';
+
+/** The sets of jars that Maven fetches: each is a pom.xml with a jars.sha256 beside it. */
+export const jarSets = {
+  kafka: join(repositoryRoot, 'stack', 'kafka', 'pom.xml'),
+  'spark-jars': join(repositoryRoot, 'spark-submit', 'pom.xml'),
+} as const;
+export type JarSetName = keyof typeof jarSets;
+
+/** Answers Maven's command, fetching Maven first where the machine has none. */
+export type MavenFinder = (signal: AbortSignal, report: (detail: string) => void) => Promise<string>;
+
+/** A set of jars, copied by Maven and compared with the pinned checksums. */
+export function jarsItem(name: JarSetName, maven: MavenFinder): CachedItem {
+  const pom = jarSets[name];
+  const lockFile = join(dirname(pom), 'jars.sha256');
+  return {
+    name,
+    definition: [readFileSync(pom, 'utf8'), readFileSync(lockFile, 'utf8')],
+    async build(folder, signal, report) {
+      await copyJars({ name, maven: await maven(signal, report), pom, folder, signal, report });
+      const differences = compareChecksums(readFileSync(lockFile, 'utf8'), checksumsOf(folder));
+      if (differences.length === 0) return;
+      throw new StackError(
+        `The jars for ${name} are not those that ${lockFile} pins: ${differences.slice(0, 5).join('; ')}. ` +
+          'Delete them from Maven’s local repository (~/.m2/repository) and run the same command again; ' +
+          'after a wanted change of the pom.xml, pin anew with "npm run stack -- lock-jars".',
+      );
+    },
+  };
+}
+
+/** Fetches a set of jars and writes down their checksums, after a wanted change of its pom.xml. */
+export async function lockJars(name: JarSetName, maven: string, folder: string): Promise<string> {
+  const pom = jarSets[name];
+  await copyJars({ name, maven, pom, folder });
+  const lockFile = join(dirname(pom), 'jars.sha256');
+  await writeFile(lockFile, checksumsOf(folder));
+  return lockFile;
+}
+
+async function copyJars(copy: {
+  readonly name: string;
+  readonly maven: string;
+  readonly pom: string;
+  readonly folder: string;
+  readonly signal?: AbortSignal;
+  readonly report?: (detail: string) => void;
+}): Promise<void> {
+  await runCommand({
+    purpose: `Fetching the jars for ${copy.name}`,
+    file: copy.maven,
+    args: ['-B', '-ntp', '-f', copy.pom, 'dependency:copy-dependencies', `-DoutputDirectory=${copy.folder}`],
+    signal: copy.signal,
+    ...(copy.report && { onLine: (line: string) => copy.report?.(line.replace(/^\[INFO\] /, '').slice(0, 100)) }),
+  });
+}
+
+/** One line per jar, as sha256sum writes and checks them. */
+export function checksumsOf(folder: string): string {
+  const jars = readdirSync(folder)
+    .filter((name) => name.endsWith('.jar'))
+    .toSorted();
+  return jars.map((name) => `${sha256(readFileSync(join(folder, name)))}  ${name}\n`).join('');
+}
+
+/** What differs between pinned and found checksums, in words; nothing when they agree. */
+export function compareChecksums(pinned: string, found: string): string[] {
+  const wanted = parseChecksums(pinned);
+  const present = parseChecksums(found);
+  const missing = [...wanted.keys()].filter((name) => !present.has(name)).map((name) => `${name} is missing`);
+  const strange = [...present.keys()].filter((name) => !wanted.has(name)).map((name) => `${name} is not pinned`);
+  const changed = [...wanted].filter(([name, sum]) => present.has(name) && present.get(name) !== sum);
+  return [...missing, ...strange, ...changed.map(([name]) => `${name} has other content`)];
+}
+
+function parseChecksums(text: string): Map<string, string> {
+  const rows = text.split('\n').filter((line) => line !== '');
+  return new Map(rows.map((line) => [line.slice(66), line.slice(0, 64)]));
+}

@@ -1,0 +1,73 @@
+import { readFileSync } from 'node:fs';
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { portVariables, repositoryRoot } from '../config.ts';
+import { loopback } from '../environment.ts';
+import { readSecretFile } from '../secrets.ts';
+import type { ServiceContext } from './context.ts';
+import { probeTcp } from './probes.ts';
+import type { ServiceDefinition } from './service.ts';
+
+const serverClass = 'org.apache.spark.sql.connect.service.SparkConnectServer';
+const defaultsFile = join(repositoryRoot, 'spark-submit', 'conf', 'spark-defaults.conf');
+
+/** The warm Spark: a Spark Connect server from PySpark's own distribution. */
+export function sparkService({ settings, installed, secrets, env }: ServiceContext): ServiceDefinition {
+  const { ports, stateDir } = settings;
+  const folder = join(stateDir, 'spark');
+  const jars = join(installed.sparkJarsDir, '*');
+  const conf = {
+    'spark.connect.grpc.binding.address': '127.0.0.1',
+    'spark.connect.grpc.binding.port': String(ports.spark),
+    'spark.driver.host': '127.0.0.1',
+    'spark.driver.bindAddress': '127.0.0.1',
+    'spark.driver.extraClassPath': jars,
+    'spark.executor.extraClassPath': jars,
+    'spark.hadoop.fs.s3a.endpoint': env['SEGUE_S3_ENDPOINT'] ?? '',
+    'spark.hadoop.fs.s3a.endpoint.region': env['SEGUE_S3_REGION'] ?? '',
+    'spark.hadoop.fs.s3a.buffer.dir': join(folder, 'tmp'),
+    'spark.local.dir': join(folder, 'tmp'),
+    'spark.sql.warehouse.dir': join(folder, 'warehouse'),
+    'spark.ui.port': String(ports.sparkUi),
+    // A port that is taken is told to the user, not silently replaced by the next one.
+    'spark.port.maxRetries': '0',
+  };
+  return {
+    name: 'spark',
+    title: 'Spark',
+    needs: [],
+    ports: [
+      { port: ports.spark, label: 'Spark Connect', variable: portVariables.spark },
+      { port: ports.sparkUi, label: 'Spark UI', variable: portVariables.sparkUi },
+    ],
+    url: `http://${loopback(ports.sparkUi)}`,
+    command: {
+      file: installed.sparkSubmit,
+      args: [
+        ['--master', settings.sparkMaster, '--driver-memory', settings.sparkMemory],
+        ['--name', 'segue-warm', '--properties-file', defaultsFile],
+        Object.entries(conf).flatMap(([name, value]) => ['--conf', `${name}=${value}`]),
+        ['--class', serverClass, 'spark-internal'],
+      ].flat(),
+      env: {
+        SPARK_LOCAL_IP: '127.0.0.1',
+        SPARK_HOME: installed.sparkHome,
+        SPARK_NO_DAEMONIZE: '1',
+        PYSPARK_PYTHON: installed.python,
+        AWS_ACCESS_KEY_ID: readSecretFile(secrets.minioUser),
+        AWS_SECRET_ACCESS_KEY: readSecretFile(secrets.minioPass),
+        AWS_EC2_METADATA_DISABLED: 'true',
+      },
+      cwd: folder,
+    },
+    fingerprint: readFileSync(defaultsFile, 'utf8'),
+    prepare: async () => {
+      // Shuffle files of a Spark that was killed.
+      await rm(join(folder, 'tmp'), { recursive: true, force: true });
+      await mkdir(join(folder, 'tmp'), { recursive: true });
+    },
+    probe: () => probeTcp(ports.spark),
+    startTimeoutMs: 180_000,
+    stopTimeoutMs: 8_000,
+  };
+}
