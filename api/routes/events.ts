@@ -20,13 +20,11 @@ const request = z.object({
 export function eventRoutes(deps: ApiDeps): Router {
   return Router().get('/events/stream', (req, res) => {
     const { types } = parseInput(request, req.query);
-    res
-      .status(200)
-      .set({
-        'Content-Type': 'text/event-stream',
-        'Cache-Control': 'no-cache, no-transform',
-        'X-Accel-Buffering': 'no',
-      });
+    res.status(200).set({
+      'Content-Type': 'text/event-stream',
+      'Cache-Control': 'no-cache, no-transform',
+      'X-Accel-Buffering': 'no',
+    });
     res.flushHeaders();
     res.write('retry: 2000\n\n');
     const lastId = req.get('Last-Event-ID');
