@@ -2,6 +2,7 @@
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -14,27 +15,38 @@ from lakehouse.params import Params
 from lakehouse.progress import Progress
 from lakehouse.tables import describe_table
 
-# The fixed costs of small files (log reads, commits) pass while a large one keeps the cores busy.
-FILES_AT_ONCE = 2
+# The fixed costs of small tables (log reads, commits) pass while a large one keeps the cores busy.
+TABLES_AT_ONCE = 2
 
 
 def load_bronze(spark: SparkSession, params: Params, progress: Progress) -> dict:
     lake_uri, ingested_at = params.text("lakeUri"), params.time("ingestedAt")
     files = [LandingFile.of(entry) for entry in params.items("files")]
 
-    def load(file: LandingFile) -> LoadedFile:
-        with progress.step(f"load {file.file}"):
-            return load_file(spark, file, lake_uri, ingested_at)
+    def load(files_of_table: list[LandingFile]) -> list[tuple[LandingFile, LoadedFile]]:
+        return [(file, _load(spark, file, lake_uri, ingested_at, progress)) for file in files_of_table]
 
-    largest_first = sorted(files, key=lambda file: -file.rows)
-    with ThreadPoolExecutor(FILES_AT_ONCE) as pool:
-        loaded = dict(zip(largest_first, pool.map(load, largest_first), strict=True))
+    with ThreadPoolExecutor(TABLES_AT_ONCE) as pool:
+        loaded = dict(chain.from_iterable(pool.map(load, _by_table(files))))
     with progress.step("read back"):
         described = {name: describe_table(spark, t, lake_uri) for name, t in _tables_of(files).items()}
     return {
         "files": [_file_result(file, loaded[file], described[file.dataset.table.name]) for file in files],
         "tables": list(described.values()),
     }
+
+
+def _load(spark: SparkSession, file: LandingFile, lake_uri: str, ingested_at: str, progress: Progress) -> LoadedFile:
+    with progress.step(f"load {file.file}"):
+        return load_file(spark, file, lake_uri, ingested_at)
+
+
+def _by_table(files: list[LandingFile]) -> list[list[LandingFile]]:
+    """The files of one table, in their order: two commits at once on one table would only wait for one another."""
+    groups: dict[str, list[LandingFile]] = {}
+    for file in files:
+        groups.setdefault(file.dataset.table.name, []).append(file)
+    return sorted(groups.values(), key=lambda group: -sum(file.rows for file in group))
 
 
 def _tables_of(files: list[LandingFile]) -> dict:

@@ -21,10 +21,10 @@ def open_uri(uri: str) -> tuple[fs.FileSystem, str]:
     return fs.LocalFileSystem(), parsed.path
 
 
-def exists(uri: str) -> bool:
-    """Whether there is a file, or a folder that is not empty."""
+def list_names(uri: str) -> list[str]:
+    """Names of the files right in a folder; none where there is no folder."""
     filesystem, path = open_uri(uri)
-    return filesystem.get_file_info(path).type != fs.FileType.NotFound
+    return [entry.base_name for entry in filesystem.get_file_info(fs.FileSelector(path, allow_not_found=True))]
 
 
 def remove_folder(uri: str) -> None:

@@ -9,13 +9,12 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lakehouse.contracts import Table, table_properties
 from lakehouse.errors import BrokenContract
-from lakehouse.files import exists
+from lakehouse.files import list_names
 
 Answer = TypeVar("Answer")
 
@@ -33,6 +32,8 @@ _CONFLICTS = (
     "DELTA_METADATA_CHANGED",
     "DELTA_PROTOCOL_CHANGED",
     "DELTA_TABLE_ALREADY_EXISTS",
+    # another writer is just making the table
+    "DELTA_CREATE_TABLE_WITH_NON_EMPTY_LOCATION",
     "FileAlreadyExistsException",
 )
 
@@ -46,7 +47,8 @@ def create_table(spark: SparkSession, table: Table, lake_uri: str) -> None:
 
 
 def has_table(table: Table, lake_uri: str) -> bool:
-    return exists(f"{table.uri(lake_uri)}/_delta_log")
+    """Whether the table has a commit: the folder of its log may be there before that, while somebody makes it."""
+    return any(name.endswith((".json", ".parquet")) for name in list_names(f"{table.uri(lake_uri)}/_delta_log"))
 
 
 def read_table(spark: SparkSession, table: Table, lake_uri: str, version: int | None = None) -> DataFrame:
@@ -106,7 +108,7 @@ def retry_conflicts(action: Callable[[], Answer]) -> Answer:
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             return action()
-        except PySparkException as error:
+        except Exception as error:  # Spark Connect, Py4J and PySpark each raise a class of their own
             if attempt == _ATTEMPTS or not any(name in str(error) for name in _CONFLICTS):
                 raise
             # Writers that wait a different time each do not meet again; it has no bearing on what is written.

@@ -1,0 +1,59 @@
+"""One local Spark session for all tests, over the same settings and jars as the product; local folders stand for the store."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOM = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOM), str(ROOM / "jobs"), str(ROOM / "tests")]
+os.environ.pop("SPARK_REMOTE", None)
+os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+
+
+def defaults() -> dict[str, str]:
+    """The settings of conf/spark-defaults.conf."""
+    lines = (ROOM / "conf" / "spark-defaults.conf").read_text(encoding="utf-8").splitlines()
+    return dict(line.split(maxsplit=1) for line in lines if line.strip() and not line.startswith("#"))
+
+
+@pytest.fixture(scope="session")
+def jars() -> Path:
+    """The folder of Delta's jars; a missing one fails the tests, it skips none."""
+    folder = os.environ.get("SEGUE_SPARK_JARS", "")
+    if not folder or not list(Path(folder).glob("delta-spark_*.jar")):
+        pytest.fail(
+            f"SEGUE_SPARK_JARS must name the folder with Delta's jars, found {folder!r}; make one with "
+            "mvn -f spark-submit/pom.xml dependency:copy-dependencies -DoutputDirectory=FOLDER"
+        )
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def spark(jars, tmp_path_factory):
+    from pyspark.sql import SparkSession
+
+    settings = {
+        **defaults(),
+        "spark.driver.extraClassPath": f"{jars}/*",
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.sql.shuffle.partitions": "2",
+        "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse")),
+        "spark.ui.enabled": "false",
+    }
+    builder = SparkSession.builder.master("local[2]").appName("segue-tests")
+    for name, value in settings.items():
+        builder = builder.config(name, value)
+    session = builder.getOrCreate()
+    session.sparkContext.setLogLevel("ERROR")
+    yield session
+    session.stop()
+
+
+@pytest.fixture
+def lake(tmp_path) -> str:
+    """An empty lake of its own for one test."""
+    return f"{tmp_path}/lake"

@@ -1,0 +1,260 @@
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from build_gold import build_gold
+from build_silver import build_silver
+from export_snapshot import export_snapshot
+from load_bronze import load_bronze
+from worlds import bronze_params, events_file, rows, run, songs_file, table, version
+
+from lakehouse.errors import BrokenContract
+from lakehouse.interactions import interactions, ratings
+from lakehouse.ranking import best_unknown, varied
+from lakehouse.reasons import with_reasons
+
+EVENT = "user_id string, track_id string, event_type string"
+
+
+def test_affinity_adds_likes_and_takes_half_a_skip_off(spark):
+    events = [("u", "t1", "complete_listen"), ("u", "t1", "like"), ("u", "t1", "skip"), ("u", "t2", "skip")]
+    found = interactions(spark.createDataFrame(events, EVENT)).collect()
+    # t1: 1 + 2 - 0.5; t2: -0.5
+    assert sorted((r.track_id, r.plays, r.affinity) for r in found) == [("t1", 1, 2.5), ("t2", 0, -0.5)]
+
+
+def test_a_rating_is_relative_to_the_users_median_and_cut_at_both_ends(spark):
+    pairs = [(0, track, affinity) for track, affinity in enumerate([0.1, 2.0, 2.0, 2.0, 1000.0, -0.5])]
+    found = ratings(spark.createDataFrame(pairs, "user int, track int, affinity double")).collect()
+    # The median of the liked is 2: log2(1 + 2/2) = 1; 0.1 is cut to 0.3, 1000 to 3; what is only skipped has no rating.
+    assert [(r.track, pytest.approx(r.rating)) for r in sorted(found)] == [
+        (0, 0.3),
+        (1, 1.0),
+        (2, 1.0),
+        (3, 1.0),
+        (4, 3.0),
+    ]
+
+
+def test_the_best_unknown_tracks_come_first_and_equal_ones_in_order(spark):
+    users = np.array([[1.0, 0.0], [0.0, 1.0]], dtype=np.float32)
+    tracks = np.array([[3, 1], [2, 1], [1, 9], [1, 8]], dtype=np.float32)
+    found = list(best_unknown(users, tracks, [np.array([0]), np.array([2, 3])], np.arange(4), size=2))
+    assert [(chosen.tolist(), scores.tolist()) for chosen, scores in found] == [
+        ([1, 2], [2.0, 1.0]),
+        ([0, 1], [1.0, 1.0]),
+    ]
+
+
+def test_a_user_who_knows_every_track_gets_none_from_the_model():
+    factors = np.ones((1, 1), dtype=np.float32)
+    [(chosen, scores)] = best_unknown(factors, np.ones((3, 1), dtype=np.float32), [np.arange(3)], np.arange(3), size=2)
+    assert (chosen.tolist(), scores.tolist()) == ([], [])
+
+
+def test_an_artist_stands_at_most_twice_in_the_first_twenty_places():
+    artists = np.array([0] * 10 + list(range(1, 30)))
+    chosen, is_filled = varied(range(39), artists, size=30)
+    assert is_filled
+    assert chosen[:20] == [0, 1, *range(10, 28)]
+    assert chosen[20:] == [2, 3, 4, 5, 6, 7, 8, 9, 28, 29]
+
+
+def test_with_too_few_artists_a_list_is_not_varied_but_whole():
+    chosen, is_filled = varied(range(6), np.zeros(6, dtype=int), size=5)
+    assert (chosen, is_filled) == ([0, 1, 2, 3, 4], False)
+
+
+def test_each_reason_is_given_only_where_the_data_bear_it_out(spark):
+    tracks = [
+        ("heard", "a1", "pop"),
+        ("like-heard", "a9", "jazz"),
+        ("same-artist", "a1", "jazz"),
+        ("charted-pop", "a2", "pop"),
+        ("charted-jazz", "a3", "jazz"),
+        ("plain-pop", "a4", "pop"),
+        ("filler", "a5", "pop"),
+        ("only-skipped", "a6", "folk"),
+        ("like-skipped", "a7", None),
+    ]
+    songs = spark.createDataFrame(
+        [(t, t, a, a, g) for t, a, g in tracks],
+        "track_id string, title string, artist_id string, artist_name string, genre string",
+    )
+    listed = ["like-heard", "same-artist", "charted-pop", "charted-jazz", "plain-pop", "filler", "like-skipped"]
+    lists = spark.createDataFrame(
+        [("u", place, track, 1.0, track == "filler") for place, track in enumerate(listed, start=1)],
+        "user_id string, rank int, track_id string, score double, is_filled boolean",
+    )
+    pairs = spark.createDataFrame(
+        [("u", "heard", 3.0), ("u", "only-skipped", -0.5)], "user_id string, track_id string, affinity double"
+    )
+    similar = spark.createDataFrame(
+        [("like-heard", "heard", 0.5), ("like-skipped", "only-skipped", 0.9)],
+        "track_id string, similar_track_id string, score double",
+    )
+    chart = spark.createDataFrame([(1, "charted-pop"), (2, "charted-jazz"), (3, "filler")], "rank int, track_id string")
+
+    found = with_reasons(lists, pairs, similar, songs, chart).orderBy("rank").collect()
+
+    assert [(r.track_id, r.reason_type, r.reason_track_id) for r in found] == [
+        ("like-heard", "because_you_played", "heard"),
+        ("same-artist", "artist_you_play", None),
+        ("charted-pop", "trending_in_genre", None),
+        ("charted-jazz", "similar_listeners", None),
+        ("plain-pop", "similar_listeners", None),
+        ("filler", "trending", None),
+        ("like-skipped", "similar_listeners", None),
+    ]
+
+
+@pytest.fixture(scope="module")
+def two_tastes(spark, tmp_path_factory):
+    """Two groups of listeners, pop and rock, 12 tracks each; one user who skips only and one who has heard almost all."""
+    folder = tmp_path_factory.mktemp("two-tastes")
+    lake = f"{folder}/lake"
+    lines, number = [], 0
+    for user in range(12):
+        group = "pop" if user < 6 else "rock"
+        for track in range(12):
+            if (user + track) % 3:
+                for _ in range(1 + (user + track) % 2):
+                    number += 1
+                    lines.append(f"{number},u{user},{group}{track},complete_listen,2025-01-0{1 + user % 6}T10:00:00Z")
+    lines.append("90001,skipper,pop1,skip,2025-01-05T10:00:00Z")
+    lines += [f"9{g}{t},hermit,{g}{t},complete_listen,2025-01-06T10:00:00Z" for g in ("pop", "rock") for t in range(12)]
+    songs = [
+        f"{group}{track},Song {track},{group}-a{track},Artist,{group},1,,"
+        for group in ("pop", "rock")
+        for track in range(12)
+    ]
+    files = [events_file(folder, lines), songs_file(folder, songs)]
+    run(load_bronze, spark, bronze_params(lake, files))
+    run(build_silver, spark, {"runKey": "r1", "lakeUri": lake, "weekEndsOn": "tuesday"})
+    params = {"runKey": "r1", "lakeUri": lake, "modelVersion": "m1", "recommendationsPerUser": 5, "seed": 42}
+    return lake, params, run(build_gold, spark, params)
+
+
+def test_lists_hold_unknown_tracks_of_the_users_own_taste_first(two_tastes):
+    lake, _, result = two_tastes
+    known = {
+        (f"u{user}", f"{'pop' if user < 6 else 'rock'}{track}")
+        for user in range(12)
+        for track in range(12)
+        if (user + track) % 3
+    }
+    lists = (
+        table(lake, "gold/user_recommendations").sort_by([("user_id", "ascending"), ("rank", "ascending")]).to_pylist()
+    )
+    assert not [row for row in lists if (row["user_id"], row["track_id"]) in known]
+    for user in range(12):
+        group = "pop" if user < 6 else "rock"
+        mine = [row for row in lists if row["user_id"] == f"u{user}"]
+        assert [row["rank"] for row in mine] == [1, 2, 3, 4, 5]
+        # Each misses exactly 4 of its group's 12 tracks.
+        assert {row["track_id"][: len(group)] for row in mine[:4]} == {group}
+    assert result["recommendations"] == len(lists)
+    assert {row["model_version"] for row in lists} == {"m1"}
+
+
+def test_who_only_skips_gets_the_chart_without_what_was_skipped(two_tastes):
+    lake, _, _ = two_tastes
+    mine = [row for row in table(lake, "gold/user_recommendations").to_pylist() if row["user_id"] == "skipper"]
+    chart = [row for row in table(lake, "silver/weekly_trending_tracks").sort_by("rank").to_pylist()]
+    expected = [row["track_id"] for row in chart if row["track_id"] != "pop1"][:5]
+    assert [row["track_id"] for row in sorted(mine, key=lambda row: row["rank"])] == expected
+    assert {row["reason_type"] for row in mine} == {"trending"}
+
+
+def test_who_has_heard_everything_is_told_nothing_twice(two_tastes):
+    lake, _, result = two_tastes
+    users = {user for (user,) in rows(lake, "gold/user_recommendations", "user_id")}
+    assert "hermit" not in users
+    assert result["users"] == len(users) == 13
+
+
+def test_every_reason_track_is_one_the_user_played(two_tastes):
+    lake, _, _ = two_tastes
+    played = set(rows(lake, "silver/listening_events", "user_id", "track_id"))
+    given = [row for row in table(lake, "gold/user_recommendations").to_pylist() if row["reason_track_id"]]
+    assert given
+    assert all((row["user_id"], row["reason_track_id"]) in played for row in given)
+    assert {row["reason_type"] for row in given} == {"because_you_played"}
+
+
+def test_a_retry_of_gold_adds_no_version_and_leaves_no_work_behind(spark, two_tastes):
+    lake, params, result = two_tastes
+    before = version(lake, "gold/user_recommendations")
+    again = run(build_gold, spark, params)
+    assert version(lake, "gold/user_recommendations") == before
+    assert again["tables"] == result["tables"]
+    assert not (Path(lake) / "_work" / "r1").exists()
+
+
+def test_gold_without_a_listen_says_so(spark, lake, tmp_path):
+    files = [
+        events_file(tmp_path, ["1,u1,t1,skip,2025-01-01T00:00:00Z"]),
+        songs_file(tmp_path, ["t1,One,a1,Ann,pop,1,,"]),
+    ]
+    run(load_bronze, spark, bronze_params(lake, files))
+    run(build_silver, spark, {"runKey": "r1", "lakeUri": lake, "weekEndsOn": "tuesday"})
+    params = {"runKey": "r1", "lakeUri": lake, "modelVersion": "m1", "recommendationsPerUser": 5, "seed": 42}
+    with pytest.raises(BrokenContract, match="no complete listen and no like"):
+        run(build_gold, spark, params)
+
+
+def test_a_snapshot_holds_the_lists_each_user_in_one_shard(spark, two_tastes, tmp_path):
+    lake, _, gold = two_tastes
+    params = {
+        "runKey": "r1",
+        "lakeUri": lake,
+        "snapshotUri": f"file://{tmp_path}/serving/snapshots/m1",
+        "modelVersion": "m1",
+        "generatedAt": "2025-02-01T00:00:00.000Z",
+        "shards": 3,
+    }
+    result = run(export_snapshot, spark, params)
+
+    serving = tmp_path / "serving"
+    body = (serving / result["manifestKey"]).read_bytes()
+    assert result["manifestKey"] == "snapshots/m1/manifest.json"
+    assert hashlib.sha256(body).hexdigest() == result["manifestSha256"]
+    manifest = json.loads(body)
+    assert manifest["counts"] == {"users": gold["users"], "recommendations": gold["recommendations"], "tracks": 24}
+    tables = {}
+    for file in manifest["files"]:
+        content = (serving / file["key"]).read_bytes()
+        assert (len(content), hashlib.sha256(content).hexdigest()) == (file["sizeBytes"], file["sha256"])
+        found = pa.ipc.open_file(content).read_all()
+        assert found.num_rows == file["rows"]
+        tables.setdefault(file["kind"], []).append(found.to_pylist())
+    shards = [{row["user_id"] for row in shard} for shard in tables["recommendations"]]
+    assert len(shards) == 3
+    assert sum(len(shard) for shard in shards) == len(set().union(*shards)) == gold["users"]
+    for shard in tables["recommendations"]:
+        assert [(row["user_id"], row["rank"]) for row in shard] == sorted(
+            (row["user_id"], row["rank"]) for row in shard
+        )
+    assert tables["trending"][0][0]["week_end"] == "2025-01-07"
+    assert len(tables["tracks"][0]) == 24
+
+    again = run(export_snapshot, spark, params)
+    assert again["manifestSha256"] == result["manifestSha256"]
+
+
+def test_lists_of_another_model_are_not_exported(spark, two_tastes, tmp_path):
+    lake, _, _ = two_tastes
+    params = {
+        "runKey": "r1",
+        "lakeUri": lake,
+        "snapshotUri": f"file://{tmp_path}/snapshots/m2",
+        "modelVersion": "m2",
+        "generatedAt": "2025-02-01T00:00:00.000Z",
+        "shards": 1,
+    }
+    with pytest.raises(BrokenContract, match="expected the lists of model m2, found m1"):
+        run(export_snapshot, spark, params)
+    assert not (tmp_path / "snapshots").exists()
