@@ -25,6 +25,7 @@ export function apiService({ settings, env }: ServiceContext): ServiceDefinition
     fingerprint: codeOf(['api', 'platform', 'contracts']),
     probe: () => probeHttp(`${url}/livez`),
     startTimeoutMs: 60_000,
-    stopTimeoutMs: 6_000,
+    // As long as the API gives itself to drain.
+    stopTimeoutMs: 10_000,
   };
 }

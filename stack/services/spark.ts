@@ -9,10 +9,11 @@ import { probeTcp } from './probes.ts';
 import type { ServiceDefinition } from './service.ts';
 
 const serverClass = 'org.apache.spark.sql.connect.service.SparkConnectServer';
+const logSettingsFile = join(repositoryRoot, 'stack', 'services', 'spark-log4j2.properties');
 const defaultsFile = join(repositoryRoot, 'spark-submit', 'conf', 'spark-defaults.conf');
 
 /** The warm Spark: a Spark Connect server from PySpark's own distribution. */
-export function sparkService({ settings, installed, secrets, env }: ServiceContext): ServiceDefinition {
+export function sparkService({ settings, installed, env }: ServiceContext): ServiceDefinition {
   const { ports, stateDir } = settings;
   const folder = join(stateDir, 'spark');
   const jars = join(installed.sparkJarsDir, '*');
@@ -45,6 +46,7 @@ export function sparkService({ settings, installed, secrets, env }: ServiceConte
       file: installed.sparkSubmit,
       args: [
         ['--master', settings.sparkMaster, '--driver-memory', settings.sparkMemory],
+        ['--driver-java-options', `-Dlog4j2.configurationFile=file:${logSettingsFile}`],
         ['--name', 'segue-warm', '--properties-file', defaultsFile],
         Object.entries(conf).flatMap(([name, value]) => ['--conf', `${name}=${value}`]),
         ['--class', serverClass, 'spark-internal'],
@@ -54,8 +56,8 @@ export function sparkService({ settings, installed, secrets, env }: ServiceConte
         SPARK_HOME: installed.sparkHome,
         SPARK_NO_DAEMONIZE: '1',
         PYSPARK_PYTHON: installed.python,
-        AWS_ACCESS_KEY_ID: readSecretFile(secrets.minioUser),
-        AWS_SECRET_ACCESS_KEY: readSecretFile(secrets.minioPass),
+        AWS_ACCESS_KEY_ID: secretOf(env, 'SEGUE_S3_ACCESS_KEY'),
+        AWS_SECRET_ACCESS_KEY: secretOf(env, 'SEGUE_S3_SECRET_KEY'),
         AWS_EC2_METADATA_DISABLED: 'true',
       },
       cwd: folder,
@@ -70,4 +72,10 @@ export function sparkService({ settings, installed, secrets, env }: ServiceConte
     startTimeoutMs: 180_000,
     stopTimeoutMs: 8_000,
   };
+}
+
+/** A secret setting: given itself, or by the file that holds it. */
+function secretOf(env: Readonly<Record<string, string>>, name: string): string {
+  const file = env[`${name}_FILE`];
+  return env[name] || (file ? readSecretFile(file) : '');
 }

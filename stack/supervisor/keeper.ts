@@ -2,9 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Interrupted, StackError } from '../errors.ts';
 import type { ServiceDefinition } from '../services/service.ts';
+import { endRecorded } from './end-recorded.ts';
 import { fingerprintOf } from './fingerprint.ts';
 import { isAlive } from './identity.ts';
-import { lastLines } from './logs.ts';
+import { boundLog, lastLines } from './logs.ts';
 import { killLeftovers, killNow, startProcess, terminate, watchProcess, type WatchedProcess } from './process.ts';
 import {
   logFile,
@@ -108,6 +109,7 @@ export function createKeeper(definition: ServiceDefinition, context: KeeperConte
       // A start that was under way has either ended by now or left one more life behind.
       await Promise.allSettled([starting, watching]);
       await endLife(hurry);
+      if (life === undefined) await endRecorded(stateDir, definition.name, hurry);
       if (state !== 'stopped') tell('stopped', `${definition.title} has stopped`);
       state = 'stopped';
       removeRecord(runDir, definition.name);
@@ -261,6 +263,7 @@ export function createKeeper(definition: ServiceDefinition, context: KeeperConte
     for (;;) {
       const over = await Promise.race([death, stopped, pause(patience.watchProbeMs)]);
       if (over) return over.how;
+      boundLog(log);
       const outcome = await Promise.race([death, stopped, probeOnce()]);
       if (outcome && 'how' in outcome) return outcome.how;
       failures = outcome === undefined ? 0 : failures + 1;

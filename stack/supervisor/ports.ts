@@ -29,7 +29,8 @@ export function isPortFree(port: number): Promise<boolean> {
   });
 }
 
-function describeTaken({ port, label, variable }: WantedPort): string {
+/** Who holds a port, as far as it can be seen, and the mend. */
+export function describeTaken({ port, label, variable }: WantedPort): string {
   const pid = listenerOf(port);
   const holder = pid === undefined ? 'another process' : `pid ${pid} (${shorten(commandLine(pid))})`;
   return `Port ${port} (${label}) is taken by ${holder}: stop it, or set ${variable} to a free port.`;

@@ -1,11 +1,11 @@
 import { StackError } from '../errors.ts';
-import { tryLock, type Lock } from '../lock.ts';
+import { tryLock, type Lock, type LockHolder } from '../lock.ts';
 import type { ServiceDefinition } from '../services/service.ts';
+import { endRecorded } from './end-recorded.ts';
 import { isAlive } from './identity.ts';
 import { createKeeper, defaultPatience, type Keeper, type KeeperEvent, type Patience } from './keeper.ts';
-import { terminate } from './process.ts';
 import { refuseTakenPorts, type WantedPort } from './ports.ts';
-import { readRecord, readRecords, removeRecord, stackFolders, type ServiceState } from './records.ts';
+import { readRecord, readRecords, stackFolders, type ServiceState } from './records.ts';
 
 /** Everything it started has ended this long after `stop`, by SIGKILL if need be. */
 const stopWithinMs = 16_000;
@@ -29,6 +29,8 @@ export interface ServiceStatus {
 
 /** Looks after a stack's services. */
 export interface Supervisor {
+  /** In the order of their start. */
+  readonly definitions: readonly ServiceDefinition[];
   /** Starts or adopts everything, what depends on nothing at once; stops all again when one cannot be started. */
   start(): Promise<void>;
   /** Ends everything in reverse order, within 20 s. `hurry` ends it at once. Safe to call twice. */
@@ -48,6 +50,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
   let stopped: Promise<void> | undefined;
 
   return {
+    definitions,
     async start() {
       lock = takeLock(supervisorFile);
       try {
@@ -102,6 +105,8 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
   }
 
   function stop(hurry?: AbortSignal): Promise<void> {
+    // Without the lock, what runs in this state folder is somebody else's.
+    if (lock === undefined) return Promise.resolve();
     stopped ??= stopInOrder(hurry).finally(() => lock?.release());
     return stopped;
   }
@@ -133,17 +138,13 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
 function takeLock(supervisorFile: string): Lock {
   const attempt = tryLock(supervisorFile);
   if ('lock' in attempt) return attempt.lock;
-  throw new StackError(
-    `This stack is running already (pid ${attempt.holder.pid}, since ${attempt.holder.since}): ` +
-      'stop it with "npm run stack -- down", or set SEGUE_STATE_DIR and the ports to run another one beside it.',
-  );
+  throw new StackError(describeHolder(attempt.holder));
 }
 
-/** Ends a service by what was written down of it, and whatever it left behind. */
-export async function endRecorded(stateDir: string, service: string): Promise<void> {
-  const { runDir } = stackFolders(stateDir);
-  const record = readRecord(runDir, service);
-  if (record === undefined) return;
-  await terminate(record.identity, { marker: record.marker, graceMs: 8_000 });
-  removeRecord(runDir, service);
+/** What to tell somebody who starts a stack that runs already. */
+export function describeHolder(holder: LockHolder): string {
+  return (
+    `This stack is running already (pid ${holder.pid}, since ${holder.since}): ` +
+    'stop it with "npm run stack -- down", or set SEGUE_STATE_DIR and the ports to run another one beside it.'
+  );
 }

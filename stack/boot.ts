@@ -1,0 +1,131 @@
+import type { StackSettings } from './config.ts';
+import { envFor } from './environment.ts';
+import { StackError } from './errors.ts';
+import type { ServiceChoice } from './external.ts';
+import { ensureInstalled, type Installed } from './install/index.ts';
+import { refuseFullDisk } from './install/disk.ts';
+import type { Interrupts } from './interrupts.ts';
+import { lockHolder } from './lock.ts';
+import { prepareStack } from './stack.ts';
+import { runSteps, type Step, type StepTime } from './steps.ts';
+import type { KeeperEvent } from './supervisor/keeper.ts';
+import { stackFolders } from './supervisor/records.ts';
+import { describeHolder, type Supervisor } from './supervisor/supervisor.ts';
+
+/** The least free space the state folder needs to start with, in bytes. */
+const stateSpaceBytes = 0.5e9;
+
+/** A stack that was started from the command line. */
+export interface Booted {
+  readonly supervisor: Supervisor;
+  readonly installed: Installed;
+  readonly env: Readonly<Record<string, string>>;
+  readonly times: readonly StepTime[];
+}
+
+/**
+ * What `npm start` and `stack up` have in common: refuses a second one, installs what is missing, starts the services with
+ * a progress line each, other steps beside them. When anything fails or is interrupted, everything is stopped again.
+ */
+export async function boot(options: {
+  readonly settings: StackSettings;
+  readonly choice: ServiceChoice;
+  readonly interrupts: Interrupts;
+  readonly beside?: readonly Step[];
+  /** Told once per service, when it has become healthy for the first time. */
+  readonly onHealthy?: (service: string, ready: Pick<Booted, 'installed' | 'env'>) => void;
+}): Promise<Booted> {
+  const { settings, choice, interrupts } = options;
+  refuseSecond(settings.stateDir);
+  const installStartedAt = Date.now();
+  const installed = await ensureInstalled({ signal: interrupts.stop });
+  const installTime = { title: 'set-up', seconds: (Date.now() - installStartedAt) / 1000 };
+
+  const env = { ...envFor(settings, installed), ...choice.overrides };
+  const events = createEventBoard((service) => options.onHealthy?.(service, { installed, env }));
+  const supervisor = await prepareStack({
+    settings,
+    installed,
+    services: choice.embedded,
+    env: process.env,
+    overrides: choice.overrides,
+    onEvent: events.tell,
+  });
+  await refuseFullDisk(settings.stateDir, stateSpaceBytes, 'SEGUE_STATE_DIR');
+  for (const remark of choice.remarks) console.log(remark);
+  const stopEarly = (): void => void supervisor.stop(interrupts.hurry);
+  interrupts.stop.addEventListener('abort', stopEarly, { once: true });
+  const starting = supervisor.start();
+  // Awaited below, whatever happens; a rejection before that must not end the process.
+  starting.catch(() => undefined);
+  try {
+    const services = serviceSteps(supervisor, events, starting);
+    const steps = [...services, ...(options.beside ?? [])];
+    const times = await runSteps(steps, { signal: interrupts.stop });
+    await starting;
+    events.announceTroubles();
+    return { supervisor, installed, env, times: [installTime, ...times] };
+  } catch (error) {
+    await supervisor.stop(interrupts.hurry);
+    // The start's own reason says more than that the steps were stopped.
+    await starting;
+    throw error;
+  } finally {
+    interrupts.stop.removeEventListener('abort', stopEarly);
+  }
+}
+
+function refuseSecond(stateDir: string): void {
+  const holder = lockHolder(stackFolders(stateDir).supervisorFile);
+  if (holder) throw new StackError(describeHolder(holder));
+}
+
+interface EventBoard {
+  readonly tell: (event: KeeperEvent) => void;
+  untilHealthy(service: string, report: (detail: string) => void): Promise<void>;
+  /** From now on deaths and surrenders are printed as they come. */
+  announceTroubles(): void;
+}
+
+function createEventBoard(onFirstHealth: (service: string) => void): EventBoard {
+  const healthy = new Set<string>();
+  const listeners = new Set<(event: KeeperEvent) => void>();
+  return {
+    tell(event) {
+      if (event.kind === 'healthy' && !healthy.has(event.service)) {
+        healthy.add(event.service);
+        onFirstHealth(event.service);
+      }
+      for (const listener of listeners) listener(event);
+    },
+    untilHealthy: (service, report) =>
+      new Promise((resolve) => {
+        if (healthy.has(service)) return resolve();
+        listeners.add((event) => {
+          if (event.service !== service) return;
+          if (event.kind === 'healthy') resolve();
+          else report(event.message.split('\n')[0] ?? '');
+        });
+      }),
+    announceTroubles() {
+      listeners.clear();
+      listeners.add(({ kind, message }) => {
+        if (kind !== 'stopped') console.log(`${new Date().toISOString()} ${message}`);
+      });
+    },
+  };
+}
+
+/** One step per service: it ends when the service is healthy, or with the reason why it is not. */
+function serviceSteps(supervisor: Supervisor, events: EventBoard, starting: Promise<void>): Step[] {
+  const steps = new Map<string, Step>();
+  for (const { name, title, needs } of supervisor.definitions) {
+    steps.set(name, {
+      title,
+      after: needs.flatMap((need) => steps.get(need) ?? []),
+      // Once everything has started so has this one; what rejects `starting` ends every step.
+      run: async (report) => Promise.race([events.untilHealthy(name, report), starting]),
+    });
+  }
+  return [...steps.values()];
+}

@@ -1,0 +1,48 @@
+import { serviceNames, type ServiceName } from './services/service.ts';
+
+/** The settings by which the worker and the API are pointed at an existing service; the first ones decide that they are. */
+const pointers: Readonly<
+  Partial<Record<ServiceName, { readonly deciding: readonly string[]; readonly others: readonly string[] }>>
+> = {
+  temporal: { deciding: ['SEGUE_TEMPORAL_ADDRESS'], others: ['SEGUE_TEMPORAL_NAMESPACE'] },
+  minio: {
+    deciding: ['SEGUE_S3_ENDPOINT'],
+    others: [
+      'SEGUE_S3_REGION',
+      'SEGUE_S3_ACCESS_KEY',
+      'SEGUE_S3_ACCESS_KEY_FILE',
+      'SEGUE_S3_SECRET_KEY',
+      'SEGUE_S3_SECRET_KEY_FILE',
+    ],
+  },
+  kafka: { deciding: ['SEGUE_KAFKA_BROKERS'], others: [] },
+  spark: { deciding: ['SEGUE_SPARK_REMOTE', 'SEGUE_SPARK_MASTER'], others: ['SEGUE_SPARK_PROPERTIES'] },
+};
+
+/** Which services are the stack's own, and which exist elsewhere. */
+export interface ServiceChoice {
+  readonly embedded: readonly ServiceName[];
+  /** A sentence for each service that is not started. */
+  readonly remarks: readonly string[];
+  /** Settings that point the worker and the API elsewhere. */
+  readonly overrides: Readonly<Record<string, string>>;
+}
+
+/** Starts what the environment does not point elsewhere: pointing at an existing service is configuration alone. */
+export function chooseServices(env: NodeJS.ProcessEnv): ServiceChoice {
+  const external = serviceNames.filter((name) => pointers[name]?.deciding.some((variable) => env[variable]));
+  const overrides = external.flatMap((name) => settingsOf(name, env));
+  return {
+    embedded: serviceNames.filter((name) => !external.includes(name)),
+    remarks: external.map(
+      (name) => `${name} is not started: ${pointers[name]?.deciding.join(' or ')} points elsewhere`,
+    ),
+    overrides: Object.fromEntries(overrides),
+  };
+}
+
+/** What is not set stays empty, so that the stack's own value does not slip in beside a foreign one. */
+function settingsOf(name: ServiceName, env: NodeJS.ProcessEnv): [string, string][] {
+  const { deciding = [], others = [] } = pointers[name] ?? {};
+  return [...deciding, ...others].map((variable) => [variable, env[variable] ?? '']);
+}

@@ -1,0 +1,87 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ApplicationFailure, Connection, WorkflowClient, type WorkflowHandle } from '@temporalio/client';
+import { initialLoadId, taskQueue, workflowTypes } from '../contracts/ids.ts';
+import { progressQueryName, type RunProgress } from '../contracts/progress.ts';
+import type { InitialDataLoadResult } from '../contracts/runs.ts';
+import { Interrupted, StackError } from './errors.ts';
+
+const pollMs = 500;
+
+/**
+ * Runs the initial load, or attaches to the one that runs, and reports how far it is. Loading what is loaded already
+ * changes nothing. Throws a StackError with the failure's type and message; Interrupted leaves the run going on.
+ */
+export async function runInitialLoad(
+  env: Readonly<Record<string, string>>,
+  report: (detail: string) => void,
+  signal: AbortSignal,
+): Promise<InitialDataLoadResult> {
+  const connection = await Connection.connect({ address: env['SEGUE_TEMPORAL_ADDRESS'] ?? '127.0.0.1:7233' });
+  try {
+    const client = new WorkflowClient({ connection, namespace: env['SEGUE_TEMPORAL_NAMESPACE'] || 'default' });
+    const handle = await client.start(workflowTypes.initialDataLoad, {
+      workflowId: initialLoadId,
+      taskQueue: env['SEGUE_TASK_QUEUE'] || taskQueue,
+      workflowIdConflictPolicy: 'USE_EXISTING',
+      args: [],
+    });
+    return await follow(handle, report, signal);
+  } finally {
+    await connection.close();
+  }
+}
+
+async function follow(
+  handle: WorkflowHandle,
+  report: (detail: string) => void,
+  signal: AbortSignal,
+): Promise<InitialDataLoadResult> {
+  // Type by contract: the workflow's own return type is not seen from here.
+  const result = (handle.result() as Promise<InitialDataLoadResult>).then(
+    (value) => ({ value }),
+    (error: unknown) => ({ error }),
+  );
+  for (;;) {
+    if (signal.aborted) throw new Interrupted();
+    const ended = await Promise.race([result, sleep(pollMs, undefined)]);
+    if (ended && 'error' in ended) throw new StackError(describeFailure(ended.error), { cause: ended.error });
+    if (ended) return ended.value;
+    const progress = await queryProgress(handle);
+    if (progress) report(describeProgress(progress));
+  }
+}
+
+/** Undefined while no worker answers: it may just be starting again. */
+async function queryProgress(handle: WorkflowHandle): Promise<RunProgress | undefined> {
+  try {
+    return await handle.query<RunProgress>(progressQueryName);
+  } catch {
+    return undefined;
+  }
+}
+
+/** How far a run is, as one line. */
+export function describeProgress({ stage, files, uploadBytes, rows, spark }: RunProgress): string {
+  const parts = [stage];
+  if (files.total > 0) parts.push(`files ${files.done}/${files.total}`);
+  if (uploadBytes.total > 0)
+    parts.push(`uploaded ${megabytes(uploadBytes.done)} of ${megabytes(uploadBytes.total)} MB`);
+  if (rows.inFiles > 0) parts.push(`rows ${rows.loaded.toLocaleString('en')} of ${rows.inFiles.toLocaleString('en')}`);
+  if (spark) parts.push(`Spark ${spark.job}: ${spark.step} ${spark.tasksDone}/${spark.tasksTotal} tasks`);
+  return parts.join(', ');
+}
+
+function megabytes(bytes: number): string {
+  return (bytes / 1e6).toFixed(0);
+}
+
+/** The innermost failure that has a type of ours says what happened; what wraps it only says where. */
+function describeFailure(error: unknown): string {
+  let innermost: ApplicationFailure | undefined;
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (cause instanceof ApplicationFailure) innermost = cause;
+  }
+  if (innermost) return `${innermost.type ?? 'ApplicationFailure'}: ${innermost.message}`;
+  const reason = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  return reason instanceof Error ? reason.message : String(reason);
+}

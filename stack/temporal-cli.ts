@@ -1,0 +1,21 @@
+import { spawn } from 'node:child_process';
+import { readStackSettings } from './config.ts';
+import { loopback } from './environment.ts';
+import { ensureInstalled } from './install/index.ts';
+import { runMain } from './interrupts.ts';
+
+/** `npm run temporal -- ARGS`: the stack's Temporal CLI, pointed at the stack's server unless told otherwise. */
+await runMain(async ({ stop }) => {
+  const { temporal } = await ensureInstalled({ signal: stop });
+  const { ports } = readStackSettings(process.env);
+  const address = process.env['TEMPORAL_ADDRESS'] ?? process.env['SEGUE_TEMPORAL_ADDRESS'] ?? loopback(ports.temporal);
+  const child = spawn(temporal, process.argv.slice(2), {
+    stdio: 'inherit',
+    env: { ...process.env, TEMPORAL_ADDRESS: address },
+  });
+  stop.addEventListener('abort', () => child.kill('SIGINT'), { once: true });
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (code) => resolve(code ?? 130));
+  });
+});
