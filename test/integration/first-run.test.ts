@@ -216,7 +216,8 @@ describe('the first run, on the real stack', function () {
   it('stops Spark when a run is cancelled, and leaves the tables as they were', async () => {
     const before = await world.tables();
     const content = await readFile(join(world.dataDir, eventsFile));
-    await growEvents(world, 200_000);
+    // Large enough that Spark needs several times as long as its progress needs to be seen.
+    await growEvents(world, 1_500_000);
     const handle = await world.start('initialDataLoad', 'initial-load', { refresh: false });
     await until('Spark works on the load', async () => (await sparkOf(handle))?.job === 'load_bronze', {
       timeoutMs: 2 * minutes,
