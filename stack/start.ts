@@ -41,7 +41,7 @@ await runMain(async (interrupts) => {
     choice: chooseServices(process.env),
     interrupts,
     beside,
-    onHealthy: (service, ready) => {
+    onStarted: (service, ready) => {
       if (service === 'spark') void warmUpSpark({ ...ready, stateDir: settings.stateDir, signal: interrupts.stop });
     },
   });
