@@ -1,15 +1,25 @@
-/** `npm run generate -- seed | weekly`; options and files are described in README.md. */
+/** `npm run generate -- seed | weekly | import`; options and files are described in README.md. */
 import { parseArgs } from 'node:util';
 import { SingleBar } from 'cli-progress';
+import { parseColumnMap, readLastfm1k, readListenBrainz, readMappedCsv } from './importers/formats.ts';
+import { describeSkips, importListens } from './importers/import.ts';
+import type { SourceRecord } from './importers/source.ts';
 import { defaultSeedOptions, OptionError, type SeedOptions } from './options.ts';
 import { generateSeed, type GenerationProgress } from './seed.ts';
 import { generateWeekly, truncateWeekly } from './weekly.ts';
 
 const usage = `Usage:
   npm run generate -- seed [--days N] [--users N] [--songs N] [--events-per-day N] [--seed S] [--out DIR]
-  npm run generate -- weekly [--count N] [--truncate] [--out DIR]`;
+  npm run generate -- weekly [--count N] [--truncate] [--out DIR]
+  npm run generate -- import lastfm-1k FILE [--out DIR]
+  npm run generate -- import listenbrainz FILE [--out DIR]
+  npm run generate -- import csv FILE --map user_id=COL,track=COL,artist=COL,timestamp=COL[,track_id=COL,artist_id=COL,event_type=COL,genre=COL,duration_ms=COL] [--out DIR]`;
 
-const commands: Readonly<Record<string, (args: string[]) => Promise<void>>> = { seed, weekly };
+const commands: Readonly<Record<string, (args: string[]) => Promise<void>>> = {
+  seed,
+  weekly,
+  import: importExport,
+};
 
 try {
   const [name = '', ...args] = process.argv.slice(2);
@@ -54,6 +64,41 @@ async function weekly(args: string[]): Promise<void> {
   if (!Number.isSafeInteger(count) || count < 1) throw new OptionError(`--count must be a whole number of at least 1`);
   const files = await withBar((onProgress) => generateWeekly({ count, out }, onProgress));
   for (const file of files) console.log(file);
+}
+
+async function importExport(args: string[]): Promise<void> {
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: { map: { type: 'string' }, out: { type: 'string' } },
+  });
+  const [format = '', file = '', ...more] = positionals;
+  if (file === '' || more.length > 0) throw new OptionError(`import takes a format and one file\n${usage}`);
+  const out = outFolder(values.out);
+  const records = recordsOf(format, file, values.map);
+  const report = await withBar((onProgress) =>
+    importListens(file, records, out, (read) => onProgress({ events: read, totalEvents: read })),
+  );
+  console.log(
+    `${report.taken} of ${report.records} records taken: ${report.users} users, ${report.tracks} tracks, ` +
+      `${report.firstListen} to ${report.lastListen}`,
+  );
+  console.log(`skipped: ${describeSkips(report.skipped)}`);
+  console.log(`the files and import_report.json are in ${out}`);
+}
+
+function recordsOf(format: string, file: string, map: string | undefined): AsyncIterable<SourceRecord> {
+  switch (format) {
+    case 'lastfm-1k':
+      return readLastfm1k(file);
+    case 'listenbrainz':
+      return readListenBrainz(file);
+    case 'csv':
+      if (map === undefined) throw new OptionError(`import csv needs --map\n${usage}`);
+      return readMappedCsv(file, parseColumnMap(map));
+    default:
+      throw new OptionError(`there is no import of ${format}\n${usage}`);
+  }
 }
 
 function outFolder(out: string | undefined): string {

@@ -17,10 +17,14 @@ export async function writeWhole(path: string, fill: (file: FileWriter) => Promi
   await mkdir(dirname(path), { recursive: true });
   const unfinished = `${path}.part`;
   const stream = createWriteStream(unfinished, { highWaterMark: 1024 * 1024 });
+  const closed = new Promise((resolve) => stream.once('close', resolve));
+  const failed = once(stream, 'error').then(([error]) => Promise.reject(error as Error));
+  // Whoever waits on it hears of it; nobody may be waiting when the disk is full.
+  failed.catch(() => undefined);
   try {
     await fill({
       async write(bytes) {
-        if (!stream.write(bytes)) await once(stream, 'drain');
+        if (!stream.write(bytes)) await Promise.race([once(stream, 'drain'), failed]);
       },
     });
     stream.end();
@@ -28,6 +32,7 @@ export async function writeWhole(path: string, fill: (file: FileWriter) => Promi
     await rename(unfinished, path);
   } catch (error) {
     stream.destroy();
+    await closed;
     await rm(unfinished, { force: true });
     throw error;
   }

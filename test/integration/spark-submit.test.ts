@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { runSparkProcess, type SparkExit } from '../../activities/spark-process.ts';
 import { loadBronzeResult } from '../../contracts/schemas/jobs.ts';
 import { readWorkerConfig } from '../../worker/config.ts';

@@ -1,0 +1,186 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { parse } from 'csv-parse/sync';
+import { parseColumnMap, readLastfm1k, readListenBrainz, readMappedCsv } from '../../generators/importers/formats.ts';
+import { importListens, type ImportReport } from '../../generators/importers/import.ts';
+import { SeenHashes } from '../../generators/importers/seen.ts';
+import type { SourceRecord } from '../../generators/importers/source.ts';
+
+type Row = Readonly<Record<string, string>>;
+
+describe('the importers', () => {
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'segue-test-'));
+  });
+  afterEach(() => rm(folder, { recursive: true, force: true }));
+
+  async function run(
+    content: string | Buffer,
+    read: (path: string) => AsyncIterable<SourceRecord>,
+    name = 'export',
+  ): Promise<{ report: ImportReport; events: Row[]; songs: Row[]; users: Row[] }> {
+    const path = join(folder, name);
+    await writeFile(path, content);
+    const out = join(folder, 'out');
+    const report = await importListens(path, read(path), out);
+    const rows = async (file: string): Promise<Row[]> =>
+      parse(await readFile(join(out, file), 'utf8'), { columns: true }) as Row[];
+    return {
+      report,
+      events: await rows('fact_listening_events_imported.csv'),
+      songs: await rows('dim_songs.csv'),
+      users: await rows('dim_users.csv'),
+    };
+  }
+
+  const lastfm = (...rows: readonly (readonly string[])[]): string => rows.map((row) => `${row.join('\t')}\n`).join('');
+
+  it('take Last.fm-1K: titles with quotes and CJK as they are, missing ids made of the names', async () => {
+    const { report, events, songs, users } = await run(
+      lastfm(
+        ['user_1', '2009-05-04T23:08:57Z', 'a-1', '坂本龍一', 't-1', 'Composition "0919" (Live, 2009)'],
+        ['user_1', '2009-05-04T23:01:00Z', '', 'Émilie', '', 'Ça va?'],
+        ['user_2', '2009-05-04T23:02:00Z', '', 'ÉMILIE', '', 'ça VA?'],
+      ),
+      readLastfm1k,
+    );
+    assert.deepEqual([report.taken, report.tracks, report.users, report.skipped], [3, 2, 2, {}]);
+    assert.deepEqual(
+      songs.map((song) => [song['title'], song['artist_name']]),
+      [
+        ['Composition "0919" (Live, 2009)', '坂本龍一'],
+        ['Ça va?', 'Émilie'],
+      ],
+    );
+    assert.deepEqual([songs[0]!['track_id'], songs[0]!['artist_id']], ['t-1', 'a-1']);
+    assert.equal(events[1]!['track_id'], events[2]!['track_id']);
+    assert.deepEqual(
+      users.map((user) => [user['user_id'], user['join_date']]),
+      [
+        ['user_1', '2009-05-04'],
+        ['user_2', '2009-05-04'],
+      ],
+    );
+  });
+
+  it('say what they skipped and why', async () => {
+    const { report } = await run(
+      `\ufeff${lastfm(
+        ['u', '2009-05-04T23:08:57Z', '', 'A', '', 'T'],
+        ['u', '2009-05-04T23:08:57Z', '', 'A', '', 'T'],
+        ['', '2009-05-04T23:08:57Z', '', 'A', '', 'T'],
+        ['u', 'long ago', '', 'A', '', 'T'],
+        ['u', '1970-01-01T00:00:00Z', '', 'A', '', 'T'],
+        ['u', '2009-05-04T23:08:57Z', '', ' ', '', 'T'],
+        ['u', '2009-05-04T23:08:57Z', '', 'A', '', ''],
+        ['u', 'too', 'few'],
+      )}\n`,
+      readLastfm1k,
+    );
+    assert.deepEqual(report.skipped, {
+      'the same listen again': 1,
+      'no user': 1,
+      'no usable time': 2,
+      'no artist': 1,
+      'no track title': 1,
+      'wrong number of columns': 1,
+    });
+    assert.deepEqual([report.records, report.taken], [8, 1]);
+    assert.deepEqual(JSON.parse(await readFile(join(folder, 'out', 'import_report.json'), 'utf8')), report);
+  });
+
+  it('take two listens of one track at different times for two', async () => {
+    const { events } = await run(
+      lastfm(['u', '2009-05-04T23:08:57Z', '', 'A', '', 'T'], ['u', '2009-05-04T23:12:57Z', '', 'A', '', 'T']),
+      readLastfm1k,
+    );
+    assert.equal(new Set(events.map((event) => event['event_id'])).size, 2);
+  });
+
+  it('read CRLF, line separators inside titles, and gzip', async () => {
+    const content = 'u\t2009-05-04T23:08:57Z\t\tA\t\tone\u2028line\r\nu\t2009-05-04T23:09:57Z\t\tA\t\ttwo\r\n';
+    const { songs } = await run(gzipSync(content), readLastfm1k, 'export.tsv.gz');
+    assert.deepEqual(
+      songs.map((song) => song['title']),
+      ['one line', 'two'],
+    );
+  });
+
+  it('take ListenBrainz listens, with mapped ids before submitted ones', async () => {
+    const listen = {
+      user_name: 'rob',
+      listened_at: 1_700_000_000,
+      track_metadata: {
+        artist_name: 'Portishead',
+        track_name: 'Glory Box',
+        additional_info: { recording_mbid: 'submitted', duration_ms: 300_000 },
+        mbid_mapping: { recording_mbid: 'mapped', artist_mbids: ['artist'] },
+      },
+    };
+    const { report, events, songs } = await run(
+      `${JSON.stringify(listen)}\n{"broken\n\n{"track_metadata":{}}\n`,
+      readListenBrainz,
+    );
+    assert.deepEqual(report.skipped, { 'not JSON': 1, 'no user': 1 });
+    // 1,700,000,000 s after 1970.
+    assert.deepEqual([events[0]!['user_id'], events[0]!['timestamp']], ['rob', '2023-11-14T22:13:20Z']);
+    assert.deepEqual(
+      [songs[0]!['track_id'], songs[0]!['artist_id'], songs[0]!['duration_ms']],
+      ['mapped', 'artist', '300000'],
+    );
+  });
+
+  it('take any CSV by a column map, with quotes, line breaks and a byte order mark', async () => {
+    const map = parseColumnMap('user_id=who,track=song,artist=by,timestamp=when,event_type=how');
+    const csv =
+      '\ufeffwhen,who,song,by,how\r\n2024-02-29 12:00:00,7,"Say ""x"", y","A\nB",like\r\n2024-02-29T12:00:00+02:00,7,Z,C,\r\n2024-02-29,7,Z,C,danced\r\n';
+    const { report, events, songs } = await run(csv, (path) => readMappedCsv(path, map));
+    assert.deepEqual(report.skipped, { 'unknown event type': 1 });
+    assert.deepEqual(
+      events.map((event) => [event['event_type'], event['timestamp']]),
+      [
+        ['like', '2024-02-29T12:00:00Z'],
+        ['complete_listen', '2024-02-29T10:00:00Z'],
+      ],
+    );
+    assert.deepEqual([songs[0]!['title'], songs[0]!['artist_name']], ['Say "x", y', 'A B']);
+  });
+
+  it('refuse a column map that cannot work, by name', async () => {
+    assert.throws(() => parseColumnMap('user_id=u,track=t'), /--map lacks artist, timestamp/);
+    assert.throws(() => parseColumnMap('user_id=u,colour=c'), /colour=c is not FIELD=COLUMN/);
+    const map = parseColumnMap('user_id=who,track=song,artist=by,timestamp=when');
+    await assert.rejects(
+      run('a,b\n1,2\n', (path) => readMappedCsv(path, map)),
+      /has no column who, song, by, when/,
+    );
+  });
+
+  it('leave nothing behind when an export holds no listen', async () => {
+    await assert.rejects(run('this is no export\n', readLastfm1k), /none of its 1 records is a listen/);
+    assert.deepEqual(await readdir(join(folder, 'out')), []);
+  });
+
+  it('give the same ids each time', async () => {
+    const content = lastfm(['u', '2009-05-04T23:08:57Z', '', 'A', '', 'T']);
+    const first = await run(content, readLastfm1k);
+    const second = await run(content, readLastfm1k);
+    assert.deepEqual(second.events, first.events);
+  });
+});
+
+describe('the set of seen hashes', () => {
+  it('knows what it was given while it grows, and nothing else', () => {
+    const seen = new SeenHashes();
+    const hashes = Array.from(
+      { length: 200_000 },
+      (_, index) => (BigInt(index) * 0x9e3779b97f4a7c15n) & 0xffffffffffffffffn,
+    );
+    assert.ok(hashes.every((hash) => seen.add(hash)));
+    assert.ok(hashes.every((hash) => !seen.add(hash)));
+  });
+});
