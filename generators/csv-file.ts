@@ -17,7 +17,7 @@ export async function writeWhole(path: string, fill: (file: FileWriter) => Promi
   await mkdir(dirname(path), { recursive: true });
   const unfinished = `${path}.part`;
   const stream = createWriteStream(unfinished, { highWaterMark: 1024 * 1024 });
-  const closed = new Promise((resolve) => stream.once('close', resolve));
+  const closed = new Promise<void>((resolve) => stream.once('close', () => resolve()));
   const failed = once(stream, 'error').then(([error]) => Promise.reject(error as Error));
   // Whoever waits on it hears of it; nobody may be waiting when the disk is full.
   failed.catch(() => undefined);

@@ -7,7 +7,7 @@ import { buildOpenApi } from '../openapi.ts';
 const swaggerFolder = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
 const pageFolder = fileURLToPath(new URL('../page/', import.meta.url));
 
-const docsPage = `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Segue API</title>
+const docsPage = `<!doctype html><html lang="en"><head><meta charset="utf-8"><link rel="icon" href="data:,"><title>Segue API</title>
 <link rel="stylesheet" href="/docs/assets/swagger-ui.css"></head><body><div id="docs"></div>
 <script src="/docs/assets/swagger-ui-bundle.js"></script><script src="/docs.js"></script></body></html>`;
 
