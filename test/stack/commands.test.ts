@@ -17,6 +17,8 @@ import { formatReport, reportStack } from '../../stack/status.ts';
 import { formatSeconds, runSteps, type Step } from '../../stack/steps.ts';
 import { temporaryFolder } from './small-services.ts';
 
+const bootstrap = join(repositoryRoot, 'stack', 'bootstrap.mjs');
+
 describe('the stack’s commands', () => {
   let folder: ReturnType<typeof temporaryFolder>;
 
@@ -37,22 +39,10 @@ describe('the stack’s commands', () => {
     return env;
   }
 
-  const bootstrap = join(repositoryRoot, 'stack', 'bootstrap.mjs');
-
   describe('bootstrap', () => {
-    async function run(code: string, nodeArgs: readonly string[] = []) {
-      // An entry's path is taken from the repository's root on.
-      const entry = join(folder.path, 'entry.mts');
-      writeFileSync(entry, code);
-      const up = repositoryRoot
-        .split('/')
-        .map(() => '..')
-        .join('/');
-      return execa(process.execPath, [...nodeArgs, bootstrap, join(up, entry), 'one', '--two'], { reject: false });
-    }
-
     it('runs TypeScript with its arguments and passes on the exit code', async () => {
-      const { stdout, exitCode } = await run(
+      const { stdout, exitCode } = await runEntry(
+        folder.path,
         'const words: string[] = process.argv.slice(2); console.log(words.join(" ")); process.exit(7)',
       );
       assert.equal(stdout, 'one --two');
@@ -61,7 +51,7 @@ describe('the stack’s commands', () => {
 
     it('says in one sentence that Node is too old', async () => {
       const older = `data:text/javascript,Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '20.18.3' } })`;
-      const { stderr, exitCode } = await run('', ['--import', older]);
+      const { stderr, exitCode } = await runEntry(folder.path, '', ['--import', older]);
       assert.match(stderr, /^Node\.js 20\.18\.3 is too old: Segue needs 20\.19 or newer; [^\n]*$/);
       assert.equal(exitCode, 1);
     });
@@ -162,7 +152,7 @@ describe('the stack’s commands', () => {
   it('gives the pipeline’s user no right outside the three buckets', () => {
     const { Statement } = pipelinePolicy() as { Statement: { Action: string[]; Resource: string[] }[] };
     const buckets = new Set(Statement.flatMap(({ Resource }) => Resource.map((arn) => arn.split(':::')[1])));
-    assert.deepEqual([...buckets].toSorted(), ['data', 'data/*', 'landing', 'landing/*', 'serving', 'serving/*']);
+    assert.deepEqual(buckets, new Set(['data', 'data/*', 'landing', 'landing/*', 'serving', 'serving/*']));
     assert.ok(Statement.every(({ Action }) => Action.every((action) => !action.includes('*'))));
   });
 
@@ -246,3 +236,14 @@ describe('the stack’s commands', () => {
     });
   });
 });
+
+async function runEntry(folder: string, code: string, nodeArgs: readonly string[] = []) {
+  // An entry's path is taken from the repository's root on.
+  const entry = join(folder, 'entry.mts');
+  writeFileSync(entry, code);
+  const up = repositoryRoot
+    .split('/')
+    .map(() => '..')
+    .join('/');
+  return execa(process.execPath, [...nodeArgs, bootstrap, join(up, entry), 'one', '--two'], { reject: false });
+}

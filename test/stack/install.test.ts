@@ -8,15 +8,16 @@ import { refuseFullDisk } from '../../stack/install/disk.ts';
 import { checksumsOf, compareChecksums, jarSets } from '../../stack/install/jars.ts';
 import { findGo, findJava, findPython, isAtLeast } from '../../stack/install/prerequisites.ts';
 import { requirementsOf } from '../../stack/install/python.ts';
-import { mendFor, runCommand } from '../../stack/install/run-command.ts';
+import { mendFor, runCommand, type SetUpCommand } from '../../stack/install/run-command.ts';
 import { identify } from '../../stack/supervisor/identity.ts';
 import { until } from '../support/wait.ts';
 import { temporaryFolder } from './small-services.ts';
 
+const calm = new AbortController().signal;
+const silent = (): void => undefined;
+
 describe('the installer', () => {
   let folder: ReturnType<typeof temporaryFolder>;
-  const calm = new AbortController().signal;
-  const silent = (): void => undefined;
 
   beforeEach(() => {
     folder = temporaryFolder();
@@ -103,10 +104,6 @@ describe('the installer', () => {
   });
 
   describe('the cache', () => {
-    function item(definition: string, build: CachedItem['build']): CachedItem {
-      return { name: 'thing', definition: [definition], build };
-    }
-
     it('builds once, and another definition elsewhere', async () => {
       let builds = 0;
       const build = async (target: string): Promise<void> => {
@@ -179,8 +176,6 @@ describe('the installer', () => {
   });
 
   describe('commands', () => {
-    const node = (code: string) => ({ purpose: 'Trying', file: process.execPath, args: ['-e', code], signal: calm });
-
     it('tell what failed, their last lines, and what to do', async () => {
       const noisy = node(
         'for (let n = 0; n < 50; n++) console.log("line", n); console.error("dial tcp: no such host"); process.exit(2)',
@@ -228,9 +223,8 @@ describe('the installer', () => {
   });
 
   it('finds every difference between pinned and found jars', () => {
-    const line = (name: string, digit: string): string => `${digit.repeat(64)}  ${name}\n`;
-    const pinned = line('a.jar', '1') + line('b.jar', '2') + line('c.jar', '3');
-    const found = line('a.jar', '1') + line('b.jar', '9') + line('d.jar', '4');
+    const pinned = checksumLine('a.jar', '1') + checksumLine('b.jar', '2') + checksumLine('c.jar', '3');
+    const found = checksumLine('a.jar', '1') + checksumLine('b.jar', '9') + checksumLine('d.jar', '4');
 
     assert.deepEqual(compareChecksums(pinned, found), [
       'c.jar is missing',
@@ -289,3 +283,15 @@ describe('the installer', () => {
     );
   });
 });
+
+function item(definition: string, build: CachedItem['build']): CachedItem {
+  return { name: 'thing', definition: [definition], build };
+}
+
+function node(code: string): SetUpCommand {
+  return { purpose: 'Trying', file: process.execPath, args: ['-e', code], signal: calm };
+}
+
+function checksumLine(name: string, digit: string): string {
+  return `${digit.repeat(64)}  ${name}\n`;
+}

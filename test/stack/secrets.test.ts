@@ -15,8 +15,6 @@ describe('the credentials', () => {
 
   afterEach(() => folder.remove());
 
-  const modeOf = (path: string): string => (statSync(path).mode & 0o777).toString(8);
-
   it('can be read by their owner only', () => {
     const files = ensureSecrets(secretsDir);
 
@@ -58,3 +56,7 @@ describe('the credentials', () => {
     assert.throws(() => ensureSecrets(join(process.execPath, 'secrets')), /cannot be written.*SEGUE_SECRETS_DIR/);
   });
 });
+
+function modeOf(path: string): string {
+  return (statSync(path).mode & 0o777).toString(8);
+}
