@@ -1,10 +1,9 @@
-import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 import { Client, Connection } from '@temporalio/client';
 import closeWithGrace from 'close-with-grace';
 import { topicNames } from '../contracts/topics.ts';
-import { createEventConsumer, createEventProducer, type EventConsumer } from '../platform/kafka.ts';
+import { createEventProducer } from '../platform/kafka.ts';
 import { createLogger, type Logger } from '../platform/logger.ts';
 import { createMetrics } from '../platform/metrics.ts';
 import { createObjectStore } from '../platform/object-store.ts';
@@ -13,6 +12,7 @@ import { readApiConfig, type ApiConfig } from './config.ts';
 import { EventHub } from './events/hub.ts';
 import { Outbox } from './events/outbox.ts';
 import { createProducerLink } from './events/producer-link.ts';
+import { watchKafka } from './events/watch-kafka.ts';
 import { createApiMetrics } from './metrics.ts';
 import { createPipeline } from './pipeline.ts';
 import { SnapshotStore } from './snapshot/store.ts';
@@ -76,7 +76,7 @@ async function serve(env: ApiConfig, log: Logger): Promise<void> {
   const server = app.listen(env.SEGUE_API_PORT, env.SEGUE_API_HOST);
   await once(server, 'listening');
   snapshots.start();
-  const watching = watchKafka(kafka, hub, log);
+  const watching = watchKafka(kafka, hub);
   log.info({ host: env.SEGUE_API_HOST, port: env.SEGUE_API_PORT }, 'API is listening');
 
   closeWithGrace({ delay: shutdownMs, logger: false }, async ({ err }) => {
@@ -94,38 +94,4 @@ async function closeServer(server: Server): Promise<void> {
   // Answers under way get a moment; event streams would never end by themselves.
   setTimeout(() => server.closeAllConnections(), 1_000).unref();
   await closed;
-}
-
-/** Reads the topics from now on, in a group of this process's own: every API process sees every event. */
-function watchKafka(
-  kafka: Parameters<typeof createEventProducer>[0],
-  hub: EventHub,
-  log: Logger,
-): { close(): Promise<void> } {
-  let consumer: EventConsumer | undefined;
-  let isClosed = false;
-  const connect = async (): Promise<void> => {
-    while (!isClosed) {
-      try {
-        consumer = await createEventConsumer({
-          ...kafka,
-          groupId: `segue-api-${randomUUID()}`,
-          topics: Object.values(topicNames),
-          fromBeginning: false,
-        });
-        await consumer.run((record) => hub.accept(record));
-        return;
-      } catch (error) {
-        log.warn({ err: error }, 'Kafka cannot be watched; trying again');
-        await new Promise((resolve) => setTimeout(resolve, 1_000));
-      }
-    }
-  };
-  void connect();
-  return {
-    close: async () => {
-      isClosed = true;
-      await consumer?.close();
-    },
-  };
 }

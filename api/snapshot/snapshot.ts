@@ -181,8 +181,8 @@ function text(table: Table, name: string, row: number): string {
 }
 
 function textOrNull(table: Table, name: string, row: number): string | null {
-  const value: unknown = column(table, name).get(row);
-  return value === null || value === undefined ? null : String(value);
+  const value = column(table, name).get(row) as string | null | undefined;
+  return value ?? null;
 }
 
 function number(table: Table, name: string, row: number): number {

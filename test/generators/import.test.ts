@@ -28,7 +28,7 @@ describe('the importers', () => {
     const out = join(folder, 'out');
     const report = await importListens(path, read(path), out);
     const rows = async (file: string): Promise<Row[]> =>
-      parse(await readFile(join(out, file), 'utf8'), { columns: true }) as Row[];
+      parse<Row>(await readFile(join(out, file), 'utf8'), { columns: true });
     return {
       report,
       events: await rows('fact_listening_events_imported.csv'),

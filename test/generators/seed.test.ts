@@ -24,7 +24,7 @@ describe('the generators', function () {
   after(() => rm(out, { recursive: true, force: true }));
 
   async function rows(file: string, folder = out): Promise<Row[]> {
-    return parse(await readFile(join(folder, file), 'utf8'), { columns: true }) as Row[];
+    return parse<Row>(await readFile(join(folder, file), 'utf8'), { columns: true });
   }
 
   async function hashes(folder: string): Promise<Record<string, string>> {
