@@ -17,6 +17,8 @@ import { codeVersion, recommenderSettings, sparkProcessOptions } from './spark.t
 /** A stopping worker lets running activities hear of it and end; Spark jobs interrupt their work in Spark first. */
 const shutdownGraceTime = '8 seconds';
 const shutdownForceTime = '15 seconds';
+/** An activity hears of its cancellation with a heartbeat: heartbeats held back longer would let Spark work on. */
+const maxHeartbeatThrottleInterval = '2 seconds';
 
 /** Runs the worker until it is told to stop (SIGINT, SIGTERM); rejects when it cannot start. */
 export async function runWorker(config: WorkerConfig, logger: Logger): Promise<void> {
@@ -34,6 +36,7 @@ export async function runWorker(config: WorkerConfig, logger: Logger): Promise<v
       activities: { ...(await createActivities(config, producer.get)) },
       shutdownGraceTime,
       shutdownForceTime,
+      maxHeartbeatThrottleInterval,
     });
     logger.info({ taskQueue: config.SEGUE_TASK_QUEUE, address: config.SEGUE_TEMPORAL_ADDRESS }, 'worker is ready');
     await worker.run();

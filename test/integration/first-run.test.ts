@@ -6,7 +6,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import { execa } from 'execa';
 import type { RunProgress } from '../../contracts/progress.ts';
 import type { InitialDataLoadResult, RefreshResult } from '../../contracts/runs.ts';
-import { reconcileLake } from '../support/lake.ts';
+import { readQuarantine, reconcileLake } from '../support/lake.ts';
 import { startPipelineWorld, type PipelineWorld } from '../support/pipeline-world.ts';
 import { until } from '../support/wait.ts';
 
@@ -167,7 +167,7 @@ describe('the first run, on the real stack', function () {
     // 60,000 generated events and one more good one.
     assert.deepEqual([events.rows, events.bronze, events.quarantined], [60_005, 60_001, 4]);
     assert.match(await reconcileLake(world.lake, world.dataDir), /rows agree/);
-    const refused = await readRefused(world);
+    const refused = await readQuarantine(world.lake, 'fact_listening_events');
     assert.deepEqual(
       refused.map(({ line, raw }) => [line, raw]),
       bad.map((raw, index) => [60_002 + index, raw]),
@@ -309,12 +309,4 @@ async function failureOf(result: Promise<unknown>): Promise<ApplicationFailure> 
   while (cause instanceof Error && !(cause instanceof ApplicationFailure)) cause = cause.cause;
   assert.ok(cause instanceof ApplicationFailure, String(error));
   return cause;
-}
-
-async function readRefused(world: PipelineWorld): Promise<{ line: number; raw: string; reason: string }[]> {
-  const program = `import json; from deltalake import DeltaTable
-rows = DeltaTable("s3://data/quarantine/fact_listening_events", storage_options={"AWS_ALLOW_HTTP": "true"}).to_pyarrow_table().to_pylist()
-print(json.dumps(sorted(({"line": r["line_number"], "raw": r["raw"], "reason": r["reason"]} for r in rows), key=lambda r: r["line"])))`;
-  const { stdout } = await execa(world.lake.python, ['-c', program], { env: world.lake.env });
-  return JSON.parse(stdout) as { line: number; raw: string; reason: string }[];
 }

@@ -37,6 +37,14 @@ export async function describeTables(
   return digests.parse(JSON.parse(stdout));
 }
 
+const refusedRows = z.array(z.object({ line: z.number(), raw: z.string().nullable(), reason: z.string() }));
+
+/** The refused rows of one table, by line. */
+export async function readQuarantine(reader: LakeReader, table: string): Promise<z.infer<typeof refusedRows>> {
+  const { stdout } = await execa(reader.python, [script('read_quarantine.py'), table], { env: reader.env });
+  return refusedRows.parse(JSON.parse(stdout));
+}
+
 /** Compares every landing CSV of a folder with bronze and quarantine; throws with the differences if there are any. */
 export async function reconcileLake(reader: LakeReader, dataDir: string): Promise<string> {
   const { stdout, stderr, exitCode } = await execa(reader.python, [script('reconcile.py'), dataDir], {
