@@ -1,19 +1,8 @@
 import { z } from 'zod';
-import {
-  flag,
-  kafkaSettings,
-  logSettings,
-  objectStoreSettings,
-  port,
-  readConfig,
-  temporalSettings,
-} from '../platform/config.ts';
+import { flag, port, processSettings, readConfig } from '../platform/config.ts';
 
 const schema = z.object({
-  ...temporalSettings,
-  ...objectStoreSettings,
-  ...kafkaSettings,
-  ...logSettings,
+  ...processSettings,
   SEGUE_API_HOST: z.string().default('127.0.0.1'),
   SEGUE_API_PORT: port.default(8088),
   /** The token that writes and POST /pipeline ask for. */

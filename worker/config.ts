@@ -1,19 +1,9 @@
 import { z } from 'zod';
-import {
-  kafkaSettings,
-  logSettings,
-  objectStoreSettings,
-  port,
-  readConfig,
-  temporalSettings,
-} from '../platform/config.ts';
+import { port, processSettings, readConfig } from '../platform/config.ts';
 
 const schema = z
   .object({
-    ...temporalSettings,
-    ...objectStoreSettings,
-    ...kafkaSettings,
-    ...logSettings,
+    ...processSettings,
     /** Folder of the landing CSVs. */
     SEGUE_DATA_DIR: z.string().default('generated_data'),
     /** Where this process tells Prometheus about itself. */
