@@ -24,6 +24,8 @@ export interface SparkExit {
   readonly exitCode: number | undefined;
   readonly isCancelled: boolean;
   readonly result: string | undefined;
+  /** The job's own word on its failure, a JSON line of stderr; Spark may log a lot after it. */
+  readonly errorLine: string | undefined;
   readonly lastLines: readonly string[];
 }
 
@@ -58,7 +60,7 @@ async function runIn(folder: string, options: SparkProcessOptions, run: SparkRun
   const script = [join(options.jobsDir, `${run.job}.py`), '--params', paramsPath, '--result', resultPath];
   const { command, args, env } = commandLine(options, run, script);
 
-  const lastLines: string[] = [];
+  const said: Said = { lastLines: [], errorLine: undefined };
   const subprocess = execa(command, args, {
     env,
     stdin: 'pipe',
@@ -69,7 +71,7 @@ async function runIn(folder: string, options: SparkProcessOptions, run: SparkRun
   });
   const reading = [
     readProgress(subprocess.iterable({ from: 'stdout' }), run),
-    keepLast(subprocess.iterable({ from: 'stderr' }), lastLines),
+    listen(subprocess.iterable({ from: 'stderr' }), said),
   ];
   const [ended] = await Promise.all([subprocess, ...reading]);
   return {
