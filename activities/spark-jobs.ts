@@ -95,7 +95,7 @@ async function runSparkJob<Job extends SparkJobName>(
 function refuseFailure(job: string, exit: SparkExit): void {
   if (exit.isCancelled) throw new CancelledFailure(`${job} was cancelled and has stopped`);
   if (exit.exitCode === 0) return;
-  const said = errorOf(exit.lastLines);
+  const said = errorOf(exit.errorLine);
   const message = `${job}: ${said?.message ?? exit.lastLines.at(-1) ?? 'ended without a word'}`;
   const details = [{ job, exitCode: exit.exitCode ?? null, errorType: said?.type ?? null, lastLines: exit.lastLines }];
   if (exit.exitCode === exitBadParameters) throw failure('SparkBadParameters', message, { details });
@@ -103,14 +103,11 @@ function refuseFailure(job: string, exit: SparkExit): void {
   throw failure('SparkJobFailed', message, { details });
 }
 
-/** What the job itself says of its failure: the last line of stderr that is its error document. */
-function errorOf(lines: readonly string[]): { readonly type: string; readonly message: string } | undefined {
-  for (const line of lines.toReversed()) {
-    if (!line.startsWith('{"error"')) continue;
-    const { error } = JSON.parse(line) as { error: { type: string; message: string } };
-    return error;
-  }
-  return undefined;
+/** What the job itself says of its failure. */
+function errorOf(line: string | undefined): { readonly type: string; readonly message: string } | undefined {
+  if (line === undefined) return undefined;
+  const { error } = JSON.parse(line) as { error: { type: string; message: string } };
+  return error;
 }
 
 function parseResult<Job extends SparkJobName>(job: Job, text: string | undefined): SparkJobResult<Job> {

@@ -74,12 +74,13 @@ async function runIn(folder: string, options: SparkProcessOptions, run: SparkRun
     listen(subprocess.iterable({ from: 'stderr' }), said),
   ];
   const [ended] = await Promise.all([subprocess, ...reading]);
+  const neverRan = ended.exitCode === undefined && !ended.isTerminated;
   return {
     exitCode: ended.exitCode,
     isCancelled: run.signal.aborted,
     result: await readIfThere(resultPath),
-    lastLines:
-      ended.exitCode === undefined && !ended.isTerminated ? [...lastLines, ended.shortMessage ?? ''] : lastLines,
+    errorLine: said.errorLine,
+    lastLines: neverRan ? [...said.lastLines, ended.shortMessage ?? ''] : said.lastLines,
   };
 }
 
@@ -113,10 +114,16 @@ function parseJson(line: string): unknown {
   }
 }
 
-async function keepLast(lines: AsyncIterable<string>, kept: string[]): Promise<void> {
+interface Said {
+  readonly lastLines: string[];
+  errorLine: string | undefined;
+}
+
+async function listen(lines: AsyncIterable<string>, said: Said): Promise<void> {
   for await (const line of lines) {
-    kept.push(line);
-    if (kept.length > keptLines) kept.shift();
+    if (line.startsWith('{"error"')) said.errorLine = line;
+    said.lastLines.push(line);
+    if (said.lastLines.length > keptLines) said.lastLines.shift();
   }
 }
 

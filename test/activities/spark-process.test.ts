@@ -55,6 +55,13 @@ describe('a Spark job as a process', () => {
     assert.equal(exit.result, undefined);
   });
 
+  it('keeps the job’s own word on its failure, however much is logged after it', async () => {
+    const exit = await run(
+      `echo '{"error":{"type":"T","message":"m"}}' >&2; for i in $(seq 1 40); do echo "line $i" >&2; done; exit 1`,
+    );
+    assert.equal(exit.errorLine, '{"error":{"type":"T","message":"m"}}');
+  });
+
   it('is told to stop when its run is cancelled, and may tidy up first', async () => {
     const cancelling = new AbortController();
     const exit = await run(
