@@ -13,7 +13,7 @@ export interface Step {
 /** How a step went, told as it goes. */
 export interface StepEvent {
   readonly title: string;
-  readonly state: 'started' | 'progress' | 'done' | 'failed';
+  readonly state: 'started' | 'progress' | 'done' | 'failed' | 'stopped';
   readonly detail: string;
   readonly seconds: number;
 }
@@ -64,7 +64,8 @@ export async function runSteps(steps: readonly Step[], { signal, onStep }: StepO
       show('done', remark ?? '');
       return { title: step.title, seconds: seconds() };
     } catch (error) {
-      show('failed', signal?.aborted ? 'interrupted' : firstLine(error));
+      if (everything.aborted) show('stopped', '');
+      else show('failed', firstLine(error));
       abort.abort();
       throw error;
     }
@@ -101,7 +102,7 @@ function plainView(): View {
       shownAtMs.set(title, Date.now());
       if (state === 'started') console.log(`${title} …`);
       else if (state === 'done') console.log(`${title}: done in ${formatSeconds(seconds)}${inBrackets(detail)}`);
-      else if (state === 'failed') console.log(`${title}: failed after ${formatSeconds(seconds)}`);
+      else if (state !== 'progress') console.log(`${title}: ${state} after ${formatSeconds(seconds)}`);
       else console.log(`${title}: ${formatSeconds(seconds)}, ${detail}`);
     },
     close: async () => undefined,
@@ -157,11 +158,12 @@ function liveView(steps: readonly Step[]): View {
       if (!line) return;
       line.startedAtMs ??= Date.now();
       if (state === 'progress' && line.task) line.task.output = detail;
-      if (state !== 'done' && state !== 'failed') return;
+      if (state === 'started' || state === 'progress') return;
       delete line.startedAtMs;
-      if (line.task) line.task.title = `${title}, ${formatSeconds(seconds)}${inBrackets(detail)}`;
+      const remark = state === 'done' ? inBrackets(detail) : ` (${state})`;
+      if (line.task) line.task.title = `${title}, ${formatSeconds(seconds)}${remark}`;
       if (state === 'done') line.ended.resolve();
-      else line.ended.reject(new Error(detail));
+      else line.ended.reject(new Error(state));
     },
     async close() {
       clearInterval(clock);

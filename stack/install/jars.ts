@@ -12,6 +12,7 @@ export const jarSets = {
   kafka: join(repositoryRoot, 'stack', 'kafka', 'pom.xml'),
   'spark-jars': join(repositoryRoot, 'spark-submit', 'pom.xml'),
 } as const;
+const copyGoal = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies';
 export type JarSetName = keyof typeof jarSets;
 
 /** Answers Maven's command, fetching Maven first where the machine has none. */
@@ -57,8 +58,10 @@ async function copyJars(copy: {
   await runCommand({
     purpose: `Fetching the jars for ${copy.name}`,
     file: copy.maven,
-    args: ['-B', '-ntp', '-f', copy.pom, 'dependency:copy-dependencies', `-DoutputDirectory=${copy.folder}`],
+    args: ['-B', '-ntp', '-Dstyle.color=never', '-f', copy.pom, copyGoal, `-DoutputDirectory=${copy.folder}`],
     signal: copy.signal,
+    // Of a failure, what went wrong; not Maven's advice on how to ask it again.
+    isWorthKeeping: (line) => !/^\[INFO\]|Re-run Maven|-e switch|For more information|^\[ERROR\] (\[Help|$)/.test(line),
     ...(copy.report && { onLine: (line: string) => copy.report?.(line.replace(/^\[INFO\] /, '').slice(0, 100)) }),
   });
 }

@@ -1,4 +1,4 @@
-import { chmodSync, readdirSync, readFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StackError } from '../errors.ts';
@@ -33,14 +33,14 @@ export function mavenItem(tools: {
     definition: [version, archiveSha256],
     async build(folder, signal, report) {
       const moduleFile = join(folder, 'ivy.xml');
-      const archive = join(folder, 'maven.zip');
+      const archive = join(folder, 'apache-maven.zip');
       await writeFile(moduleFile, ivyModule);
       await runCommand({
         purpose: `Fetching Maven ${version}`,
         file: tools.java,
         args: [
           ['-jar', ivyJar(tools.sparkHome), '-cache', join(folder, 'ivy')],
-          ['-ivy', moduleFile, '-retrieve', join(folder, 'maven.[ext]')],
+          ['-ivy', moduleFile, '-retrieve', join(folder, '[artifact].[ext]')],
         ].flat(),
         signal,
         onLine: report,
@@ -74,6 +74,11 @@ function ivyJar(sparkHome: string): string {
 }
 
 function refuseOtherContent(archive: string): void {
+  if (!existsSync(archive)) {
+    throw new StackError(
+      `Maven ${version} could not be fetched: the central repository gave no archive. Install Maven 3.8+.`,
+    );
+  }
   const found = sha256(readFileSync(archive));
   if (found === archiveSha256) return;
   throw new StackError(

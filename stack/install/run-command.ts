@@ -10,6 +10,8 @@ export interface SetUpCommand {
   readonly args: readonly string[];
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Whether a line helps to understand a failure; all do by default. */
+  readonly isWorthKeeping?: (line: string) => boolean;
   readonly onLine?: (line: string) => void;
   readonly signal?: AbortSignal | undefined;
 }
@@ -35,7 +37,7 @@ export async function runCommand(command: SetUpCommand): Promise<void> {
   for (const stream of [child.stdout, child.stderr]) {
     createInterface({ input: stream }).on('line', (line) => {
       if (line.trim() === '') return;
-      lines.push(line);
+      if (command.isWorthKeeping?.(line.trim()) ?? true) lines.push(line);
       if (lines.length > keptLines) lines.shift();
       command.onLine?.(line.trim());
     });
@@ -88,7 +90,7 @@ const mends: readonly { readonly pattern: RegExp; readonly mend: string }[] = [
   },
   {
     pattern:
-      /could not resolve|no such host|name or service not known|name resolution|network is unreachable|connection (refused|timed out|reset)|dial tcp|i\/o timeout|could not transfer|unknown host|UnknownHostException|max retries exceeded|no matching distribution|TLS handshake|certificate/i,
+      /could not resolve|no such host|name or service not known|name resolution|network is unreachable|connection (refused|timed out|reset)|dial tcp|i\/o timeout|could not transfer|could not find a version|unknown host|UnknownHostException|max retries exceeded|no matching distribution|TLS handshake|certificate/i,
     mend:
       'the registry cannot be reached: check the network and the proxy or mirror settings (GOPROXY for Go, pip’s index-url, ' +
       'Maven’s settings.xml); then run the same command again, what is done stays done.',
