@@ -126,7 +126,7 @@ function serviceSteps(supervisor: Supervisor, events: EventBoard, starting: Prom
       title,
       after: needs.flatMap((need) => steps.get(need) ?? []),
       // Once everything has started so has this one; what rejects `starting` ends every step.
-      run: async (report) => Promise.race([events.untilHealthy(name, report), starting]),
+      run: (report) => Promise.race([events.untilHealthy(name, report), starting]),
     });
   }
   return [...steps.values()];

@@ -52,7 +52,11 @@ export async function runSteps(steps: readonly Step[], { signal, onStep }: StepO
   async function runStep(step: Step): Promise<StepTime> {
     const startedAt = Date.now();
     const seconds = (): number => (Date.now() - startedAt) / 1000;
+    let hasEnded = false;
     const show = (state: StepEvent['state'], detail: string): void => {
+      // What a step reports after its end (its work was stopped half-way) is nobody's concern any more.
+      if (hasEnded) return;
+      hasEnded = state !== 'started' && state !== 'progress';
       const event = { title: step.title, state, detail, seconds: seconds() };
       view.show(event);
       onStep?.(event);

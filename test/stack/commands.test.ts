@@ -222,6 +222,21 @@ describe('the stack’s commands', () => {
       assert.ok(isStopped);
     });
 
+    it('report nothing any more once they have ended', async () => {
+      const told: string[] = [];
+      let late = (_detail: string): void => undefined;
+      const step: Step = {
+        title: 'chatty',
+        run: async (report) => {
+          late = report;
+          report('at work');
+        },
+      };
+      await runSteps([step], { onStep: ({ state, detail }) => told.push(`${state} ${detail}`) });
+      late('too late');
+      assert.deepEqual(told, ['started ', 'progress at work', 'done ']);
+    });
+
     it('end as interrupted when the user interrupts', async () => {
       const patient: Step = {
         title: 'patient',
