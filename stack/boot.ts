@@ -1,6 +1,6 @@
 import type { StackSettings } from './config.ts';
 import { envFor } from './environment.ts';
-import { StackError } from './errors.ts';
+import { StackError, throwIfInterrupted } from './errors.ts';
 import type { ServiceChoice } from './external.ts';
 import { ensureInstalled, type Installed } from './install/index.ts';
 import { refuseFullDisk } from './install/disk.ts';
@@ -67,6 +67,7 @@ export async function boot(options: {
     return { supervisor, installed, env, times: [installTime, ...times] };
   } catch (error) {
     await supervisor.stop(interrupts.hurry);
+    throwIfInterrupted(interrupts.stop);
     // The start's own reason says more than that the steps were stopped.
     await starting;
     throw error;

@@ -185,11 +185,10 @@ export function createKeeper(definition: ServiceDefinition, context: KeeperConte
     const death = present.process.ended.then((how) => ({ how }));
     let lastReason = 'it was never asked';
     while (Date.now() < deadline) {
-      const outcome = await Promise.race([death, probeOnce()]);
+      const outcome = await Promise.race([death, reasonAgainst(probeAndProvision)]);
+      refuseWhenStopping();
       if (outcome && 'how' in outcome) return outcome.how;
       if (outcome === undefined) {
-        await definition.provision?.();
-        refuseWhenStopping();
         setState('running');
         tell('healthy', `${definition.title} is up`);
         return undefined;
@@ -197,16 +196,13 @@ export function createKeeper(definition: ServiceDefinition, context: KeeperConte
       lastReason = outcome.reason;
       await Promise.race([death, sleep(patience.startProbeMs)]);
     }
-    return `no answer within ${Math.round(definition.startTimeoutMs / 1000)} s (${lastReason})`;
+    return `no answer within ${definition.startTimeoutMs / 1000} s (${lastReason})`;
   }
 
-  async function probeOnce(): Promise<{ reason: string } | undefined> {
-    try {
-      await definition.probe();
-      return undefined;
-    } catch (error) {
-      return { reason: error instanceof Error ? error.message : String(error) };
-    }
+  /** A young server may answer before it can be set up: provisioning is tried again like the probe. */
+  async function probeAndProvision(): Promise<void> {
+    await definition.probe();
+    await definition.provision?.();
   }
 
   /** After a death: clears the group, and waits before the next life or gives up. */
@@ -264,7 +260,7 @@ export function createKeeper(definition: ServiceDefinition, context: KeeperConte
       const over = await Promise.race([death, stopped, pause(patience.watchProbeMs)]);
       if (over) return over.how;
       boundLog(log);
-      const outcome = await Promise.race([death, stopped, probeOnce()]);
+      const outcome = await Promise.race([death, stopped, reasonAgainst(definition.probe)]);
       if (outcome && 'how' in outcome) return outcome.how;
       failures = outcome === undefined ? 0 : failures + 1;
       if (failures >= patience.restartAfter) return `no answer to ${failures} probes: ${outcome?.reason}`;
@@ -296,6 +292,16 @@ export function createKeeper(definition: ServiceDefinition, context: KeeperConte
       url: url ?? null,
       command: [command.file, ...command.args],
     };
+  }
+}
+
+/** Undefined when it worked; else the reason why not. */
+async function reasonAgainst(attempt: () => Promise<void>): Promise<{ readonly reason: string } | undefined> {
+  try {
+    await attempt();
+    return undefined;
+  } catch (error) {
+    return { reason: error instanceof Error ? error.message : String(error) };
   }
 }
 

@@ -120,6 +120,31 @@ describe('the supervisor', () => {
     await hello(fine.ports[0]?.port ?? 0);
   });
 
+  it('tries again to set up a young service that answers but cannot be set up yet', async () => {
+    let attempts = 0;
+    const young: ServiceDefinition = {
+      ...(await smallService('young')),
+      provision: async () => {
+        if (++attempts < 3) throw new Error('no leader yet');
+      },
+    };
+    const supervisor = supervise([young]);
+
+    await supervisor.start();
+
+    assert.equal(attempts, 3);
+    assert.equal(supervisor.status()[0]?.state, 'running');
+  });
+
+  it('says what the matter was with a service that never became healthy', async () => {
+    const sulking: ServiceDefinition = {
+      ...(await smallService('sulking')),
+      startTimeoutMs: 100,
+      provision: () => Promise.reject(new Error('no leader yet')),
+    };
+    await assert.rejects(supervise([sulking]).start(), /no answer within 0\.1 s \(no leader yet\)/);
+  });
+
   it('restarts a service that runs but answers no more', async () => {
     const service = await smallService('deaf', {
       code: `const s = require('net').createServer((c) => c.end('hello')); s.listen(PORT, '127.0.0.1'); process.on('SIGUSR2', () => { s.close(); setInterval(() => {}, 1000); })`,
