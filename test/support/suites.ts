@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util';
 import { execa } from 'execa';
 
 /** How many tests of a suite ended in which way. */
@@ -56,7 +57,8 @@ async function show(
     stdout: ['pipe', 'inherit'],
     stderr: 'inherit',
   });
-  return { output: stdout, exitCode };
+  // CI may force colours, which would hide the figures.
+  return { output: stripVTControlCharacters(stdout), exitCode };
 }
 
 function last(output: string, pattern: RegExp): number {
