@@ -1,0 +1,26 @@
+# The two Node processes. The worker has a Python with pyspark beside it: its jobs are clients of the warm Spark.
+FROM node:22-bookworm-slim AS base
+WORKDIR /app
+COPY package.json package-lock.json ./
+RUN npm ci --omit=dev --ignore-scripts
+COPY contracts contracts
+COPY platform platform
+
+FROM base AS api
+COPY api api
+USER node
+CMD ["node", "--import", "tsx", "api/server.ts"]
+
+FROM base AS worker
+COPY spark-submit/requirements.txt spark-submit/requirements.txt
+RUN apt-get update \
+  && apt-get install -y --no-install-recommends python3 python3-venv \
+  && rm -rf /var/lib/apt/lists/* \
+  && python3 -m venv /venv \
+  && /venv/bin/pip install --no-cache-dir --require-hashes -r spark-submit/requirements.txt
+COPY activities activities
+COPY workflows workflows
+COPY worker worker
+COPY spark-submit spark-submit
+USER node
+CMD ["node", "--import", "tsx", "worker/main.ts"]
