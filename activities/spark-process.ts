@@ -24,7 +24,7 @@ export interface SparkExit {
   readonly exitCode: number | undefined;
   readonly isCancelled: boolean;
   readonly result: string | undefined;
-  /** The job's own word on its failure, a JSON line of stderr; Spark may log a lot after it. */
+  /** The job's own word on its failure, a JSON line; Spark may log a lot after it. */
   readonly errorLine: string | undefined;
   readonly lastLines: readonly string[];
 }
@@ -70,8 +70,8 @@ async function runIn(folder: string, options: SparkProcessOptions, run: SparkRun
     forceKillAfterDelay: stopGraceMs,
   });
   const reading = [
-    readProgress(subprocess.iterable({ from: 'stdout' }), run),
-    listen(subprocess.iterable({ from: 'stderr' }), said),
+    readStdout(subprocess.iterable({ from: 'stdout' }), run, said),
+    readStderr(subprocess.iterable({ from: 'stderr' }), said),
   ];
   const [ended] = await Promise.all([subprocess, ...reading]);
   const neverRan = ended.exitCode === undefined && !ended.isTerminated;
@@ -96,8 +96,10 @@ function commandLine(
   return { command: target.command, args: [...named, ...script], env: { ...env } };
 }
 
-async function readProgress(lines: AsyncIterable<string>, run: SparkRun): Promise<void> {
+/** Progress, and under spark-submit the job's stderr as well: it passes both on as its own stdout. */
+async function readStdout(lines: AsyncIterable<string>, run: SparkRun, said: Said): Promise<void> {
   for await (const line of lines) {
+    noteError(line, said);
     const parsed = sparkProgressLine.safeParse(parseJson(line));
     if (!parsed.success) continue;
     const { job, step, tasksDone, tasksTotal } = parsed.data;
@@ -119,9 +121,13 @@ interface Said {
   errorLine: string | undefined;
 }
 
-async function listen(lines: AsyncIterable<string>, said: Said): Promise<void> {
+function noteError(line: string, said: Said): void {
+  if (line.startsWith('{"error"')) said.errorLine = line;
+}
+
+async function readStderr(lines: AsyncIterable<string>, said: Said): Promise<void> {
   for await (const line of lines) {
-    if (line.startsWith('{"error"')) said.errorLine = line;
+    noteError(line, said);
     said.lastLines.push(line);
     if (said.lastLines.length > keptLines) said.lastLines.shift();
   }
