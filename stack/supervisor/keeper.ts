@@ -91,6 +91,7 @@ export function createKeeper(definition: ServiceDefinition, context: KeeperConte
   let life: Life | undefined;
   let restarts = 0;
   let fastDeaths = 0;
+  let deaths = 0;
   let starting: Promise<void> | undefined;
   let watching: Promise<void> | undefined;
 
@@ -164,7 +165,7 @@ export function createKeeper(definition: ServiceDefinition, context: KeeperConte
       const present = life ?? (await begin());
       const trouble = await untilHealthy(present);
       if (trouble === undefined) return present;
-      await end(present, trouble);
+      await end(present, trouble, { wasHealthy: false });
     }
   }
 
@@ -206,13 +207,16 @@ export function createKeeper(definition: ServiceDefinition, context: KeeperConte
   }
 
   /** After a death: clears the group, and waits before the next life or gives up. */
-  async function end(dead: Life, how: string): Promise<void> {
-    const livedMs = Date.now() - dead.startedAtMs;
+  async function end(dead: Life, how: string, { wasHealthy }: { readonly wasHealthy: boolean }): Promise<void> {
+    const isStable = wasHealthy && Date.now() - dead.startedAtMs >= patience.stableAfterMs;
+    // One that never answered took its whole time for it: twice is often enough.
+    const weight = isAlive(dead.process.identity) ? 2 : 1;
     await terminate(dead.process.identity, { marker: dead.marker, graceMs: definition.stopTimeoutMs });
     killLeftovers(dead.process.identity.pid, dead.marker);
     life = undefined;
     refuseWhenStopping();
-    fastDeaths = livedMs < patience.stableAfterMs ? fastDeaths + 1 : 1;
+    fastDeaths = isStable ? weight : fastDeaths + weight;
+    deaths = isStable ? 1 : deaths + 1;
     if (fastDeaths >= patience.fastDeathsAllowed) giveUp(how);
     restarts++;
     setState('restarting');
@@ -225,7 +229,7 @@ export function createKeeper(definition: ServiceDefinition, context: KeeperConte
     state = 'failed';
     const lines = lastLines(log, 8).map((line) => `    ${line}`);
     const message =
-      `${definition.title} died ${fastDeaths} times in a row (${how}) and is not started again. ` +
+      `${definition.title} died ${deaths} times in a row (${how}) and is not started again. ` +
       `Its log is ${log}; it ends with:\n${lines.join('\n')}`;
     tell('gaveUp', message);
     throw new StackError(message);
@@ -238,7 +242,7 @@ export function createKeeper(definition: ServiceDefinition, context: KeeperConte
       for (;;) {
         const how = await untilTrouble(present);
         if (stopping.signal.aborted) return;
-        await end(present, how);
+        await end(present, how, { wasHealthy: true });
         present = await liveUntilHealthy();
       }
     } catch (error) {
