@@ -32,8 +32,6 @@ export async function boot(options: {
   readonly choice: ServiceChoice;
   readonly interrupts: Interrupts;
   readonly beside?: readonly Step[];
-  /** Told once per service that was started (not adopted), when it has become healthy. */
-  readonly onStarted?: (service: string, ready: Pick<Booted, 'installed' | 'env'>) => void;
 }): Promise<Booted> {
   const { settings, choice, interrupts } = options;
   refuseSecond(settings.stateDir);
@@ -42,7 +40,7 @@ export async function boot(options: {
   const installTime = { title: 'set-up', seconds: (Date.now() - installStartedAt) / 1000 };
 
   const env = { ...envFor(settings, installed), ...choice.overrides };
-  const events = createEventBoard((service) => options.onStarted?.(service, { installed, env }));
+  const events = createEventBoard();
   const supervisor = await prepareStack({
     settings,
     installed,
@@ -88,17 +86,12 @@ interface EventBoard {
   announceTroubles(): void;
 }
 
-function createEventBoard(onStarted: (service: string) => void): EventBoard {
-  const adopted = new Set<string>();
+function createEventBoard(): EventBoard {
   const healthy = new Set<string>();
   const listeners = new Set<(event: KeeperEvent) => void>();
   return {
     tell(event) {
-      if (event.kind === 'adopted') adopted.add(event.service);
-      if (event.kind === 'healthy' && !healthy.has(event.service)) {
-        healthy.add(event.service);
-        if (!adopted.has(event.service)) onStarted(event.service);
-      }
+      if (event.kind === 'healthy') healthy.add(event.service);
       for (const listener of listeners) listener(event);
     },
     untilHealthy: (service, report) =>

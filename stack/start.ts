@@ -16,7 +16,6 @@ import { secretFiles } from './secrets.ts';
 import { probeHttp } from './services/probes.ts';
 import { formatSeconds, runSteps, type Step, type StepTime } from './steps.ts';
 import { logFile } from './supervisor/records.ts';
-import { warmUpSpark } from './warm-up.ts';
 
 const usage = `npm start [-- --data DIR | --full]
 
@@ -41,9 +40,6 @@ await runMain(async (interrupts) => {
     choice: chooseServices(process.env),
     interrupts,
     beside,
-    onStarted: (service, ready) => {
-      if (service === 'spark') void warmUpSpark({ ...ready, stateDir: settings.stateDir, signal: interrupts.stop });
-    },
   });
   try {
     return await loadAndServe(settings, booted, interrupts);
