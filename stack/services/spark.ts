@@ -46,7 +46,7 @@ export function sparkService({ settings, installed, env }: ServiceContext): Serv
       file: installed.sparkSubmit,
       args: [
         ['--master', settings.sparkMaster, '--driver-memory', settings.sparkMemory],
-        ['--driver-java-options', `-Dlog4j2.configurationFile=file:${logSettingsFile}`],
+        ['--driver-java-options', javaOptions(join(folder, 'tmp'))],
         ['--name', 'segue-warm', '--properties-file', defaultsFile],
         Object.entries(conf).flatMap(([name, value]) => ['--conf', `${name}=${value}`]),
         ['--class', serverClass, 'spark-internal'],
@@ -72,6 +72,11 @@ export function sparkService({ settings, installed, env }: ServiceContext): Serv
     startTimeoutMs: 180_000,
     stopTimeoutMs: 8_000,
   };
+}
+
+/** Java splits these at blanks, so that a path with one has to be quoted. */
+function javaOptions(temporaryFolder: string): string {
+  return `"-Dlog4j2.configurationFile=file:${logSettingsFile}" "-Djava.io.tmpdir=${temporaryFolder}"`;
 }
 
 /** A secret setting: given itself, or by the file that holds it. */
