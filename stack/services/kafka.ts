@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
@@ -99,7 +99,7 @@ async function formatOnce(storage: {
   if (isFormatted !== undefined) return;
   // Left by a format that was interrupted: nothing was ever written to it by a broker.
   await rm(join(storage.folder, 'data'), { recursive: true, force: true });
-  const clusterId = Buffer.from(randomUUID().replaceAll('-', ''), 'hex').toString('base64url');
+  const clusterId = newClusterId(() => randomBytes(16));
   const { exitCode, all } = await execa(
     storage.java,
     [...storage.options, 'kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', storage.propertiesFile],
@@ -107,4 +107,13 @@ async function formatOnce(storage: {
   );
   if (exitCode !== 0) throw new StackError(`Kafka's storage could not be formatted: ${all}`);
   await writeFile(doneFile, clusterId);
+}
+
+/**
+ * A random cluster id as Kafka writes them: 16 bytes in base64url. Never one that starts with a dash, which Kafka's own
+ * command line would take for an option.
+ */
+export function newClusterId(random16Bytes: () => Buffer): string {
+  const id = random16Bytes().toString('base64url');
+  return id.startsWith('-') ? newClusterId(random16Bytes) : id;
 }
