@@ -1,7 +1,7 @@
 import lakeJson from './lake.json' with { type: 'json' };
 
 /** The type of a lake column, in the words of Spark's simple types. */
-export type ColumnType = 'string' | 'int' | 'long' | 'double' | 'date' | 'timestamp';
+export type ColumnType = 'string' | 'int' | 'long' | 'double' | 'date' | 'timestamp' | 'array<string>';
 
 /** One column of a table; `required` means never null, `allowed` lists the only values. */
 export interface Column {

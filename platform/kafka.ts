@@ -83,17 +83,6 @@ export async function createEventConsumer(
   return { run: (handler) => runConsumer(consumer, handler), close: () => consumer.disconnect() };
 }
 
-/** Whether the brokers answer at all, for readiness. */
-export async function pingKafka(options: KafkaOptions): Promise<void> {
-  const admin = createKafka(options).admin({ retry: { retries: 0 } });
-  try {
-    await admin.connect();
-    await admin.listTopics();
-  } finally {
-    await admin.disconnect();
-  }
-}
-
 async function runConsumer(
   consumer: Consumer,
   handler: (record: IncomingRecord) => Promise<void> | void,

@@ -16,6 +16,7 @@ SPARK_TYPES = {
     "double": "DOUBLE",
     "date": "DATE",
     "timestamp": "TIMESTAMP",
+    "array<string>": "ARRAY<STRING>",
 }
 
 

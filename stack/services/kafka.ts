@@ -2,11 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
+import { topics } from '../../contracts/topics.ts';
+import { createMissingTopics, pingKafka } from '../../platform/kafka-admin.ts';
 import { portVariables, repositoryRoot, type StackPorts } from '../config.ts';
 import { loopback } from '../environment.ts';
 import { StackError } from '../errors.ts';
 import type { ServiceContext } from './context.ts';
-import { ensureTopics, probeKafka } from './kafka-topics.ts';
 import type { ServiceDefinition } from './service.ts';
 
 const heap = ['-Xms256m', '-Xmx512m'];
@@ -39,8 +40,8 @@ export function kafkaService({ settings, installed }: ServiceContext): ServiceDe
       await writeFile(propertiesFile, properties);
       await formatOnce({ folder, propertiesFile, java: installed.java, options: java });
     },
-    probe: () => probeKafka(loopback(ports.kafka)),
-    provision: () => ensureTopics(loopback(ports.kafka)),
+    probe: () => pingKafka(loopback(ports.kafka)),
+    provision: () => createMissingTopics(loopback(ports.kafka), topics),
     startTimeoutMs: 90_000,
     stopTimeoutMs: 8_000,
   };

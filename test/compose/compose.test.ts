@@ -1,11 +1,18 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
+import { rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
 import { Registry } from 'prom-client';
 import { parse } from 'yaml';
 import { createApiMetrics } from '../../api/metrics.ts';
 import { topics } from '../../contracts/topics.ts';
 import { readStackSettings } from '../../stack/config.ts';
 import { pipelinePolicy } from '../../stack/services/minio-access.ts';
+import { dashboardMetrics } from '../support/dashboard.ts';
+import { installed } from '../support/installed.ts';
 
 interface Service {
   readonly image?: string;
@@ -134,16 +141,46 @@ describe('the compose files', () => {
     }
   });
 
-  it('draw only metrics that the API has or that are Temporal’s', async () => {
+  it('draw only metrics that the API has; those of Temporal are looked for in a running worker, by the first run’s test', async () => {
     const registry = new Registry();
     createApiMetrics(registry);
     const known = (await registry.getMetricsAsJSON()).map((metric) => metric.name);
-    const dashboard = JSON.parse(read('grafana/dashboards/segue.json')) as {
-      panels: { targets: { expr: string }[] }[];
-    };
-    const expressions = dashboard.panels.flatMap((panel) => panel.targets.map((target) => target.expr));
-    const names = expressions.flatMap((expression) => expression.match(/\bsegue_\w+/g) ?? []);
+    const names = dashboardMetrics('segue');
     assert.ok(names.length >= 8);
     for (const name of names) assert.ok(known.includes(name.replace(/_(bucket|count|sum)$/, '')), name);
   });
+
+  it('fit the schema of the Compose specification', async function () {
+    this.timeout(60_000);
+    const paths = ['compose.yaml', ...main.include!].map((name) => fileURLToPath(new URL(name, folder)));
+    await checkAgainst('vendor.compose-spec', paths);
+    // A checker that takes everything would prove nothing.
+    const wrong = join(tmpdir(), `segue-compose-${process.pid}.yaml`);
+    await writeFile(wrong, 'services: { api: { image: x, healthchek: {} } }');
+    try {
+      await assert.rejects(checkAgainst('vendor.compose-spec', [wrong]), /healthchek/);
+    } finally {
+      await rm(wrong);
+    }
+  });
 });
+
+describe('the CI workflow', () => {
+  it('fits the schema of GitHub’s workflows', async function () {
+    this.timeout(60_000);
+    await checkAgainst('vendor.github-workflows', [
+      fileURLToPath(new URL('../../.github/workflows/ci.yml', import.meta.url)),
+    ]);
+  });
+});
+
+/** Checks YAML files against a schema that check-jsonschema brings along; rejects with what does not fit. */
+async function checkAgainst(schema: string, paths: readonly string[]): Promise<void> {
+  const { python } = await installed();
+  const { exitCode, all } = await execa(python, ['-m', 'check_jsonschema', '--builtin-schema', schema, ...paths], {
+    all: true,
+    reject: false,
+    stdin: 'ignore',
+  });
+  assert.equal(exitCode, 0, all);
+}

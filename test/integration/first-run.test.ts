@@ -6,6 +6,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import { execa } from 'execa';
 import type { RunProgress } from '../../contracts/progress.ts';
 import type { InitialDataLoadResult, RefreshResult } from '../../contracts/runs.ts';
+import { dashboardMetrics } from '../support/dashboard.ts';
 import { readQuarantine, reconcileLake } from '../support/lake.ts';
 import { startPipelineWorld, type PipelineWorld } from '../support/pipeline-world.ts';
 import { until } from '../support/wait.ts';
@@ -151,6 +152,15 @@ describe('the first run, on the real stack', function () {
       assert.deepEqual(await world.tables(), before);
     });
   }
+
+  it('exports the metrics of Temporal that the dashboard draws', async () => {
+    const response = await fetch(`http://127.0.0.1:${world.stack.ports.workerMetrics}/metrics`);
+    const exported = await response.text();
+    const drawn = dashboardMetrics('temporal');
+    assert.ok(drawn.length >= 3);
+    // Runs and activities that ended well or failed are behind us: each metric has been counted at least once.
+    for (const name of drawn) assert.match(exported, new RegExp(`^${name}\\b`, 'm'));
+  });
 
   it('keeps bad rows in quarantine with file, line and reason, and loads the good ones', async () => {
     const path = join(world.dataDir, eventsFile);
