@@ -31,8 +31,11 @@ export function createPublicationActivities(deps: PublicationDeps): PublicationA
   };
 }
 
+/** Bronze tables that no refresh reads: what was recommended says nothing of what people like. */
+const notRead: readonly string[] = ['recommendation_events'];
+
 async function fingerprint({ store, codeVersion }: PublicationDeps): Promise<string> {
-  const bronze = lake.tables.filter((table) => table.layer === 'bronze');
+  const bronze = lake.tables.filter((table) => table.layer === 'bronze' && !notRead.includes(table.name));
   const versions = await Promise.all(
     bronze.map(async ({ name }) => `${name}@${(await latestVersion(store, `bronze/${name}`)) ?? 'none'}`),
   );

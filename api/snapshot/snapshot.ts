@@ -42,6 +42,12 @@ interface Rows {
   readonly end: number;
 }
 
+interface Selection {
+  readonly rows: Rows | undefined;
+  readonly limit: number;
+  readonly isExcluded?: ((trackId: string) => boolean) | undefined;
+}
+
 /** A published snapshot in memory: Arrow columns, and an index from ids to rows. Never changes. */
 export class Snapshot {
   readonly manifest: SnapshotManifest;
@@ -70,9 +76,14 @@ export class Snapshot {
     return this.#users.size;
   }
 
-  /** A user's tracks, best first; undefined for a user the model does not know. */
-  recommendations(userId: string, limit: number): readonly RankedTrack[] | undefined {
-    return this.#mapRows(this.#users.get(userId), limit, (table, row) => ({
+  /** A user's tracks, best first, without the excluded ones; undefined for a user the model does not know. */
+  recommendations(
+    userId: string,
+    limit: number,
+    isExcluded?: (trackId: string) => boolean,
+  ): readonly RankedTrack[] | undefined {
+    const rows = { rows: this.#users.get(userId), limit, isExcluded };
+    return this.#mapRows(rows, (table, row) => ({
       track: this.#trackOrStub(text(table, 'track_id', row)),
       rank: number(table, 'rank', row),
       score: number(table, 'score', row),
@@ -91,7 +102,7 @@ export class Snapshot {
     trackId: string,
     limit: number,
   ): readonly { readonly track: Track; readonly rank: number; readonly score: number }[] {
-    const similar = this.#mapRows(this.#similar.get(trackId), limit, (table, row) => ({
+    const similar = this.#mapRows({ rows: this.#similar.get(trackId), limit }, (table, row) => ({
       track: this.#trackOrStub(text(table, 'similar_track_id', row)),
       rank: number(table, 'rank', row),
       score: number(table, 'score', row),
@@ -99,9 +110,14 @@ export class Snapshot {
     return similar ?? [];
   }
 
-  /** The chart of a week (its last day); undefined for a week that has none. */
-  trending(weekEnd: string, limit: number): readonly TrendingTrack[] | undefined {
-    return this.#mapRows(this.#trending.get(weekEnd), limit, (table, row) => ({
+  /** The chart of a week (its last day), without the excluded tracks; undefined for a week that has none. */
+  trending(
+    weekEnd: string,
+    limit: number,
+    isExcluded?: (trackId: string) => boolean,
+  ): readonly TrendingTrack[] | undefined {
+    const rows = { rows: this.#trending.get(weekEnd), limit, isExcluded };
+    return this.#mapRows(rows, (table, row) => ({
       track: this.#trackOrStub(text(table, 'track_id', row)),
       rank: number(table, 'rank', row),
       listenCount: number(table, 'listen_count', row),
@@ -120,10 +136,14 @@ export class Snapshot {
     return { total: rows.length, tracks: rows.slice(offset, offset + limit).map((row) => this.#trackAt(row)) };
   }
 
-  #mapRows<Item>(rows: Rows | undefined, limit: number, map: (table: Table, row: number) => Item): Item[] | undefined {
+  /** The first `limit` rows whose `track_id` is not excluded. */
+  #mapRows<Item>({ rows, limit, isExcluded }: Selection, map: (table: Table, row: number) => Item): Item[] | undefined {
     if (!rows) return undefined;
-    const count = Math.min(limit, rows.end - rows.start);
-    return Array.from({ length: count }, (_, index) => map(rows.table, rows.start + index));
+    const items: Item[] = [];
+    for (let row = rows.start; row < rows.end && items.length < limit; row++) {
+      if (!isExcluded?.(text(rows.table, 'track_id', row))) items.push(map(rows.table, row));
+    }
+    return items;
   }
 
   #trackAt(row: number): Track {
