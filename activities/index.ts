@@ -4,3 +4,4 @@ export { createLoadLedgerActivities, type LoadLedgerDeps } from './load-ledger.t
 export { createPublicationActivities, type PublicationDeps } from './publication.ts';
 export { createSparkActivities, type RecommenderSettings, type SparkDeps } from './spark-jobs.ts';
 export type { SparkProcessOptions, SparkTarget } from './spark-process.ts';
+export { createWriteLockActivities } from './write-locks.ts';

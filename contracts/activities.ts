@@ -1,4 +1,5 @@
 import type { FileSummary, TableVersion } from './runs.ts';
+import type { WriteLockName, WriteLockWait } from './write-locks.ts';
 
 /** A landing file as found in the data directory. */
 export interface LandingFile {
@@ -156,6 +157,26 @@ export interface AnnouncementActivities {
   announce(announcement: Announcement): Promise<void>;
 }
 
+/** Waiting for a write lock that another run holds. */
+export interface WriteLockActivities {
+  /** Who holds a lock now; nothing when it is free. Reads only. */
+  describeWriteLock(lock: WriteLockName): Promise<WriteLockHolder | undefined>;
+
+  /** Ends when this holder has let go, however it ended. Reads only; heartbeats. */
+  awaitWriteLock(holder: WriteLockHolder): Promise<void>;
+}
+
+/** A run that holds a lock, and the child run that stands for it. */
+export interface WriteLockHolder extends WriteLockWait {
+  readonly lockRunId: string;
+}
+
 /** Every activity, as the worker registers them. */
 export interface Activities
-  extends LandingActivities, LoadLedgerActivities, SparkActivities, PublicationActivities, AnnouncementActivities {}
+  extends
+    LandingActivities,
+    LoadLedgerActivities,
+    SparkActivities,
+    PublicationActivities,
+    AnnouncementActivities,
+    WriteLockActivities {}

@@ -13,14 +13,6 @@ export const initialLoadId = 'initial-load';
 /** The id under which `POST /pipeline/refresh` runs a refresh on its own. */
 export const refreshId = 'refresh-recommendations';
 
-/** What one writer at a time may write: a name here is the id of the run that holds the lock. */
-export type WriteLockName = 'bronze' | 'recommendations';
-
-/** The workflow id whose being open means that a lock is held. */
-export function writeLockId(lock: WriteLockName): string {
-  return `write-lock/${lock}`;
-}
-
 /** The Delta transaction id of one landing file's content in bronze: the same content is committed once. */
 export function bronzeFileKey(file: {
   readonly file: string;

@@ -1,3 +1,5 @@
+import type { WriteLockWait } from './write-locks.ts';
+
 /** What the warm Spark is doing for a run, as the job reports it. */
 export interface SparkProgress {
   readonly job: string;
@@ -16,6 +18,8 @@ export interface RunProgress {
   /** Data rows: found in the files, and already in bronze or quarantine. */
   readonly rows: { readonly inFiles: number; readonly loaded: number };
   readonly spark?: SparkProgress;
+  /** Set while the run waits its turn to write. */
+  readonly waitingFor?: WriteLockWait;
 }
 
 /** What an activity reports to the run it works for; merged into RunProgress. */

@@ -61,13 +61,14 @@ async function queryProgress(handle: WorkflowHandle): Promise<RunProgress | unde
 }
 
 /** How far a run is, as one line. */
-export function describeProgress({ stage, files, uploadBytes, rows, spark }: RunProgress): string {
+export function describeProgress({ stage, files, uploadBytes, rows, spark, waitingFor }: RunProgress): string {
   const parts = [stage];
   if (files.total > 0) parts.push(`files ${files.done}/${files.total}`);
   if (uploadBytes.total > 0)
     parts.push(`uploaded ${megabytes(uploadBytes.done)} of ${megabytes(uploadBytes.total)} MB`);
   if (rows.inFiles > 0) parts.push(`rows ${rows.loaded.toLocaleString('en')} of ${rows.inFiles.toLocaleString('en')}`);
   if (spark) parts.push(`Spark ${spark.job}: ${spark.step} ${spark.tasksDone}/${spark.tasksTotal} tasks`);
+  if (waitingFor) parts.push(`waits for ${waitingFor.heldBy} to finish writing ${waitingFor.lock}`);
   return parts.join(', ');
 }
 

@@ -6,6 +6,7 @@ import {
   createLoadLedgerActivities,
   createPublicationActivities,
   createSparkActivities,
+  createWriteLockActivities,
 } from '../activities/index.ts';
 import type { Activities } from '../contracts/activities.ts';
 import { createEventProducer, type EventProducer } from '../platform/kafka.ts';
@@ -64,6 +65,7 @@ export async function createActivities(
     ...createSparkActivities({ process: sparkProcessOptions(config), settings }),
     ...createPublicationActivities({ store, codeVersion: await codeVersion(settings), now }),
     ...createAnnouncementActivities({ producer, now }),
+    ...createWriteLockActivities(),
   };
 }
 

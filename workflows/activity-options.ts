@@ -32,3 +32,10 @@ export const announcement: ActivityOptions = {
   startToCloseTimeout: '5 seconds',
   retry: { maximumAttempts: 2 },
 };
+
+/** Waiting for another run: as long as that one takes, and anew after a worker's restart. */
+export const waiting: ActivityOptions = {
+  startToCloseTimeout: '30 days',
+  heartbeatTimeout: '20 seconds',
+  retry: { initialInterval: '1 second', maximumInterval: '10 seconds', nonRetryableErrorTypes },
+};

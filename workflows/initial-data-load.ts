@@ -7,12 +7,13 @@ import type {
   SparkActivities,
 } from '../contracts/activities.ts';
 import type { FileSummary, InitialDataLoadInput, InitialDataLoadResult } from '../contracts/runs.ts';
+import type { TablePath } from '../contracts/write-locks.ts';
 import { fileTransfer, quick, sparkJob } from './activity-options.ts';
 import { announce } from './announce.ts';
 import { trackProgress, type ProgressTracker } from './progress.ts';
 import { refresh } from './refresh-recommendations.ts';
 import { secondsSince } from './seconds.ts';
-import { withWriteLock } from './write-lock.ts';
+import { withWriteLocks } from './write-lock.ts';
 
 const { discoverLandingFiles } = proxyActivities<LandingActivities>(quick);
 const { checkLandingFile, uploadLandingFile } = proxyActivities<LandingActivities>(fileTransfer);
@@ -29,7 +30,8 @@ export async function initialDataLoad(input: InitialDataLoadInput = {}): Promise
   const { checked, ignored } = await checkFiles(progress);
   const checkSeconds = secondsSince(startedAt);
 
-  const load = await withWriteLock('bronze', () => loadIntoBronze(progress, checked));
+  const tables = checked.map((file): TablePath => `bronze/${file.table}`);
+  const load = await withWriteLocks(progress, tables, () => loadIntoBronze(progress, checked));
 
   const refreshStartedAt = Date.now();
   const refreshed = input.refresh === false ? undefined : await refresh(progress, {});

@@ -1,5 +1,6 @@
 import { defineQuery, defineSignal, setCurrentDetails, setHandler } from '@temporalio/workflow';
 import { progressQueryName, progressSignalName, type ProgressReport, type RunProgress } from '../contracts/progress.ts';
+import type { WriteLockWait } from '../contracts/write-locks.ts';
 
 /** Where a run stands; answered from memory, at any time. */
 export const progressQuery = defineQuery<RunProgress>(progressQueryName);
@@ -14,6 +15,8 @@ export interface ProgressTracker {
   update(change: Partial<RunProgress>): void;
   /** Says how many bytes of one file are in the landing bucket. */
   uploaded(file: string, bytes: number): void;
+  /** Says which lock the run waits for and who holds it; nothing when its turn has come. */
+  waitFor(wait: WriteLockWait | undefined): void;
 }
 
 /** Sets the `progress` query and the signal that feeds it; call before the first await. */
@@ -47,13 +50,18 @@ export function trackProgress(): ProgressTracker {
       change({ ...rest, stage });
     },
     uploaded,
+    waitFor(waitingFor) {
+      const { waitingFor: _over, ...rest } = progress;
+      change(waitingFor ? { ...rest, waitingFor } : rest);
+    },
     update: (changed) => change({ ...progress, ...changed }),
   };
 }
 
 function describe(progress: RunProgress): string {
-  const { files, rows, spark } = progress;
+  const { files, rows, spark, waitingFor } = progress;
   const lines = [`**${progress.stage}**`, `files ${files.done}/${files.total}, rows ${rows.loaded}/${rows.inFiles}`];
   if (spark) lines.push(`Spark ${spark.job}: ${spark.step}, tasks ${spark.tasksDone}/${spark.tasksTotal}`);
+  if (waitingFor) lines.push(`waits for the write lock on ${waitingFor.lock}, held by ${waitingFor.heldBy}`);
   return lines.join('\n\n');
 }

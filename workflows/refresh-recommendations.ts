@@ -1,14 +1,20 @@
 import { log, proxyActivities, workflowInfo } from '@temporalio/workflow';
 import type { PublicationActivities, SparkActivities } from '../contracts/activities.ts';
 import { modelVersionOf } from '../contracts/ids.ts';
+import { lake } from '../contracts/lake.ts';
 import type { RefreshInput, RefreshResult } from '../contracts/runs.ts';
+import type { TablePath } from '../contracts/write-locks.ts';
 import { quick, sparkJob } from './activity-options.ts';
 import { announce } from './announce.ts';
 import { trackProgress, type ProgressTracker } from './progress.ts';
-import { withWriteLock } from './write-lock.ts';
+import { withWriteLocks } from './write-lock.ts';
 
 const { buildSilver, buildGold, exportSnapshot } = proxyActivities<SparkActivities>(sparkJob);
 const { describeRefresh, publishSnapshot } = proxyActivities<PublicationActivities>(quick);
+
+const refreshedTables = lake.tables
+  .filter(({ layer }) => layer !== 'bronze')
+  .map(({ layer, name }): TablePath => `${layer}/${name}`);
 
 /** Rebuilds silver and gold from bronze and publishes a serving snapshot; nothing new in, nothing done. */
 export async function refreshRecommendations(input: RefreshInput = {}): Promise<RefreshResult> {
@@ -20,7 +26,7 @@ export async function refreshRecommendations(input: RefreshInput = {}): Promise<
 
 /** The refresh as a step of another run, under the lock on what it writes. */
 export function refresh(progress: ProgressTracker, input: RefreshInput): Promise<RefreshResult> {
-  return withWriteLock('recommendations', () => rebuild(progress, input));
+  return withWriteLocks(progress, refreshedTables, () => rebuild(progress, input));
 }
 
 async function rebuild(progress: ProgressTracker, input: RefreshInput): Promise<RefreshResult> {

@@ -5,16 +5,29 @@ import {
   defineSignal,
   log,
   ParentClosePolicy,
+  patched,
+  proxyActivities,
   setHandler,
   sleep,
   startChild,
   type ChildWorkflowHandle,
 } from '@temporalio/workflow';
-import { writeLockId, type WriteLockName } from '../contracts/ids.ts';
+import type { WriteLockActivities } from '../contracts/activities.ts';
+import {
+  writeLockId,
+  writeLocksOf,
+  type TablePath,
+  type WriteLockName,
+  type WriteLockWait,
+} from '../contracts/write-locks.ts';
+import { quick, waiting } from './activity-options.ts';
 
+type Holder = ChildWorkflowHandle<typeof holdWriteLock>;
+type FormerLockName = 'bronze' | 'recommendations';
+
+const { describeWriteLock } = proxyActivities<WriteLockActivities>(quick);
+const { awaitWriteLock } = proxyActivities<WriteLockActivities>(waiting);
 const releaseSignal = defineSignal('release');
-const firstWaitMs = 500;
-const longestWaitMs = 10_000;
 
 /**
  * Holds a write lock: Temporal keeps at most one open run per workflow id, so this run being open is the lock. It ends
@@ -28,29 +41,60 @@ export async function holdWriteLock(): Promise<void> {
   await condition(() => isReleased);
 }
 
-/** Runs `work` while holding a lock on what it writes; waits its turn behind other runs. */
-export async function withWriteLock<Result>(lock: WriteLockName, work: () => Promise<Result>): Promise<Result> {
-  const holder = await acquire(lock);
+/** Whoever shows what a run waits for: every ProgressTracker does. */
+export interface LockWatcher {
+  waitFor(wait: WriteLockWait | undefined): void;
+}
+
+/**
+ * Runs `work` while holding the locks of the tables it writes (a quarantine table goes with its bronze table); waits its turn
+ * behind other runs and shows whom it waits for. Never nest it: the locks of one run are taken at once, in one order.
+ */
+export async function withWriteLocks<Result>(
+  watcher: LockWatcher,
+  tables: readonly TablePath[],
+  work: () => Promise<Result>,
+): Promise<Result> {
+  if (!patched('write-locks-by-table')) return withFormerLock(formerLockOf(tables), work);
+  const holders: Holder[] = [];
   try {
+    for (const lock of writeLocksOf(tables)) holders.push(await acquire(watcher, lock));
     return await work();
   } finally {
-    await CancellationScope.nonCancellable(() => release(holder));
+    await CancellationScope.nonCancellable(() => Promise.all(holders.map(release)));
   }
 }
 
-async function acquire(lock: WriteLockName): Promise<ChildWorkflowHandle<typeof holdWriteLock>> {
-  for (let waitMs = firstWaitMs; ; waitMs = Math.min(waitMs * 2, longestWaitMs)) {
-    try {
-      // Not cancellable: a cancelled run keeps its lock until its last writer has stopped.
-      return await CancellationScope.nonCancellable(() => startHolder(lock));
-    } catch (error) {
-      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-      await sleep(waitMs);
-    }
+async function acquire(watcher: LockWatcher, lock: WriteLockName): Promise<Holder> {
+  for (;;) {
+    const holder = await tryToHold(lock);
+    if (holder) return holder;
+    await waitForTurn(watcher, lock);
   }
 }
 
-function startHolder(lock: WriteLockName): Promise<ChildWorkflowHandle<typeof holdWriteLock>> {
+async function waitForTurn(watcher: LockWatcher, lock: WriteLockName): Promise<void> {
+  const holder = await describeWriteLock(lock);
+  if (!holder) return;
+  const { heldBy, heldSince } = holder;
+  log.info('waits for a write lock', { lock, heldBy, heldSince });
+  watcher.waitFor({ lock, heldBy, heldSince });
+  await awaitWriteLock.executeWithOptions({ summary: `${lock}, held by ${heldBy}` }, [holder]);
+  watcher.waitFor(undefined);
+}
+
+/** The lock, or undefined when another run has it. */
+async function tryToHold(lock: WriteLockName | FormerLockName): Promise<Holder | undefined> {
+  try {
+    // Not cancellable: a cancelled run keeps its lock until its last writer has stopped.
+    return await CancellationScope.nonCancellable(() => startHolder(lock));
+  } catch (error) {
+    if (error instanceof WorkflowExecutionAlreadyStartedError) return undefined;
+    throw error;
+  }
+}
+
+function startHolder(lock: WriteLockName | FormerLockName): Promise<Holder> {
   return startChild(holdWriteLock, {
     workflowId: writeLockId(lock),
     parentClosePolicy: ParentClosePolicy.TERMINATE,
@@ -58,7 +102,7 @@ function startHolder(lock: WriteLockName): Promise<ChildWorkflowHandle<typeof ho
   });
 }
 
-async function release(holder: ChildWorkflowHandle<typeof holdWriteLock>): Promise<void> {
+async function release(holder: Holder): Promise<void> {
   try {
     await holder.signal(releaseSignal);
     await holder.result();
@@ -66,4 +110,26 @@ async function release(holder: ChildWorkflowHandle<typeof holdWriteLock>): Promi
     // An operator ended the holder by hand: the lock is free, which is all that a release is for.
     log.warn('write lock was already gone', { lock: holder.workflowId, error: String(error) });
   }
+}
+
+/** Runs begun before locks were by table go on as they began: one lock on all of bronze, asked for again and again. */
+async function withFormerLock<Result>(lock: FormerLockName, work: () => Promise<Result>): Promise<Result> {
+  const holder = await acquireByPolling(lock);
+  try {
+    return await work();
+  } finally {
+    await CancellationScope.nonCancellable(() => release(holder));
+  }
+}
+
+async function acquireByPolling(lock: FormerLockName): Promise<Holder> {
+  for (let waitMs = 500; ; waitMs = Math.min(waitMs * 2, 10_000)) {
+    const holder = await tryToHold(lock);
+    if (holder) return holder;
+    await sleep(waitMs);
+  }
+}
+
+function formerLockOf(tables: readonly TablePath[]): FormerLockName {
+  return writeLocksOf(tables).includes('recommendations') ? 'recommendations' : 'bronze';
 }

@@ -1,3 +1,4 @@
+import { createWriteLockActivities } from '../../activities/index.ts';
 import type { Activities, CheckedFile, PlannedFile } from '../../contracts/activities.ts';
 
 /** The calls a scripted world has seen, in order: 'upload dim_songs.csv'. */
@@ -33,6 +34,7 @@ export function scripted(overrides: Partial<Activities> = {}): Script {
     exportSnapshot: async ({ modelVersion }) => ({ modelVersion, manifestKey: 'm', manifestSha256: 's' }),
     publishSnapshot: async () => undefined,
     announce: async () => undefined,
+    ...createWriteLockActivities(),
   };
   const chosen: Activities = { ...healthy, ...overrides };
   const noting = Object.fromEntries(

@@ -5,13 +5,26 @@
  */
 import { writeFile } from 'node:fs/promises';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
+import type { RunProgress } from '../../contracts/progress.ts';
+import { writeLockId, type WriteLockName } from '../../contracts/write-locks.ts';
 import { scripted } from '../support/scripted-activities.ts';
-import { startTemporal, withWorker } from '../support/temporal.ts';
+import { startTemporal, withWorker, type World } from '../support/temporal.ts';
+import { until } from '../support/wait.ts';
 
-const stories: Readonly<Record<string, { readonly type: string; readonly input?: unknown }>> = {
+interface Story {
+  readonly type: string;
+  readonly input?: unknown;
+  /** A lock that somebody else holds when the run comes to it, and lets go once it waits. */
+  readonly lockHeldBefore?: WriteLockName;
+}
+
+const stories: Readonly<Record<string, Story>> = {
   'initial-data-load': { type: 'initialDataLoad' },
   'initial-data-load-without-refresh': { type: 'initialDataLoad', input: { refresh: false } },
   'refresh-recommendations': { type: 'refreshRecommendations', input: { force: true } },
+  'initial-data-load-locks-by-table': { type: 'initialDataLoad' },
+  'initial-data-load-waits-for-lock': { type: 'initialDataLoad', lockHeldBefore: 'bronze/fact_listening_events' },
+  'refresh-recommendations-locks-by-table': { type: 'refreshRecommendations', input: { force: true } },
 };
 
 const fixture = await startTemporal();
@@ -19,7 +32,12 @@ for (const name of process.argv.slice(2)) {
   const story = stories[name];
   if (!story) throw new Error(`no story ${name}; known: ${Object.keys(stories).join(', ')}`);
   const history = await withWorker(fixture, scripted().activities, async (world) => {
+    const letGo = story.lockHeldBefore && (await holdLock(world, story.lockHeldBefore));
     const handle = await world.start(story.type, { workflowId: `recorded/${name}`, input: story.input });
+    if (letGo) {
+      await until('the run waits', async () => (await handle.query<RunProgress>('progress')).waitingFor !== undefined);
+      await letGo();
+    }
     await handle.result();
     return handle.fetchHistory();
   });
@@ -27,3 +45,9 @@ for (const name of process.argv.slice(2)) {
   await writeFile(path, `${historyToJSON(history)}\n`);
 }
 await fixture.env.teardown();
+
+/** Takes a lock as an operator would by hand; answers how to let it go. */
+async function holdLock(world: World, lock: WriteLockName): Promise<() => Promise<void>> {
+  const holder = await world.start('holdWriteLock', { workflowId: writeLockId(lock) });
+  return () => holder.signal('release');
+}

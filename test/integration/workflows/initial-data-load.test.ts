@@ -151,7 +151,7 @@ describe('initialDataLoad, orchestration', function () {
       const handle = await world.start('initialDataLoad');
       await until('the job runs', () => isRunning);
       await handle.cancel();
-      const lock = fixture.env.client.workflow.getHandle('write-lock/bronze');
+      const lock = fixture.env.client.workflow.getHandle('write-lock/bronze/fact_listening_events');
       assert.equal((await lock.describe()).status.name, 'RUNNING');
       stopping.open();
       await assert.rejects(handle.result(), WorkflowFailedError);
@@ -175,7 +175,7 @@ describe('initialDataLoad, orchestration', function () {
       const handle = await world.start('initialDataLoad');
       await until('the upload runs', () => isRunning);
       await handle.terminate('a test');
-      const lock = fixture.env.client.workflow.getHandle('write-lock/bronze');
+      const lock = fixture.env.client.workflow.getHandle('write-lock/bronze/fact_listening_events');
       await until('the lock is free', async () => (await lock.describe()).status.name !== 'RUNNING');
       door.open();
     });
