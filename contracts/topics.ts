@@ -4,8 +4,10 @@ import topicsJson from './topics.json' with { type: 'json' };
 export interface Topic {
   readonly name: string;
   readonly partitions: number;
-  /** How long Kafka keeps a record, in milliseconds. */
+  /** How long Kafka keeps a record, in milliseconds; without effect on a compacted topic. */
   readonly retentionMs: number;
+  /** `compact` keeps the newest record of each key for ever; without it records go after `retentionMs`. */
+  readonly cleanupPolicy?: string;
   readonly holds: string;
 }
 
@@ -17,4 +19,5 @@ export const topicNames = {
   listens: 'user_listening_history',
   recommendations: 'music_recommendations',
   pipeline: 'pipeline_events',
+  feedback: 'user_feedback',
 } as const;

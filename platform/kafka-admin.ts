@@ -18,11 +18,14 @@ export async function createMissingTopics(broker: string, topics: readonly Topic
       waitForLeaders: true,
       topics: topics
         .filter(({ name }) => !present.has(name))
-        .map(({ name, partitions, retentionMs }) => ({
+        .map(({ name, partitions, retentionMs, cleanupPolicy = 'delete' }) => ({
           topic: name,
           numPartitions: partitions,
           replicationFactor: 1,
-          configEntries: [{ name: 'retention.ms', value: String(retentionMs) }],
+          configEntries: [
+            { name: 'retention.ms', value: String(retentionMs) },
+            { name: 'cleanup.policy', value: cleanupPolicy },
+          ],
         })),
     });
   });

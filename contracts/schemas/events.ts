@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** The event shapes on Kafka. `schema_version` grows only with a change that an older reader could not take. */
+/** The event shapes on Kafka: contracts/events.json in zod, which a test holds to it. */
 
 const id = z.string().trim().min(1).max(200);
 const isoTimestamp = z.iso.datetime({ offset: true });
@@ -23,9 +23,11 @@ export const listeningEvent = z.object({
   event_type: z.enum(['complete_listen', 'like', 'skip']),
   timestamp: isoTimestamp,
   received_at: isoTimestamp,
+  title: z.string().max(1000).nullish(),
+  artist_name: z.string().max(1000).nullish(),
 });
 
-/** Topic music_recommendations, keyed by user_id: one per answer of GET /recommendations/:userId. */
+/** Topic music_recommendations, keyed by user_id: one per answer of GET /recommendations/:userId, whose id it carries. */
 export const recommendationEvent = z.object({
   schema_version: z.literal(1),
   event_id: id,
@@ -48,7 +50,30 @@ export const pipelineEvent = z.object({
   at: isoTimestamp,
 });
 
+const feedback = z.enum(['love', 'hate', 'hide']);
+
+/** What a client may post to /feedback. */
+export const feedbackInput = z.strictObject({
+  user_id: id,
+  track_id: id,
+  feedback,
+  until: isoTimestamp.nullish(),
+});
+
+/** Topic user_feedback (compacted), keyed by user_id and track_id: the newest says what holds. */
+export const feedbackEvent = z.object({
+  schema_version: z.literal(1),
+  event_id: id,
+  user_id: id,
+  track_id: id,
+  feedback,
+  until: isoTimestamp.nullish(),
+  at: isoTimestamp,
+});
+
 export type ListeningEventInput = z.infer<typeof listeningEventInput>;
 export type ListeningEvent = z.infer<typeof listeningEvent>;
 export type RecommendationEvent = z.infer<typeof recommendationEvent>;
 export type PipelineEvent = z.infer<typeof pipelineEvent>;
+export type FeedbackInput = z.infer<typeof feedbackInput>;
+export type FeedbackEvent = z.infer<typeof feedbackEvent>;

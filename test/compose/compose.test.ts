@@ -75,14 +75,20 @@ describe('the compose files', () => {
   });
 
   it('make the topics of the contract, with their partitions and retention', () => {
-    const made = [...services['kafka-topics']!.command![0]!.matchAll(/make (\S+) (\d+) (\d+)/g)];
+    const made = [...services['kafka-topics']!.command![0]!.matchAll(/make (\S+) (\d+) (\d+) ?(compact)?/g)];
     assert.deepEqual(
-      made.map(([, name, partitions, retentionMs]) => ({
+      made.map(([, name, partitions, retentionMs, cleanupPolicy]) => ({
         name,
         partitions: Number(partitions),
         retentionMs: Number(retentionMs),
+        cleanupPolicy,
       })),
-      topics.map(({ name, partitions, retentionMs }) => ({ name, partitions, retentionMs })),
+      topics.map(({ name, partitions, retentionMs, cleanupPolicy }) => ({
+        name,
+        partitions,
+        retentionMs,
+        cleanupPolicy,
+      })),
     );
   });
 
