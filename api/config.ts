@@ -13,8 +13,18 @@ const schema = z.object({
   SEGUE_API_SNAPSHOT_POLL_MS: z.coerce.number().int().min(100).default(2_000),
   /** Requests per minute and address, before 429. */
   SEGUE_API_RATE_LIMIT: z.coerce.number().int().min(1).default(60_000),
-  /** Recommendation events that may wait for Kafka; past that they are dropped and counted. */
+  /** Recommendation events that may wait in memory when neither Kafka nor the disk takes them; past that they are dropped. */
   SEGUE_API_OUTBOX_LIMIT: z.coerce.number().int().min(1).default(10_000),
+  /** Where the state of this checkout's stack lies. */
+  SEGUE_STATE_DIR: z.string().default('.stack'),
+  /** Where recommendation events wait while Kafka is away, of this process alone; `outbox/<port>` in the state folder. */
+  SEGUE_API_SPOOL_DIR: z.string().optional(),
+  /** Bytes that may wait there: at about 600 bytes an event, 256 MiB are 400,000 answers. */
+  SEGUE_API_SPOOL_LIMIT_BYTES: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .default(256 * 1024 * 1024),
 });
 
 export type ApiConfig = z.infer<typeof schema>;

@@ -19,7 +19,18 @@ export function createApiMetrics(registry: Registry) {
     }),
     eventsDropped: new Counter({
       name: 'segue_recommendation_events_dropped_total',
-      help: 'Recommendation events dropped because the outbox was full or the API stopped',
+      help: 'Recommendation events dropped because Kafka was away and neither disk nor memory had room',
+      registers,
+    }),
+    eventsWaiting: new Gauge({
+      name: 'segue_recommendation_events_waiting',
+      help: 'Recommendation events that wait for Kafka, in memory alone or on disk',
+      labelNames: ['place'] as const,
+      registers,
+    }),
+    eventsSpooledBytes: new Gauge({
+      name: 'segue_recommendation_events_spooled_bytes',
+      help: 'Bytes of the recommendation events that wait on disk',
       registers,
     }),
     listensAccepted: new Counter({

@@ -14,6 +14,7 @@ const track = z.object({
 const rankedTrack = track.extend({ score: z.number(), rank: z.number().int() });
 const reason = z.object({ type: z.string(), text: z.string(), track_id: z.string().optional() });
 const recommendations = z.object({
+  recommendation_id: z.string(),
   user_id: z.string(),
   tier: z.enum(['personal', 'cold_start', 'trending']),
   model_version: z.string(),

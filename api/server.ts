@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type { Server } from 'node:http';
+import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import closeWithGrace from 'close-with-grace';
 import { topicNames } from '../contracts/topics.ts';
@@ -12,6 +13,7 @@ import { readApiConfig, type ApiConfig } from './config.ts';
 import { EventHub } from './events/hub.ts';
 import { Outbox } from './events/outbox.ts';
 import { createProducerLink } from './events/producer-link.ts';
+import { Spool } from './events/spool.ts';
 import { watchKafka } from './events/watch-kafka.ts';
 import { createApiMetrics } from './metrics.ts';
 import { createPipeline } from './pipeline.ts';
@@ -33,7 +35,19 @@ async function serve(env: ApiConfig, log: Logger): Promise<void> {
     link: producer,
     topic: topicNames.recommendations,
     limit: env.SEGUE_API_OUTBOX_LIMIT,
-    counters: { sent: (count) => metrics.eventsSent.inc(count), dropped: (count) => metrics.eventsDropped.inc(count) },
+    spool: new Spool({
+      folder: env.SEGUE_API_SPOOL_DIR ?? join(env.SEGUE_STATE_DIR, 'outbox', String(env.SEGUE_API_PORT)),
+      limitBytes: env.SEGUE_API_SPOOL_LIMIT_BYTES,
+    }),
+    counters: {
+      sent: (count) => metrics.eventsSent.inc(count),
+      dropped: (count) => metrics.eventsDropped.inc(count),
+      waiting: ({ inMemory, onDisk, diskBytes }) => {
+        metrics.eventsWaiting.set({ place: 'memory' }, inMemory);
+        metrics.eventsWaiting.set({ place: 'disk' }, onDisk);
+        metrics.eventsSpooledBytes.set(diskBytes);
+      },
+    },
     logger: log,
   });
   const snapshots = new SnapshotStore({

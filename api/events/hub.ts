@@ -1,4 +1,4 @@
-import type { IncomingRecord } from '../../platform/kafka.ts';
+import type { IncomingRecord } from '../../platform/kafka-consumer.ts';
 import { topicNames } from '../../contracts/topics.ts';
 
 /** The kinds of event a client can watch. */

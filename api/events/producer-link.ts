@@ -4,9 +4,12 @@ import type { Logger } from '../../platform/logger.ts';
 
 /** A producer that may be away: the API starts and answers without Kafka, and connects when Kafka is there. */
 export interface ProducerLink {
+  /** Whether Kafka takes events now, as far as the last ones show. */
   readonly isConnected: boolean;
   /** Resolves when Kafka has all events; rejects when it has not said so within the time given. */
   send(topic: string, events: readonly OutgoingEvent[], timeoutMs: number): Promise<void>;
+  /** The same, for a caller who can wait: resolves or rejects when it is known what became of the events. */
+  deliver(topic: string, events: readonly OutgoingEvent[]): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -14,32 +17,43 @@ export interface ProducerLink {
 export function createProducerLink(connect: () => Promise<EventProducer>, logger: Logger): ProducerLink {
   const closing = new AbortController();
   let producer: EventProducer | undefined;
-  const connecting = keepConnecting();
+  void keepConnecting();
 
   async function keepConnecting(): Promise<void> {
-    while (!closing.signal.aborted) {
+    while (!closing.signal.aborted && producer === undefined) {
       try {
         producer = await connect();
-        return;
       } catch (error) {
         logger.warn({ err: error }, 'Kafka cannot be reached; trying again');
         await sleep(1_000, undefined, { signal: closing.signal }).catch(() => undefined);
       }
     }
+    if (closing.signal.aborted) await producer?.close();
+  }
+
+  function connected(): EventProducer {
+    if (!producer) throw new Error('Kafka is not connected');
+    return producer;
   }
 
   return {
     get isConnected() {
-      return producer !== undefined;
+      return producer?.isHealthy ?? false;
     },
     async send(topic, events, timeoutMs) {
-      if (!producer) throw new Error('Kafka is not connected');
-      await within(timeoutMs, producer.send(topic, events));
+      const timeout = new AbortController();
+      try {
+        await within(timeoutMs, connected().send(topic, events, timeout.signal));
+      } finally {
+        timeout.abort(new Error(`Kafka did not take the events within ${timeoutMs} ms`));
+      }
+    },
+    async deliver(topic, events) {
+      await connected().send(topic, events);
     },
     async close() {
       closing.abort();
-      if (producer) await producer.close();
-      else void connecting;
+      await producer?.close();
     },
   };
 }
@@ -50,10 +64,12 @@ export async function within<Answer>(timeoutMs: number, answer: Promise<Answer>)
   const tooLate = sleep(timeoutMs, undefined, { signal: timer.signal }).then(() => {
     throw new Error(`no answer within ${timeoutMs} ms`);
   });
+  // Whichever comes second has nobody to answer to.
+  answer.catch(() => undefined);
+  tooLate.catch(() => undefined);
   try {
     return await Promise.race([answer, tooLate]);
   } finally {
     timer.abort();
-    tooLate.catch(() => undefined);
   }
 }

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { topicNames } from '../../contracts/topics.ts';
-import { createEventConsumer, type EventConsumer, type KafkaOptions } from '../../platform/kafka.ts';
+import { createEventConsumer, type EventConsumer } from '../../platform/kafka-consumer.ts';
+import type { KafkaOptions } from '../../platform/kafka.ts';
 import type { EventHub } from './hub.ts';
 
 const retryMs = 1_000;

@@ -14,15 +14,16 @@ export function recommendationRoutes(deps: ApiDeps): Router {
   return Router().get('/recommendations/:userId', (req, res) => {
     const { userId, limit } = parseInput(request, { ...req.params, ...req.query });
     const answer = recommend(servedSnapshot(deps), { userId, limit });
-    deps.outbox.add({ key: userId, value: toEvent(answer, deps.now()) });
-    res.type('json').send(JSON.stringify(answer));
+    const recommendationId = randomUUID();
+    deps.outbox.add({ key: userId, value: toEvent(recommendationId, answer, deps.now()) });
+    res.type('json').send(JSON.stringify({ recommendation_id: recommendationId, ...answer }));
   });
 }
 
-function toEvent(answer: RecommendationAnswer, now: Date): RecommendationEvent {
+function toEvent(id: string, answer: RecommendationAnswer, now: Date): RecommendationEvent {
   return {
     schema_version: 1,
-    event_id: randomUUID(),
+    event_id: id,
     user_id: answer.user_id,
     tier: answer.tier,
     model_version: answer.model_version,

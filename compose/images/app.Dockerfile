@@ -8,6 +8,8 @@ COPY platform platform
 
 FROM base AS api
 COPY api api
+# Where events wait while Kafka is away; a volume that is mounted there takes over its owner.
+RUN mkdir /state && chown node:node /state
 USER node
 CMD ["node", "--import", "tsx", "api/server.ts"]
 

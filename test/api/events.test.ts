@@ -1,9 +1,5 @@
 import assert from 'node:assert/strict';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { Outbox } from '../../api/events/outbox.ts';
-import type { ProducerLink } from '../../api/events/producer-link.ts';
-import type { IncomingRecord } from '../../platform/kafka.ts';
-import { createLogger } from '../../platform/logger.ts';
+import type { IncomingRecord } from '../../platform/kafka-consumer.ts';
 import { ask, startApi, type ApiWorld } from '../support/api-world.ts';
 import { until } from '../support/wait.ts';
 
@@ -72,59 +68,5 @@ describe('GET /events/stream', () => {
     assert.equal(api.hub.watchers, 1);
     stream.close();
     await until('the client is forgotten', () => api.hub.watchers === 0);
-  });
-});
-
-describe('the outbox of recommendation events', () => {
-  const logger = createLogger({ name: 'test', level: 'silent' });
-
-  function world(limit: number) {
-    const counts = { sent: 0, dropped: 0 };
-    const kafka = { isThere: true, batches: [] as number[] };
-    const link: ProducerLink = {
-      isConnected: true,
-      send: async (_topic, events) => {
-        if (!kafka.isThere) throw new Error('away');
-        kafka.batches.push(events.length);
-      },
-      close: async () => undefined,
-    };
-    const counters = {
-      sent: (count: number) => void (counts.sent += count),
-      dropped: (count: number) => void (counts.dropped += count),
-    };
-    return { counts, kafka, outbox: new Outbox({ link, topic: 't', limit, counters, logger }) };
-  }
-
-  it('sends what it is given in batches, without being waited for', async () => {
-    const { counts, kafka, outbox } = world(1_000);
-    for (let event = 0; event < 700; event++) outbox.add({ key: '1', value: event });
-    await until('all are sent', () => counts.sent === 700);
-    assert.deepEqual(kafka.batches, [500, 200]);
-  });
-
-  it('holds no more than its limit while Kafka is away, and counts what it drops', async () => {
-    const { counts, kafka, outbox } = world(10);
-    kafka.isThere = false;
-    for (let event = 0; event < 25; event++) outbox.add({ key: '1', value: event });
-    assert.deepEqual([outbox.waiting, counts.dropped], [10, 15]);
-    kafka.isThere = true;
-    await until('the rest is sent', () => counts.sent === 10);
-  });
-
-  it('sends what waits before it closes', async () => {
-    const { counts, outbox } = world(10);
-    outbox.add({ key: '1', value: 1 });
-    await outbox.close(1_000);
-    assert.deepEqual([counts.sent, counts.dropped], [1, 0]);
-  });
-
-  it('counts what it could not send before it closed', async () => {
-    const { counts, kafka, outbox } = world(10);
-    kafka.isThere = false;
-    outbox.add({ key: '1', value: 1 });
-    await sleep(50);
-    await outbox.close(100);
-    assert.deepEqual([counts.sent, counts.dropped], [0, 1]);
   });
 });

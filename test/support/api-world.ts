@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { Registry } from 'prom-client';
 import { buildApp } from '../../api/app.ts';
 import type { ApiDeps } from '../../api/deps.ts';
+import type { ProducerLink } from '../../api/events/producer-link.ts';
 import { EventHub } from '../../api/events/hub.ts';
 import { createApiMetrics } from '../../api/metrics.ts';
 import { SnapshotStore } from '../../api/snapshot/store.ts';
@@ -25,6 +26,10 @@ export async function startApi(
     pollMs: 60_000,
     onRefused: () => metrics.snapshotsRefused.inc(),
   });
+  const send: ProducerLink['send'] = async (topic, events) => {
+    if (!kafka.isConnected) throw new Error('Kafka is away');
+    kafka.sent.push(...events.map((event) => ({ topic, event })));
+  };
   const kafka = { isConnected: true, sent: [] as { topic: string; event: OutgoingEvent }[] };
   const served: OutgoingEvent[] = [];
   const hub = new EventHub();
@@ -39,10 +44,8 @@ export async function startApi(
       get isConnected() {
         return kafka.isConnected;
       },
-      send: async (topic, events) => {
-        if (!kafka.isConnected) throw new Error('Kafka is away');
-        kafka.sent.push(...events.map((event) => ({ topic, event })));
-      },
+      send,
+      deliver: (topic, events) => send(topic, events, 0),
       close: async () => undefined,
     },
     pipeline: {
