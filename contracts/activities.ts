@@ -1,5 +1,6 @@
 import type { FileSummary, TableVersion } from './runs.ts';
 import type { WriteLockName, WriteLockWait } from './write-locks.ts';
+import type { StreamActivities } from './streams.ts';
 
 /** A landing file as found in the data directory. */
 export interface LandingFile {
@@ -178,5 +179,6 @@ export interface Activities
     LoadLedgerActivities,
     SparkActivities,
     PublicationActivities,
+    StreamActivities,
     AnnouncementActivities,
     WriteLockActivities {}

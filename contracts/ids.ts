@@ -5,6 +5,7 @@ export const taskQueue = 'segue';
 export const workflowTypes = {
   initialDataLoad: 'initialDataLoad',
   refreshRecommendations: 'refreshRecommendations',
+  streamEvents: 'streamEvents',
 } as const;
 
 /** The id under which `npm start` and `POST /pipeline/initial-load` run the initial load: one at a time. */
@@ -12,6 +13,9 @@ export const initialLoadId = 'initial-load';
 
 /** The id under which `POST /pipeline/refresh` runs a refresh on its own. */
 export const refreshId = 'refresh-recommendations';
+
+/** The id under which `npm start` keeps the Kafka → Delta streams running: always on. */
+export const streamEventsId = 'stream-events';
 
 /** The Delta transaction id of one landing file's content in bronze: the same content is committed once. */
 export function bronzeFileKey(file: {

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { initialLoadId } from '../contracts/ids.ts';
+import { initialLoadId, streamEventsId } from '../contracts/ids.ts';
 import type { InitialDataLoadResult } from '../contracts/runs.ts';
 import { boot, type Booted } from './boot.ts';
 import { readStackSettings, type StackSettings } from './config.ts';
@@ -15,6 +15,7 @@ import { runInitialLoad } from './load.ts';
 import { secretFiles } from './secrets.ts';
 import { probeHttp } from './services/probes.ts';
 import { formatSeconds, runSteps, type Step, type StepTime } from './steps.ts';
+import { keepStreaming } from './streams.ts';
 import { logFile } from './supervisor/records.ts';
 
 const usage = `npm start [-- --data DIR | --full]
@@ -103,8 +104,16 @@ async function load(booted: Booted, settings: StackSettings, signal: AbortSignal
     after: [loading],
     run: (report, stop) => untilServed(`http://${loopback(settings.ports.api)}/readyz`, report, stop),
   };
+  const streaming: Step = {
+    title: 'live streams',
+    after: [loading],
+    run: async () => {
+      await keepStreaming(booted.env);
+      return 'started; the first events are in the lake in about a minute';
+    },
+  };
   try {
-    const times = await runSteps([loading, serving], { signal });
+    const times = await runSteps([loading, serving, streaming], { signal });
     return result ? { result, times } : { failure: 'the load ended without a result' };
   } catch (error) {
     if (error instanceof StackError) return { failure: error.message };
@@ -157,6 +166,7 @@ function describeReady(settings: StackSettings, result: InitialDataLoadResult, t
     `Temporal Web UI http://${loopback(ports.temporalUi)}`,
     `MinIO console   http://${loopback(ports.minioConsole)}    user and password in ${secretFiles(secretsDir).minioUser}, minio_pass.txt`,
     `Spark UI        http://${loopback(ports.sparkUi)}`,
+    `live streams    npm run temporal -- workflow query --workflow-id ${streamEventsId} --name progress`,
     '',
     `  curl ${api}/recommendations/1`,
     '',
