@@ -13,13 +13,13 @@ export interface AnnouncementDeps {
 /** The activities that tell whoever watches. */
 export function createAnnouncementActivities({ producer, now }: AnnouncementDeps): AnnouncementActivities {
   return {
-    announce: async ({ stage, details }) => {
+    announce: async ({ stage, subject, details }) => {
       const { workflowExecution, workflowType } = Context.current().info;
       if (!workflowExecution || !workflowType) throw new Error('announce runs only for a workflow');
       const { workflowId, runId } = workflowExecution;
       const event: PipelineEvent = {
         schema_version: 1,
-        event_id: `${runId}/${stage}`,
+        event_id: [runId, stage, subject].filter(Boolean).join('/'),
         workflow_id: workflowId,
         run_id: runId,
         workflow_type: workflowType,

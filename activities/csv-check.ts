@@ -20,7 +20,7 @@ export interface CsvCheck {
   readonly rows: number;
   readonly sha256: string;
   readonly sizeBytes: number;
-  /** The first line (header = 1) that is not UTF-8, if any. */
+  /** The first line (header = 1) that is not UTF-8 text, or holds a NUL byte, if any. */
   readonly firstBadLine?: number;
 }
 
@@ -29,6 +29,8 @@ export interface CsvCheckOptions {
   /** Line breaks inside quotes belong to the field (dim_* files). */
   readonly multiLine: boolean;
   readonly onBytes?: (bytes: number) => void;
+  /** Sees every chunk, in order. */
+  readonly onChunk?: (chunk: Buffer) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -36,21 +38,25 @@ export interface CsvCheckOptions {
  * Reads a CSV through once, in constant memory: header, rows, SHA-256 and encoding. Rows are counted as an RFC 4180 reader
  * counts them; a line that holds only white space is no row.
  */
-export async function checkCsv(path: string, options: CsvCheckOptions): Promise<CsvCheck> {
+export function checkCsv(path: string, options: CsvCheckOptions): Promise<CsvCheck> {
+  const { signal } = options;
+  return checkCsvStream(createReadStream(path, { highWaterMark: chunkBytes, ...(signal && { signal }) }), options);
+}
+
+/** The same for bytes that come from elsewhere. */
+export async function checkCsvStream(source: AsyncIterable<Buffer>, options: CsvCheckOptions): Promise<CsvCheck> {
   const hash = createHash('sha256');
   const records = new RecordCounter(options.multiLine);
   const encoding = new EncodingCheck();
   let head = Buffer.alloc(0);
   let sizeBytes = 0;
-  const stream = createReadStream(path, {
-    highWaterMark: chunkBytes,
-    ...(options.signal && { signal: options.signal }),
-  });
-  for await (const chunk of stream as AsyncIterable<Buffer>) {
+  for await (const chunk of source) {
+    options.signal?.throwIfAborted();
     if (head.length < longestHeaderBytes) head = Buffer.concat([head, chunk]).subarray(0, longestHeaderBytes);
     hash.update(chunk);
     records.add(chunk);
     encoding.add(chunk);
+    options.onChunk?.(chunk);
     sizeBytes += chunk.length;
     options.onBytes?.(chunk.length);
   }
@@ -117,7 +123,7 @@ class RecordCounter {
   }
 }
 
-/** Finds the first line that is not UTF-8; sequences may be split between chunks. */
+/** Finds the first line that is not UTF-8 or holds a NUL byte, which no text has; sequences may be split between chunks. */
 class EncodingCheck {
   #line = 1;
   #carried = Buffer.alloc(0);
@@ -129,14 +135,18 @@ class EncodingCheck {
     const lastBreak = bytes.lastIndexOf(newline);
     const whole = bytes.subarray(0, lastBreak + 1);
     this.#carried = Buffer.from(bytes.subarray(lastBreak + 1));
-    if (!isUtf8(whole)) this.#firstBadLine = this.#line + linesBeforeBadOne(whole);
+    if (!isText(whole)) this.#firstBadLine = this.#line + linesBeforeBadOne(whole);
     else this.#line += countLines(whole);
   }
 
   end(): number | undefined {
-    if (this.#firstBadLine === undefined && !isUtf8(this.#carried)) this.#firstBadLine = this.#line;
+    if (this.#firstBadLine === undefined && !isText(this.#carried)) this.#firstBadLine = this.#line;
     return this.#firstBadLine;
   }
+}
+
+function isText(bytes: Buffer): boolean {
+  return isUtf8(bytes) && !bytes.includes(0);
 }
 
 function countLines(bytes: Buffer): number {
@@ -149,7 +159,7 @@ function linesBeforeBadOne(bytes: Buffer): number {
   let lines = 0;
   let start = 0;
   for (let at = bytes.indexOf(newline); at !== -1; at = bytes.indexOf(newline, start)) {
-    if (!isUtf8(bytes.subarray(start, at))) return lines;
+    if (!isText(bytes.subarray(start, at))) return lines;
     lines++;
     start = at + 1;
   }

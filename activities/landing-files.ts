@@ -25,8 +25,13 @@ export function createLandingActivities({ dataDir, store }: LandingDeps): Landin
 }
 
 /** The key of a landing file's object in the landing bucket. */
-export function landingKey(file: string): string {
-  return `${lake.prefixes.historical}${file}`;
+export function landingKey({ file, weekly }: Pick<LandingFile, 'file' | 'weekly'>): string {
+  return `${weekly ? lake.prefixes.weekly : lake.prefixes.historical}${file}`;
+}
+
+/** Where a landing file lies in the data directory. */
+export function landingPath(dataDir: string, { file, weekly }: Pick<LandingFile, 'file' | 'weekly'>): string {
+  return weekly ? join(dataDir, lake.prefixes.weekly, file) : join(dataDir, file);
 }
 
 async function discover(dataDir: string): Promise<LandingListing> {
@@ -78,7 +83,7 @@ async function check(dataDir: string, file: LandingFile): Promise<CheckedFile> {
   if (!dataset) throw new Error(`${file.file} feeds no table`);
   const { cancellationSignal, heartbeat } = Context.current();
   let bytes = 0;
-  const found = await checkCsv(join(dataDir, file.file), {
+  const found = await checkCsv(landingPath(dataDir, file), {
     multiLine: dataset.multiLine,
     signal: cancellationSignal,
     onBytes: (count) => heartbeat({ file: file.file, checkedBytes: (bytes += count) }),
@@ -87,14 +92,15 @@ async function check(dataDir: string, file: LandingFile): Promise<CheckedFile> {
   return { ...file, sizeBytes: found.sizeBytes, sha256: found.sha256, rows: found.rows };
 }
 
-function refuseUnfit(file: string, dataset: Dataset, found: CsvCheck): void {
+/** Fails with the named type when a file as a whole cannot be loaded. */
+export function refuseUnfit(file: string, dataset: Dataset, found: CsvCheck): void {
   if (found.sizeBytes === 0 || found.header.length === 0) {
     throw failure('LandingFileEmpty', `${file} is empty: expected the header ${dataset.columns.join(',')} and rows.`);
   }
   if (found.firstBadLine !== undefined) {
     throw failure(
       'LandingFileEncoding',
-      `${file}: line ${found.firstBadLine} is not UTF-8. Convert the file (for example iconv -f LATIN1 -t UTF-8) and start again; nothing was loaded.`,
+      `${file}: line ${found.firstBadLine} is not UTF-8 text, or holds a NUL byte. Convert the file (for example iconv -f LATIN1 -t UTF-8) and start again; nothing was loaded.`,
       { details: [{ file, line: found.firstBadLine }] },
     );
   }
@@ -128,7 +134,8 @@ export function headerProblem(expected: readonly string[], found: readonly strin
 
 async function upload({ dataDir, store }: LandingDeps, file: CheckedFile): Promise<{ sentBytes: number }> {
   const bucket = lake.buckets.landing;
-  const key = landingKey(file.file);
+  const key = landingKey(file);
+  if (file.weekly?.origin === 'bucket') return { sentBytes: 0 };
   const existing = await store.head(bucket, key);
   const reporter = createProgressReporter();
   if (existing?.metadata['sha256'] === file.sha256 && existing.sizeBytes === file.sizeBytes) {
@@ -140,7 +147,7 @@ async function upload({ dataDir, store }: LandingDeps, file: CheckedFile): Promi
   await store.uploadFile({
     bucket,
     key,
-    path: join(dataDir, file.file),
+    path: landingPath(dataDir, file),
     metadata: { sha256: file.sha256, rows: String(file.rows) },
     signal: Context.current().cancellationSignal,
     onChunk: (chunk) => {
@@ -161,10 +168,10 @@ async function upload({ dataDir, store }: LandingDeps, file: CheckedFile): Promi
 }
 
 async function verifyUpload(store: ObjectStore, file: CheckedFile): Promise<void> {
-  const stored = await store.head(lake.buckets.landing, landingKey(file.file));
+  const stored = await store.head(lake.buckets.landing, landingKey(file));
   if (stored?.sizeBytes === file.sizeBytes && stored.metadata['sha256'] === file.sha256) return;
   throw failure(
     'UploadIncomplete',
-    `${landingKey(file.file)} in the landing bucket is not the ${file.sizeBytes} bytes that were sent (found ${stored?.sizeBytes ?? 'nothing'}). The upload is tried again.`,
+    `${landingKey(file)} in the landing bucket is not the ${file.sizeBytes} bytes that were sent (found ${stored?.sizeBytes ?? 'nothing'}). The upload is tried again.`,
   );
 }

@@ -50,7 +50,8 @@ async function readEntry(store: ObjectStore, file: string): Promise<LoadedFile |
   return object && loadedFile.parse(JSON.parse(object.body.toString('utf8')));
 }
 
-function summarise(file: PlannedFile, result: LoadBronzeSummary): FileSummary {
+/** Rows of one planned file and where they went. */
+export function summarise(file: PlannedFile, result: LoadBronzeSummary): FileSummary {
   const { table, rows } = file;
   const counted = file.action === 'unchanged' ? file.loaded : result.files.find((entry) => entry.file === file.file);
   return {
@@ -63,7 +64,8 @@ function summarise(file: PlannedFile, result: LoadBronzeSummary): FileSummary {
   };
 }
 
-function refuseDifferences(summaries: readonly FileSummary[]): void {
+/** Fails with ReconciliationFailed, naming every file whose rows are not in bronze plus quarantine. */
+export function refuseDifferences(summaries: readonly FileSummary[]): void {
   const wrong = summaries.filter((file) => file.rows !== file.bronze + file.quarantined);
   if (wrong.length === 0) return;
   const lines = wrong.map(

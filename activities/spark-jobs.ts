@@ -41,7 +41,7 @@ export function createSparkActivities({ process, settings }: SparkDeps): SparkAc
         files: files.map((file) => ({
           file: file.file,
           table: file.table,
-          uri: `s3a://${lake.buckets.landing}/${landingKey(file.file)}`,
+          uri: `s3a://${lake.buckets.landing}/${landingKey(file)}`,
           key: bronzeFileKey(file),
           rows: file.rows,
         })),

@@ -20,7 +20,13 @@ const readOnly = [
   '/pipeline/runs',
   '/pipeline/runs/*workflowId',
 ];
-const writeOnly = ['/ingest/listening-event', '/pipeline/initial-load', '/pipeline/refresh'];
+const writeOnly = [
+  '/ingest/listening-event',
+  '/pipeline/initial-load',
+  '/pipeline/weekly-trends',
+  '/pipeline/weekly-trends/decisions',
+  '/pipeline/refresh',
+];
 
 /** The HTTP app; knows neither environment nor port. */
 export function buildApp(deps: ApiDeps): Express {

@@ -1,6 +1,7 @@
 import { OpenAPIRegistry, OpenApiGeneratorV31 } from '@asteasolutions/zod-to-openapi';
 import { z } from 'zod';
 import { listeningEventInput } from '../contracts/schemas/events.ts';
+import { weeklyDecisionInput } from '../contracts/schemas/weekly.ts';
 import { problems } from './problems.ts';
 
 const id = z.string().min(1).max(200);
@@ -125,6 +126,24 @@ const operations: readonly Operation[] = [
     summary: 'Start initialDataLoad, or join the open run',
     status: 202,
     answer: z.object({ workflow_id: z.string(), started: z.boolean(), location: z.string() }),
+    needsToken: true,
+  },
+  {
+    method: 'post',
+    path: '/pipeline/weekly-trends',
+    summary: 'Start weeklyTrendsIngestion, or join the open run',
+    status: 202,
+    answer: z.object({ workflow_id: z.string(), started: z.boolean(), location: z.string() }),
+    needsToken: true,
+  },
+  {
+    method: 'post',
+    path: '/pipeline/weekly-trends/decisions',
+    summary:
+      'Decide about a weekly file that waits: accept it with its bad rows in quarantine, reject it, or read it again',
+    body: weeklyDecisionInput,
+    status: 202,
+    answer: z.object({ workflow_id: z.string(), file: z.string(), decision: z.string(), location: z.string() }),
     needsToken: true,
   },
   {

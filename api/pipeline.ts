@@ -1,11 +1,20 @@
 import {
   WorkflowExecutionAlreadyStartedError,
   WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
   type Client,
   type WorkflowExecutionInfo,
 } from '@temporalio/client';
-import { initialLoadId, refreshId, taskQueue as defaultTaskQueue, workflowTypes } from '../contracts/ids.ts';
+import {
+  initialLoadId,
+  refreshId,
+  taskQueue as defaultTaskQueue,
+  weeklyReviewId,
+  weeklyTrendsId,
+  workflowTypes,
+} from '../contracts/ids.ts';
 import { progressQueryName, type RunProgress } from '../contracts/progress.ts';
+import { decideUpdateName, type WeeklyDecision } from '../contracts/weekly.ts';
 import { within } from './events/producer-link.ts';
 
 const queryTimeoutMs = 2_000;
@@ -25,6 +34,7 @@ export interface PipelineRun {
 /** The runs that a request can start. */
 export const startableRuns = {
   'initial-load': { type: workflowTypes.initialDataLoad, workflowId: initialLoadId },
+  'weekly-trends': { type: workflowTypes.weeklyTrendsIngestion, workflowId: weeklyTrendsId },
   refresh: { type: workflowTypes.refreshRecommendations, workflowId: refreshId },
 } as const;
 
@@ -36,6 +46,21 @@ export interface Pipeline {
   start(run: StartableRun): Promise<{ readonly workflowId: string; readonly isNew: boolean }>;
   list(): Promise<readonly PipelineRun[]>;
   describe(workflowId: string): Promise<PipelineRun | undefined>;
+  /**
+   * Hands a person's word on a weekly file to the review that waits for it. Throws NothingToDecide where none waits, and
+   * DecisionRefused where the review does not take it.
+   */
+  decide(weekEnd: string, decision: WeeklyDecision): Promise<{ readonly workflowId: string }>;
+}
+
+/** No weekly file of that week waits for a person. */
+export class NothingToDecide extends Error {
+  override readonly name = 'NothingToDecide';
+}
+
+/** The review does not take that decision; the message says why. */
+export class DecisionRefused extends Error {
+  override readonly name = 'DecisionRefused';
 }
 
 /** The pipeline through a Temporal client. */
@@ -71,7 +96,25 @@ export function createPipeline(client: Client, taskQueue: string = defaultTaskQu
         throw error;
       }
     },
+    decide: (weekEnd, decision) => decide(client, weeklyReviewId({ weekEnd }), decision),
   };
+}
+
+async function decide(
+  client: Client,
+  workflowId: string,
+  decision: WeeklyDecision,
+): Promise<{ readonly workflowId: string }> {
+  try {
+    await client.workflow.getHandle(workflowId).executeUpdate(decideUpdateName, { args: [{ decision }] });
+    return { workflowId };
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) {
+      throw new NothingToDecide(`no run ${workflowId} waits`, { cause: error });
+    }
+    if (!(error instanceof WorkflowUpdateFailedError)) throw error;
+    throw new DecisionRefused(error.cause?.message ?? error.message, { cause: error });
+  }
 }
 
 type Execution = Pick<WorkflowExecutionInfo, 'workflowId' | 'runId' | 'type' | 'status' | 'startTime'> & {

@@ -1,6 +1,6 @@
 import type { FileSummary, TableVersion } from './runs.ts';
+import type { WeeklyActivities, WeeklyPlace } from './weekly.ts';
 import type { WriteLockName, WriteLockWait } from './write-locks.ts';
-import type { StreamActivities } from './streams.ts';
 
 /** A landing file as found in the data directory. */
 export interface LandingFile {
@@ -8,6 +8,8 @@ export interface LandingFile {
   readonly file: string;
   readonly table: string;
   readonly sizeBytes: number;
+  /** Given for a weekly file, which lies in a folder of its own. */
+  readonly weekly?: WeeklyPlace;
 }
 
 /** What lies in the data directory: files to load, and CSVs that no table is fed from. */
@@ -149,6 +151,8 @@ export interface PublicationActivities {
 /** One step of a run for whoever watches. */
 export interface Announcement {
   readonly stage: string;
+  /** What of several things the stage is about (a file): part of the event's id. */
+  readonly subject?: string;
   readonly details: Readonly<Record<string, string | number | boolean | null>>;
 }
 
@@ -177,8 +181,8 @@ export interface Activities
   extends
     LandingActivities,
     LoadLedgerActivities,
+    WeeklyActivities,
     SparkActivities,
     PublicationActivities,
-    StreamActivities,
     AnnouncementActivities,
     WriteLockActivities {}

@@ -4,18 +4,27 @@ export const taskQueue = 'segue';
 /** The workflow types, as users start them. */
 export const workflowTypes = {
   initialDataLoad: 'initialDataLoad',
+  weeklyTrendsIngestion: 'weeklyTrendsIngestion',
+  reviewWeeklyFile: 'reviewWeeklyFile',
   refreshRecommendations: 'refreshRecommendations',
-  streamEvents: 'streamEvents',
 } as const;
 
 /** The id under which `npm start` and `POST /pipeline/initial-load` run the initial load: one at a time. */
 export const initialLoadId = 'initial-load';
 
+/** The id of the weekly schedule, and of a weekly run that `npm start` or `POST /pipeline/weekly-trends` starts. */
+export const weeklyTrendsId = 'weekly-trends-ingestion';
+
+/** The id of the workflow that waits for a person's word on the file of one week: one at a time. */
+export function weeklyReviewId(file: { readonly weekEnd: string }): string {
+  return `weekly-trends/${file.weekEnd}`;
+}
+
+/** The search attribute that says which data week a run is about. */
+export const weekSearchAttribute = 'SegueWeek';
+
 /** The id under which `POST /pipeline/refresh` runs a refresh on its own. */
 export const refreshId = 'refresh-recommendations';
-
-/** The id under which `npm start` keeps the Kafka → Delta streams running: always on. */
-export const streamEventsId = 'stream-events';
 
 /** The Delta transaction id of one landing file's content in bronze: the same content is committed once. */
 export function bronzeFileKey(file: {

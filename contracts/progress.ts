@@ -20,6 +20,8 @@ export interface RunProgress {
   readonly spark?: SparkProgress;
   /** Set while the run waits its turn to write. */
   readonly waitingFor?: WriteLockWait;
+  /** Weekly files that were left out and wait for a person: file and why. */
+  readonly heldFiles?: readonly { readonly file: string; readonly type: string }[];
 }
 
 /** What an activity reports to the run it works for; merged into RunProgress. */

@@ -12,6 +12,14 @@ export interface ObjectInfo {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+/** An object as a listing tells of it; `modifiedAt` in epoch ms. */
+export interface ListedObject {
+  readonly key: string;
+  readonly sizeBytes: number;
+  readonly etag: string;
+  readonly modifiedAt: number;
+}
+
 /** On what condition a write may happen: only if nothing is there, or only over the version with this etag. */
 export type WriteCondition = { readonly ifAbsent: true } | { readonly ifEtag: string };
 
@@ -39,6 +47,10 @@ export interface ObjectStore {
   remove(bucket: string, key: string): Promise<void>;
   /** Every key under a prefix. */
   list(bucket: string, prefix: string): Promise<readonly string[]>;
+  /** Every object under a prefix, without its metadata, which a listing does not tell. */
+  listObjects(bucket: string, prefix: string): Promise<readonly ListedObject[]>;
+  /** The bytes of an object as a stream, or undefined. */
+  read(bucket: string, key: string): Promise<Readable | undefined>;
 }
 
 /** One file on its way up. */
@@ -78,7 +90,9 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore {
     put: (bucket, key, body, condition) => put(client, { bucket, key, body, condition }),
     uploadFile: (upload) => uploadFile(client, upload),
     remove: (bucket, key) => client.removeObject(bucket, key),
-    list: (bucket, prefix) => list(client, bucket, prefix),
+    list: async (bucket, prefix) => (await listObjects(client, bucket, prefix)).map(({ key }) => key),
+    listObjects: (bucket, prefix) => listObjects(client, bucket, prefix),
+    read: (bucket, key) => orUndefined(() => client.getObject(bucket, key)),
   };
 }
 
@@ -139,12 +153,14 @@ async function uploadFile(client: Client, upload: FileUpload): Promise<void> {
   }
 }
 
-async function list(client: Client, bucket: string, prefix: string): Promise<string[]> {
-  const keys: string[] = [];
+async function listObjects(client: Client, bucket: string, prefix: string): Promise<ListedObject[]> {
+  const objects: ListedObject[] = [];
   for await (const item of client.listObjectsV2(bucket, prefix, true)) {
-    keys.push((item as { name: string }).name);
+    // The client's own type leaves the fields of an object open: a recursive listing has no folders.
+    const { name, size, etag, lastModified } = item as { name: string; size: number; etag: string; lastModified: Date };
+    objects.push({ key: name, sizeBytes: size, etag, modifiedAt: lastModified.getTime() });
   }
-  return keys;
+  return objects;
 }
 
 async function orUndefined<T>(read: () => Promise<T>): Promise<T | undefined> {

@@ -1,43 +1,66 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ApplicationFailure, Connection, WorkflowClient, type WorkflowHandle } from '@temporalio/client';
-import { initialLoadId, taskQueue, workflowTypes } from '../contracts/ids.ts';
+import { initialLoadId, taskQueue, weeklyTrendsId, workflowTypes } from '../contracts/ids.ts';
 import { progressQueryName, type RunProgress } from '../contracts/progress.ts';
 import type { InitialDataLoadResult } from '../contracts/runs.ts';
+import type { WeeklyTrendsResult } from '../contracts/weekly.ts';
 import { Interrupted, StackError } from './errors.ts';
 
 const pollMs = 500;
 
+/** One run: its type, its id, and its input. */
+interface RunToFollow {
+  readonly type: string;
+  readonly workflowId: string;
+  readonly input?: object;
+}
+
+/** Runs the initial load without a refresh, or attaches to the one that runs. Loading what is loaded already changes nothing. */
+export function runInitialLoad(...following: Following): Promise<InitialDataLoadResult> {
+  const { initialDataLoad: type } = workflowTypes;
+  return runAndFollow<InitialDataLoadResult>(
+    { type, workflowId: initialLoadId, input: { refresh: false } },
+    ...following,
+  );
+}
+
+/** Runs the weekly ingestion with its refresh, or attaches to the one that runs. */
+export function runWeeklyTrends(...following: Following): Promise<WeeklyTrendsResult> {
+  return runAndFollow<WeeklyTrendsResult>(
+    { type: workflowTypes.weeklyTrendsIngestion, workflowId: weeklyTrendsId },
+    ...following,
+  );
+}
+
+type Following = [env: Readonly<Record<string, string>>, report: (detail: string) => void, signal: AbortSignal];
+
 /**
- * Runs the initial load, or attaches to the one that runs, and reports how far it is. Loading what is loaded already
- * changes nothing. Throws a StackError with the failure's type and message; Interrupted leaves the run going on.
+ * Runs a workflow, or attaches to the run that is open under its id, and reports how far it is. Throws a StackError with the
+ * failure's type and message; Interrupted leaves the run going on.
  */
-export async function runInitialLoad(
-  env: Readonly<Record<string, string>>,
-  report: (detail: string) => void,
-  signal: AbortSignal,
-): Promise<InitialDataLoadResult> {
+async function runAndFollow<Result>(run: RunToFollow, ...[env, report, signal]: Following): Promise<Result> {
   const connection = await Connection.connect({ address: env['SEGUE_TEMPORAL_ADDRESS'] ?? '127.0.0.1:7233' });
   try {
     const client = new WorkflowClient({ connection, namespace: env['SEGUE_TEMPORAL_NAMESPACE'] || 'default' });
-    const handle = await client.start(workflowTypes.initialDataLoad, {
-      workflowId: initialLoadId,
+    const handle = await client.start(run.type, {
+      workflowId: run.workflowId,
       taskQueue: env['SEGUE_TASK_QUEUE'] || taskQueue,
       workflowIdConflictPolicy: 'USE_EXISTING',
-      args: [],
+      args: run.input ? [run.input] : [],
     });
-    return await follow(handle, report, signal);
+    return await follow<Result>(handle, report, signal);
   } finally {
     await connection.close();
   }
 }
 
-async function follow(
+async function follow<Result>(
   handle: WorkflowHandle,
   report: (detail: string) => void,
   signal: AbortSignal,
-): Promise<InitialDataLoadResult> {
+): Promise<Result> {
   // Type by contract: the workflow's own return type is not seen from here.
-  const result = (handle.result() as Promise<InitialDataLoadResult>).then(
+  const result = (handle.result() as Promise<Result>).then(
     (value) => ({ value }),
     (error: unknown) => ({ error }),
   );

@@ -1,21 +1,21 @@
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { initialLoadId, streamEventsId } from '../contracts/ids.ts';
+import { initialLoadId } from '../contracts/ids.ts';
 import type { InitialDataLoadResult } from '../contracts/runs.ts';
+import type { WeeklyTrendsResult } from '../contracts/weekly.ts';
 import { boot, type Booted } from './boot.ts';
 import { readStackSettings, type StackSettings } from './config.ts';
 import { claimDataDir, refuseMissingFolder } from './data-dir.ts';
-import { demoDataStep } from './demo-data.ts';
+import { demoDataSteps } from './demo-data.ts';
 import { loopback } from './environment.ts';
 import { StackError, throwIfInterrupted } from './errors.ts';
 import { chooseServices } from './external.ts';
 import { runMain, untilGiven, type Interrupts } from './interrupts.ts';
-import { runInitialLoad } from './load.ts';
+import { runInitialLoad, runWeeklyTrends } from './load.ts';
 import { secretFiles } from './secrets.ts';
 import { probeHttp } from './services/probes.ts';
 import { formatSeconds, runSteps, type Step, type StepTime } from './steps.ts';
-import { keepStreaming } from './streams.ts';
 import { logFile } from './supervisor/records.ts';
 
 const usage = `npm start [-- --data DIR | --full]
@@ -26,6 +26,8 @@ const usage = `npm start [-- --data DIR | --full]
 const quickDays = 90;
 const fullDays = 366;
 const readyWithinMs = 180_000;
+const initialStep = 'initialDataLoad';
+const weeklyStep = 'weeklyTrendsIngestion';
 
 await runMain(async (interrupts) => {
   const { values } = parseCommand();
@@ -35,7 +37,7 @@ await runMain(async (interrupts) => {
   }
   const settings = await settingsFor(values.data);
   const days = values.full ? fullDays : quickDays;
-  const beside = values.data ? [] : await demoDataStep(settings.dataDir, days);
+  const beside = values.data ? [] : await demoDataSteps(settings.dataDir, days);
   const booted = await boot({
     settings,
     choice: chooseServices(process.env),
@@ -81,40 +83,45 @@ async function settingsFor(data: string | undefined): Promise<StackSettings> {
 async function loadAndServe(settings: StackSettings, booted: Booted, interrupts: Interrupts): Promise<number> {
   const outcome = await load(booted, settings, interrupts.stop);
   if ('failure' in outcome) console.log(describeUnready(settings, outcome.failure));
-  else console.log(describeReady(settings, outcome.result, [...booted.times, ...outcome.times]));
+  else console.log(describeReady(settings, outcome.results, [...booted.times, ...outcome.times]));
   // Also after a failure: what was published before is still served, and the Web UI shows what went wrong.
   await untilGiven(interrupts.stop);
   return 'failure' in outcome ? 1 : 0;
 }
 
-type LoadOutcome =
-  { readonly result: InitialDataLoadResult; readonly times: readonly StepTime[] } | { readonly failure: string };
+interface Loaded {
+  readonly initial: InitialDataLoadResult;
+  readonly weekly: WeeklyTrendsResult;
+}
+
+type LoadOutcome = { readonly results: Loaded; readonly times: readonly StepTime[] } | { readonly failure: string };
 
 async function load(booted: Booted, settings: StackSettings, signal: AbortSignal): Promise<LoadOutcome> {
-  let result: InitialDataLoadResult | undefined;
+  let initial: InitialDataLoadResult | undefined;
+  let weekly: WeeklyTrendsResult | undefined;
   const loading: Step = {
-    title: 'initialDataLoad',
+    title: initialStep,
     run: async (report, stop) => {
-      result = await runInitialLoad(booted.env, report, stop);
-      return `${result.rows.inFiles.toLocaleString('en')} rows in ${result.files.length} files`;
+      initial = await runInitialLoad(booted.env, report, stop);
+      return `${initial.rows.inFiles.toLocaleString('en')} rows in ${initial.files.length} files`;
+    },
+  };
+  const ingesting: Step = {
+    title: weeklyStep,
+    after: [loading],
+    run: async (report, stop) => {
+      weekly = await runWeeklyTrends(booted.env, report, stop);
+      return `${weekly.rows.inFiles.toLocaleString('en')} rows in ${weekly.weeks.length} new file(s), ${weekly.known} known`;
     },
   };
   const serving: Step = {
     title: 'API ready',
-    after: [loading],
+    after: [ingesting],
     run: (report, stop) => untilServed(`http://${loopback(settings.ports.api)}/readyz`, report, stop),
   };
-  const streaming: Step = {
-    title: 'live streams',
-    after: [loading],
-    run: async () => {
-      await keepStreaming(booted.env);
-      return 'started; the first events are in the lake in about a minute';
-    },
-  };
   try {
-    const times = await runSteps([loading, serving, streaming], { signal });
-    return result ? { result, times } : { failure: 'the load ended without a result' };
+    const times = await runSteps([loading, ingesting, serving], { signal });
+    return initial && weekly ? { results: { initial, weekly }, times } : { failure: 'a load ended without a result' };
   } catch (error) {
     if (error instanceof StackError) return { failure: error.message };
     throw error;
@@ -151,22 +158,37 @@ function describeUnready(settings: StackSettings, failure: string): string {
   ].join('\n');
 }
 
-function describeReady(settings: StackSettings, result: InitialDataLoadResult, times: readonly StepTime[]): string {
+function initialTimes({ seconds: { check, upload, bronze } }: InitialDataLoadResult): readonly StepTime[] {
+  return timesOf({ 'check files': check, upload, 'load bronze': bronze });
+}
+
+function weeklyTimes({ seconds: { discover, check, bronze, refresh } }: WeeklyTrendsResult): readonly StepTime[] {
+  const ingest = discover + check + bronze;
+  return timesOf({ 'find, check, load the weeks': ingest, 'refresh recommendations': refresh });
+}
+
+function timesOf(parts: Readonly<Record<string, number>>): readonly StepTime[] {
+  return Object.entries(parts).map(([title, seconds]) => ({ title: `  ${title}`, seconds }));
+}
+
+function describeReady(settings: StackSettings, { initial, weekly }: Loaded, times: readonly StepTime[]): string {
   const { ports, secretsDir } = settings;
-  const { check, upload, bronze, refresh } = result.seconds;
-  const parts = { 'check files': check, upload, 'load bronze': bronze, 'refresh recommendations': refresh };
-  const details = Object.entries(parts).map(([title, seconds]) => ({ title: `  ${title}`, seconds }));
-  const rows = times.flatMap((time) => (time.title === 'initialDataLoad' ? [time, ...details] : [time]));
+  const rows = times.flatMap((time) => {
+    if (time.title === initialStep) return [time, ...initialTimes(initial)];
+    return time.title === weeklyStep ? [time, ...weeklyTimes(weekly)] : [time];
+  });
   const api = `http://${loopback(ports.api)}`;
   return [
     '',
     ...rows.map(({ title, seconds }) => `${title.padEnd(28)} ${formatSeconds(seconds).padStart(10)}`),
     '',
+    ...weekly.waiting.map(
+      ({ file, type, reviewId }) => `${file} was left out and waits for a person (${type}): ${reviewId}`,
+    ),
     `page and API    ${api}    description ${api}/docs`,
     `Temporal Web UI http://${loopback(ports.temporalUi)}`,
     `MinIO console   http://${loopback(ports.minioConsole)}    user and password in ${secretFiles(secretsDir).minioUser}, minio_pass.txt`,
     `Spark UI        http://${loopback(ports.sparkUi)}`,
-    `live streams    npm run temporal -- workflow query --workflow-id ${streamEventsId} --name progress`,
     '',
     `  curl ${api}/recommendations/1`,
     '',

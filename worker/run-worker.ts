@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url';
+import { Client, Connection } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker, type LogEntry, type LogLevel } from '@temporalio/worker';
 import {
   createAnnouncementActivities,
@@ -7,20 +8,16 @@ import {
   createPublicationActivities,
   createSparkActivities,
   createWriteLockActivities,
-  createStreamActivities,
+  createWeeklyActivities,
 } from '../activities/index.ts';
 import type { Activities } from '../contracts/activities.ts';
 import { createEventProducer, type EventProducer } from '../platform/kafka.ts';
 import type { Logger } from '../platform/logger.ts';
 import { createObjectStore } from '../platform/object-store.ts';
 import type { WorkerConfig } from './config.ts';
-import {
-  codeVersion,
-  recommenderSettings,
-  sparkProcessOptions,
-  streamProcessOptions,
-  streamSettings,
-} from './spark.ts';
+import { ensureSchedules } from './schedules.ts';
+import { ensureSearchAttributes } from './search-attributes.ts';
+import { codeVersion, recommenderSettings, sparkProcessOptions } from './spark.ts';
 
 /** A stopping worker lets running activities hear of it and end; Spark jobs interrupt their work in Spark first. */
 const shutdownGraceTime = '8 seconds';
@@ -28,12 +25,10 @@ const shutdownForceTime = '15 seconds';
 /** An activity hears of its cancellation with a heartbeat: heartbeats held back longer would let Spark work on. */
 const maxHeartbeatThrottleInterval = '2 seconds';
 
-/** How long one call holds the streaming driver before the next one takes over. */
-const streamWatchMs = 3_600_000;
-
 /** Runs the worker until it is told to stop (SIGINT, SIGTERM); rejects when it cannot start. */
 export async function runWorker(config: WorkerConfig, logger: Logger): Promise<void> {
   installRuntime(config, logger);
+  await prepareNamespace(config, logger);
   const connection = await NativeConnection.connect({ address: config.SEGUE_TEMPORAL_ADDRESS });
   const producer = lazily(() =>
     createEventProducer({ brokers: config.SEGUE_KAFKA_BROKERS, clientId: 'segue-worker', logger }),
@@ -44,7 +39,7 @@ export async function runWorker(config: WorkerConfig, logger: Logger): Promise<v
       namespace: config.SEGUE_TEMPORAL_NAMESPACE,
       taskQueue: config.SEGUE_TASK_QUEUE,
       workflowsPath: fileURLToPath(new URL('../workflows/index.ts', import.meta.url)),
-      activities: { ...(await createActivities(config, producer.get, untilToldToStop())) },
+      activities: { ...(await createActivities(config, producer.get)) },
       shutdownGraceTime,
       shutdownForceTime,
       maxHeartbeatThrottleInterval,
@@ -57,11 +52,22 @@ export async function runWorker(config: WorkerConfig, logger: Logger): Promise<v
   }
 }
 
+/** What runs need of the namespace: the search attribute they carry, and the schedules that start them. */
+async function prepareNamespace(config: WorkerConfig, logger: Logger): Promise<void> {
+  const connection = await Connection.connect({ address: config.SEGUE_TEMPORAL_ADDRESS });
+  try {
+    await ensureSearchAttributes(connection, config.SEGUE_TEMPORAL_NAMESPACE);
+    const client = new Client({ connection, namespace: config.SEGUE_TEMPORAL_NAMESPACE });
+    await ensureSchedules(client, config.SEGUE_TASK_QUEUE, logger);
+  } finally {
+    await connection.close();
+  }
+}
+
 /** Every activity, with its clients; used by the worker and by tests that run activities for real. */
 export async function createActivities(
   config: WorkerConfig,
   producer: () => Promise<EventProducer>,
-  stopping: AbortSignal = new AbortController().signal,
 ): Promise<Activities> {
   const store = createObjectStore({
     endpoint: config.SEGUE_S3_ENDPOINT,
@@ -73,25 +79,17 @@ export async function createActivities(
   return {
     ...createLandingActivities({ dataDir: config.SEGUE_DATA_DIR, store }),
     ...createLoadLedgerActivities({ store, now }),
+    ...createWeeklyActivities({
+      dataDir: config.SEGUE_DATA_DIR,
+      store,
+      maxRefusedShare: config.SEGUE_MAX_REFUSED_SHARE,
+      now,
+    }),
     ...createSparkActivities({ process: sparkProcessOptions(config), settings }),
     ...createPublicationActivities({ store, codeVersion: await codeVersion(settings), now }),
-    ...createStreamActivities({
-      process: streamProcessOptions(config),
-      store,
-      settings: streamSettings(config),
-      stopping,
-      watchMs: streamWatchMs,
-    }),
     ...createAnnouncementActivities({ producer, now }),
     ...createWriteLockActivities(),
   };
-}
-
-/** Given at the first SIGTERM or SIGINT: what holds a process of its own ends it at once, not only after the grace time. */
-function untilToldToStop(): AbortSignal {
-  const stopping = new AbortController();
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stopping.abort());
-  return stopping.signal;
 }
 
 function now(): Date {

@@ -9,6 +9,9 @@ export const quick: ActivityOptions = {
   retry: { initialInterval: '1 second', maximumInterval: '30 seconds', nonRetryableErrorTypes },
 };
 
+/** Looking at folders while files settle: at most half a minute, and tells that it lives. */
+export const watching: ActivityOptions = { ...quick, startToCloseTimeout: '2 minutes', heartbeatTimeout: '20 seconds' };
+
 /** Reading or sending whole files: may take long, tells that it lives. */
 export const fileTransfer: ActivityOptions = {
   startToCloseTimeout: '2 hours',
@@ -38,15 +41,4 @@ export const waiting: ActivityOptions = {
   startToCloseTimeout: '30 days',
   heartbeatTimeout: '20 seconds',
   retry: { initialInterval: '1 second', maximumInterval: '10 seconds', nonRetryableErrorTypes },
-};
-
-/**
- * Holding what never ends: each call lasts about an hour; a failure is tried again for ever, with growing pauses. A cancelled
- * run waits until the driver has stopped.
- */
-export const alwaysOn: ActivityOptions = {
-  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-  startToCloseTimeout: '3 hours',
-  heartbeatTimeout: '15 seconds',
-  retry: { initialInterval: '2 seconds', maximumInterval: '1 minute', nonRetryableErrorTypes },
 };

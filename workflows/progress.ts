@@ -59,9 +59,10 @@ export function trackProgress(): ProgressTracker {
 }
 
 function describe(progress: RunProgress): string {
-  const { files, rows, spark, waitingFor } = progress;
+  const { files, rows, spark, waitingFor, heldFiles = [] } = progress;
   const lines = [`**${progress.stage}**`, `files ${files.done}/${files.total}, rows ${rows.loaded}/${rows.inFiles}`];
   if (spark) lines.push(`Spark ${spark.job}: ${spark.step}, tasks ${spark.tasksDone}/${spark.tasksTotal}`);
   if (waitingFor) lines.push(`waits for the write lock on ${waitingFor.lock}, held by ${waitingFor.heldBy}`);
+  for (const { file, type } of heldFiles) lines.push(`${file} waits for a person: ${type}`);
   return lines.join('\n\n');
 }

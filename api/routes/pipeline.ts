@@ -1,7 +1,9 @@
-import { Router, type RequestHandler } from 'express';
+import { json, Router, type RequestHandler } from 'express';
+import { weeklyDecisionInput } from '../../contracts/schemas/weekly.ts';
+import type { WeeklyDecision } from '../../contracts/weekly.ts';
 import { idParam, parseInput } from '../parse.ts';
 import type { ApiDeps } from '../deps.ts';
-import { startableRuns, type StartableRun } from '../pipeline.ts';
+import { DecisionRefused, NothingToDecide, startableRuns, type StartableRun } from '../pipeline.ts';
 import { Problem } from '../problems.ts';
 
 /** Starting runs (202 + Location) and looking at them. */
@@ -14,6 +16,12 @@ export function pipelineRoutes(deps: ApiDeps, authorize: RequestHandler): Router
       res.status(202).location(location).json({ workflow_id: workflowId, started: isNew, location });
     });
   }
+  router.post('/pipeline/weekly-trends/decisions', authorize, json(), async (req, res) => {
+    const { file, decision } = parseInput(weeklyDecisionInput, req.body);
+    const { workflowId } = await decide(deps, file, decision);
+    const location = `/pipeline/runs/${workflowId}`;
+    res.status(202).location(location).json({ workflow_id: workflowId, file, decision, location });
+  });
   router.get('/pipeline/runs', async (_req, res) => {
     res.json({ items: await orAway(deps.pipeline.list()) });
   });
@@ -25,6 +33,19 @@ export function pipelineRoutes(deps: ApiDeps, authorize: RequestHandler): Router
     res.json(run);
   });
   return router;
+}
+
+async function decide(deps: ApiDeps, file: string, decision: WeeklyDecision): Promise<{ workflowId: string }> {
+  const weekEnd = file.slice('trends_'.length, -'.csv'.length);
+  try {
+    return await deps.pipeline.decide(weekEnd, decision);
+  } catch (cause) {
+    if (cause instanceof NothingToDecide) {
+      throw new Problem('nothing_to_decide', { detail: `${file} does not wait for a decision`, cause });
+    }
+    if (cause instanceof DecisionRefused) throw new Problem('decision_refused', { detail: cause.message, cause });
+    throw new Problem('temporal_away', { headers: { 'Retry-After': '5' }, cause });
+  }
 }
 
 async function orAway<Answer>(answer: Promise<Answer>): Promise<Answer> {

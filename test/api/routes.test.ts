@@ -218,6 +218,8 @@ describe('the API', () => {
       '/pipeline/refresh',
       '/pipeline/runs',
       '/pipeline/runs/{workflowId}',
+      '/pipeline/weekly-trends',
+      '/pipeline/weekly-trends/decisions',
       '/recommendations/{userId}',
       '/tracks',
       '/tracks/{trackId}/similar',

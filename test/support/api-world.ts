@@ -52,6 +52,7 @@ export async function startApi(
       start: async (run) => ({ workflowId: run, isNew: true }),
       list: async () => [],
       describe: async () => undefined,
+      decide: async (weekEnd) => ({ workflowId: `weekly-trends/${weekEnd}` }),
     },
     now: () => new Date('2025-01-02T03:04:05Z'),
     ...rest,

@@ -1,18 +1,20 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { Readable } from 'node:stream';
 import { ConditionFailed, type ObjectStore } from '../../platform/object-store.ts';
 
 interface Stored {
   readonly body: Buffer;
   readonly etag: string;
   readonly metadata: Readonly<Record<string, string>>;
+  readonly modifiedAt: number;
 }
 
 /** An object store in memory, with the conditional writes of a real one. */
 export function createMemoryStore(): ObjectStore & { readonly objects: Map<string, Stored> } {
   const objects = new Map<string, Stored>();
   const store = (name: string, body: Buffer, metadata: Readonly<Record<string, string>> = {}): Stored => {
-    const stored = { body, etag: createHash('md5').update(body).digest('hex'), metadata };
+    const stored = { body, etag: createHash('md5').update(body).digest('hex'), metadata, modifiedAt: Date.now() };
     objects.set(name, stored);
     return stored;
   };
@@ -41,5 +43,15 @@ export function createMemoryStore(): ObjectStore & { readonly objects: Map<strin
       [...objects.keys()].flatMap((name) =>
         name.startsWith(`${bucket}/${prefix}`) ? [name.slice(bucket.length + 1)] : [],
       ),
+    listObjects: async (bucket, prefix) =>
+      [...objects].flatMap(([name, { body, etag, modifiedAt }]) =>
+        name.startsWith(`${bucket}/${prefix}`)
+          ? [{ key: name.slice(bucket.length + 1), sizeBytes: body.length, etag, modifiedAt }]
+          : [],
+      ),
+    read: async (bucket, key) => {
+      const found = objects.get(`${bucket}/${key}`);
+      return found && Readable.from([found.body]);
+    },
   };
 }

@@ -1,4 +1,5 @@
 import { createWriteLockActivities } from '../../activities/index.ts';
+import type { CheckedWeeklyFile, WeeklyFile } from '../../contracts/weekly.ts';
 import type { Activities, CheckedFile, PlannedFile } from '../../contracts/activities.ts';
 
 /** The calls a scripted world has seen, in order: 'upload dim_songs.csv'. */
@@ -11,6 +12,16 @@ const files: readonly CheckedFile[] = [
   { file: 'dim_songs.csv', table: 'dim_songs', sizeBytes: 10, sha256: 'a', rows: 2 },
   { file: 'fact_listening_events.csv', table: 'fact_listening_events', sizeBytes: 20, sha256: 'b', rows: 5 },
 ];
+
+/** The weekly file of one week, as it would be found in the data directory. */
+export function weeklyFile(weekEnd: string): WeeklyFile {
+  const file = `trends_${weekEnd}.csv`;
+  return { file, table: 'fact_listening_events', sizeBytes: 30, weekly: { weekEnd, origin: 'directory', stamp: 's' } };
+}
+
+function checkedWeek(file: WeeklyFile): CheckedWeeklyFile {
+  return { ...file, sha256: file.file, rows: 7, refusedRows: 0, refusedReasons: {} };
+}
 
 /**
  * Activities without services, for tests of orchestration alone: they note that they were called and answer as a healthy
@@ -28,12 +39,19 @@ export function scripted(overrides: Partial<Activities> = {}): Script {
     }),
     reconcileBronze: async ({ planned }) =>
       planned.map(({ file, table, rows }) => ({ file, table, rows, bronze: rows, quarantined: 0, outcome: 'loaded' })),
+    discoverWeeklyFiles: async () => ({ files: [weeklyFile('2025-01-07')], known: 0, ignored: [], unsettled: [] }),
+    checkWeeklyFile: async ({ file }) => checkedWeek(file),
+    planWeeklyLoad: async (checked) => checked.map((file): PlannedFile => ({ ...file, action: 'load', generation: 0 })),
+    recordWeeklyLoad: async ({ planned }) =>
+      planned.map(({ file, rows, weekly }) => ({
+        ...{ file, weekEnd: weekly!.weekEnd, outcome: 'ingested', rows, bronze: rows, quarantined: 0 },
+      })),
+    recordRejection: async () => undefined,
     describeRefresh: async () => ({ inputs: 'inputs-1' }),
     buildSilver: async () => ({ tables: [{ table: 'silver/listening_events', version: 0, rows: 5 }] }),
     buildGold: async () => ({ tables: [], users: 3, recommendations: 30 }),
     exportSnapshot: async ({ modelVersion }) => ({ modelVersion, manifestKey: 'm', manifestSha256: 's' }),
     publishSnapshot: async () => undefined,
-    superviseStreams: async () => undefined,
     announce: async () => undefined,
     ...createWriteLockActivities(),
   };

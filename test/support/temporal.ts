@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import type { WorkflowHandle } from '@temporalio/client';
+import { defineSearchAttributeKey } from '@temporalio/common';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import {
   bundleWorkflowCode,
@@ -10,6 +11,7 @@ import {
   type WorkflowBundleWithSourceMap,
 } from '@temporalio/worker';
 import type { Activities } from '../../contracts/activities.ts';
+import { weekSearchAttribute } from '../../contracts/ids.ts';
 import { installed } from './installed.ts';
 
 /** A real Temporal server of this test run, with the workflows bundled once. */
@@ -30,7 +32,11 @@ export async function startTemporal(): Promise<TemporalFixture> {
   quietRuntime();
   const [env, bundle] = await Promise.all([
     TestWorkflowEnvironment.createLocal({
-      server: { executable: { type: 'existing-path', path: temporal }, log: { format: 'json', level: 'error' } },
+      server: {
+        executable: { type: 'existing-path', path: temporal },
+        log: { format: 'json', level: 'error' },
+        searchAttributes: [defineSearchAttributeKey(weekSearchAttribute, 'KEYWORD')],
+      },
     }),
     bundleWorkflows(),
   ]);

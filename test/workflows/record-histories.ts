@@ -21,6 +21,7 @@ interface Story {
 const stories: Readonly<Record<string, Story>> = {
   'initial-data-load': { type: 'initialDataLoad' },
   'initial-data-load-without-refresh': { type: 'initialDataLoad', input: { refresh: false } },
+  'weekly-trends-ingestion': { type: 'weeklyTrendsIngestion' },
   'refresh-recommendations': { type: 'refreshRecommendations', input: { force: true } },
   'initial-data-load-locks-by-table': { type: 'initialDataLoad' },
   'initial-data-load-waits-for-lock': { type: 'initialDataLoad', lockHeldBefore: 'bronze/fact_listening_events' },

@@ -146,7 +146,7 @@ function writers(tablesOfRuns: readonly (readonly string[])[]): Writers {
       return { files: files.map(({ file, rows }) => ({ file, bronze: rows, quarantined: 0, tableVersion: 1 })) };
     },
   });
-  return { script, open: door.open, writing: () => writing, mostAtOnce: () => most };
+  return { script, open: () => door.open(), writing: () => writing, mostAtOnce: () => most };
 }
 
 function fileOf(table: string): CheckedFile {

@@ -1,0 +1,26 @@
+import type { Connection } from '@temporalio/client';
+import { encodeSearchAttributeIndexedValueType } from '@temporalio/common/lib/search-attributes.js';
+import { weekSearchAttribute } from '../contracts/ids.ts';
+
+const keyword = encodeSearchAttributeIndexedValueType('KEYWORD')!;
+
+/**
+ * Registers the search attribute that runs carry where it is missing: a run that sets an unknown one could not go on. Throws
+ * with what an operator has to do where this client may not register it (Temporal Cloud).
+ */
+export async function ensureSearchAttributes(connection: Connection, namespace: string): Promise<void> {
+  try {
+    const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
+    if (customAttributes[weekSearchAttribute] !== undefined) return;
+    await connection.operatorService.addSearchAttributes({
+      namespace,
+      searchAttributes: { [weekSearchAttribute]: keyword },
+    });
+  } catch (cause) {
+    throw new Error(
+      `The search attribute ${weekSearchAttribute} (Keyword) cannot be registered in namespace ${namespace}: add it with ` +
+        `temporal operator search-attribute create --name ${weekSearchAttribute} --type Keyword, or in Temporal Cloud's namespace settings`,
+      { cause },
+    );
+  }
+}

@@ -1,0 +1,128 @@
+import { ApplicationFailure } from '@temporalio/common';
+import {
+  allHandlersFinished,
+  condition,
+  defineSignal,
+  defineUpdate,
+  proxyActivities,
+  setHandler,
+} from '@temporalio/workflow';
+import {
+  decideUpdateName,
+  supersededSignalName,
+  type HeldFile,
+  type ReviewResult,
+  type WeeklyActivities,
+  type WeeklyDecision,
+  type WeekSummary,
+} from '../contracts/weekly.ts';
+import { fileTransfer } from './activity-options.ts';
+import { announce } from './announce.ts';
+import { checkWeeks, discoverWeeks, ingestWeeks } from './ingest-weeks.ts';
+import { trackProgress, type ProgressTracker } from './progress.ts';
+import { refresh } from './refresh-recommendations.ts';
+
+const { recordRejection } = proxyActivities<WeeklyActivities>(fileTransfer);
+
+/** What the update takes: `{"decision": "accept"}`, or `reject`, or `replace`. */
+interface DecideInput {
+  readonly decision: WeeklyDecision;
+}
+
+/** A person's word on the file: answers what is done now. */
+const decideUpdate = defineUpdate<{ readonly file: string; readonly decision: WeeklyDecision }, [DecideInput]>(
+  decideUpdateName,
+);
+/** Another file of the week was ingested meanwhile. */
+const supersededSignal = defineSignal(supersededSignalName);
+
+const decisions: readonly WeeklyDecision[] = ['accept', 'reject', 'replace'];
+
+/**
+ * Waits for a person's word on one weekly file: `accept` loads it with its bad rows in quarantine, `reject` leaves this
+ * content out for good, `replace` reads the file that lies there now. Nothing of it is committed before.
+ */
+export async function reviewWeeklyFile(first: HeldFile): Promise<ReviewResult> {
+  const progress = trackProgress();
+  let held = first;
+  let decision: WeeklyDecision | undefined;
+  let isSuperseded = false;
+  setHandler(supersededSignal, () => void (isSuperseded = true));
+  setHandler(
+    decideUpdate,
+    (input) => {
+      decision = input.decision;
+      return { file: held.file.file, decision: input.decision };
+    },
+    { validator: (input) => refuseDecision(input, held, decision) },
+  );
+
+  for (;;) {
+    waitFor(progress, held);
+    await condition(() => decision !== undefined || isSuperseded);
+    if (decision === undefined) return { file: held.file.file, outcome: 'superseded' };
+    await announce({ stage: 'week decided', subject: held.file.file, details: { file: held.file.file, decision } });
+    const next = await carryOut(progress, held, decision);
+    await condition(allHandlersFinished);
+    if ('result' in next) return next.result;
+    held = next.held;
+    decision = undefined;
+  }
+}
+
+function waitFor(progress: ProgressTracker, { file, type }: HeldFile): void {
+  progress.enter('waiting for a decision: accept, reject or replace');
+  progress.update({ files: { done: 0, total: 1 }, heldFiles: [{ file: file.file, type }] });
+}
+
+function refuseDecision(input: DecideInput, held: HeldFile, earlier: WeeklyDecision | undefined): void {
+  const decision: unknown = (input as DecideInput | undefined)?.decision;
+  if (!decisions.some((known) => known === decision)) {
+    throw refusal(`say {"decision": "accept"}, "reject" or "replace"; found ${JSON.stringify(decision ?? null)}`);
+  }
+  if (earlier !== undefined) throw refusal(`${earlier} was decided already and is being carried out`);
+  if (decision === 'accept' && held.type !== 'TooManyRefusedRows') {
+    throw refusal(`${held.file.file} cannot be accepted: ${held.type}: ${held.message}`);
+  }
+}
+
+function refusal(message: string): ApplicationFailure {
+  return ApplicationFailure.nonRetryable(message, 'DecisionRefused');
+}
+
+type Next = { readonly result: ReviewResult } | { readonly held: HeldFile };
+
+async function carryOut(progress: ProgressTracker, held: HeldFile, decision: WeeklyDecision): Promise<Next> {
+  const { file } = held;
+  progress.update({ heldFiles: [] });
+  if (decision === 'reject') {
+    progress.enter('rejecting');
+    await recordRejection.executeWithOptions({ summary: file.file }, [file]);
+    return { result: { file: file.file, outcome: 'rejected' } };
+  }
+  progress.enter('looking for the file');
+  const { files } = await discoverWeeks(file.weekly.weekEnd);
+  const [now] = files;
+  if (!now) return { held: gone(held) };
+  // What a person has accepted is this content; another has to pass by itself.
+  const acceptRefused = decision === 'accept' && now.weekly.stamp === file.weekly.stamp;
+  progress.enter('checking files');
+  const checked = await checkWeeks(progress, [now], { parallel: 1, acceptRefused });
+  if (checked.fit.length === 0) return { held: checked.held[0] ?? held };
+  const ingested = await ingestWeeks(progress, checked.fit, 1);
+  const [week] = ingested.weeks;
+  if (!week) return { held: ingested.held[0] ?? held };
+  return { result: await refreshAfter(progress, week) };
+}
+
+function gone(held: HeldFile): HeldFile {
+  const { file, weekly } = held.file;
+  const message = `${file} lies in no weekly folder now; put it there and say replace, or say reject. (${weekly.weekEnd})`;
+  return { ...held, message };
+}
+
+async function refreshAfter(progress: ProgressTracker, week: WeekSummary): Promise<ReviewResult> {
+  const refreshed = await refresh(progress, {});
+  progress.enter('done');
+  return { file: week.file, outcome: week.outcome, week, refresh: refreshed };
+}
