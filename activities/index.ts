@@ -5,4 +5,6 @@ export { createPublicationActivities, type PublicationDeps } from './publication
 export { createSparkActivities, type RecommenderSettings, type SparkDeps } from './spark-jobs.ts';
 export type { SparkProcessOptions, SparkTarget } from './spark-process.ts';
 export { createWriteLockActivities } from './write-locks.ts';
+export type { StreamSettings } from './stream-driver.ts';
+export { createStreamActivities, type StreamDeps } from './streams.ts';
 export { createWeeklyActivities, type WeeklyDeps } from './weekly-files.ts';

@@ -5,10 +5,14 @@ import { execa } from 'execa';
 import { sparkProgressLine } from '../contracts/schemas/jobs.ts';
 import type { SparkProgress } from '../contracts/progress.ts';
 
-/** How to run a job: against a warm Spark Connect server, or by `spark-submit` on any master. */
+/**
+ * How to run a job: against a warm Spark Connect server, by `spark-submit` on any master, or as a driver of its own that ends
+ * with its caller: Python starts Spark's JVM as its child, which ends with it, on the same arguments that spark-submit takes.
+ */
 export type SparkTarget =
   | { readonly kind: 'connect'; readonly remote: string; readonly python: string }
-  | { readonly kind: 'submit'; readonly command: string; readonly arguments: readonly string[] };
+  | { readonly kind: 'submit'; readonly command: string; readonly arguments: readonly string[] }
+  | { readonly kind: 'driver'; readonly python: string; readonly arguments: readonly string[] };
 
 /** One run of one job. */
 export interface SparkRun {
@@ -17,6 +21,8 @@ export interface SparkRun {
   readonly params: unknown;
   readonly signal: AbortSignal;
   readonly onProgress: (progress: SparkProgress) => void;
+  /** Sees whatever else the job prints as JSON. */
+  readonly onLine?: (line: unknown) => void;
 }
 
 /** How a job's process ended. `result` is the text of its result document, when it wrote one. */
@@ -58,7 +64,7 @@ async function runIn(folder: string, options: SparkProcessOptions, run: SparkRun
   const resultPath = join(folder, 'result.json');
   await writeFile(paramsPath, JSON.stringify(run.params), { mode: 0o600 });
   const script = [join(options.jobsDir, `${run.job}.py`), '--params', paramsPath, '--result', resultPath];
-  const { command, args, env } = commandLine(options, run, script);
+  const { command, args, env } = commandLine(options, run, script, folder);
 
   const said: Said = { lastLines: [], errorLine: undefined };
   const subprocess = execa(command, args, {
@@ -88,20 +94,40 @@ function commandLine(
   { target, env }: SparkProcessOptions,
   run: SparkRun,
   script: readonly string[],
+  folder: string,
 ): { command: string; args: string[]; env: Record<string, string> } {
   if (target.kind === 'connect') {
     return { command: target.python, args: [...script, '--lifeline'], env: { ...env, SPARK_REMOTE: target.remote } };
   }
+  if (target.kind === 'driver') {
+    const scratch = ['spark.local.dir', 'spark.hadoop.fs.s3a.buffer.dir', 'spark.sql.warehouse.dir'];
+    const confs = scratch.flatMap((name) => ['--conf', `${name}=${join(folder, name)}`]);
+    const submitArgs = [...target.arguments, ...confs, '--name', run.runKey, 'pyspark-shell'];
+    return {
+      command: target.python,
+      args: [...script, '--lifeline'],
+      env: { ...env, PYSPARK_SUBMIT_ARGS: submitArgs.map(quoted).join(' ') },
+    };
+  }
   const named = [...target.arguments, '--name', run.runKey];
   return { command: target.command, args: [...named, ...script], env: { ...env } };
+}
+
+/** As a shell would have it: PySpark splits its arguments like one. */
+function quoted(argument: string): string {
+  return `'${argument.replaceAll("'", `'\\''`)}'`;
 }
 
 /** Progress, and under spark-submit the job's stderr as well: it passes both on as its own stdout. */
 async function readStdout(lines: AsyncIterable<string>, run: SparkRun, said: Said): Promise<void> {
   for await (const line of lines) {
     noteError(line, said);
-    const parsed = sparkProgressLine.safeParse(parseJson(line));
-    if (!parsed.success) continue;
+    const value = parseJson(line);
+    const parsed = sparkProgressLine.safeParse(value);
+    if (!parsed.success) {
+      if (value !== undefined) run.onLine?.(value);
+      continue;
+    }
     const { job, step, tasksDone, tasksTotal } = parsed.data;
     run.onProgress({ job, step, tasksDone, tasksTotal });
   }

@@ -1,6 +1,7 @@
 import type { FileSummary, TableVersion } from './runs.ts';
 import type { WeeklyActivities, WeeklyPlace } from './weekly.ts';
 import type { WriteLockName, WriteLockWait } from './write-locks.ts';
+import type { StreamActivities } from './streams.ts';
 
 /** A landing file as found in the data directory. */
 export interface LandingFile {
@@ -184,5 +185,6 @@ export interface Activities
     WeeklyActivities,
     SparkActivities,
     PublicationActivities,
+    StreamActivities,
     AnnouncementActivities,
     WriteLockActivities {}

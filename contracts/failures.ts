@@ -15,6 +15,8 @@ export const failures = {
   SparkBadParameters: { retryable: false, means: 'a Spark job was called with parameters it does not take' },
   SparkBrokenContract: { retryable: false, means: 'the data a Spark job read breaks the contract of its table' },
   SparkResultInvalid: { retryable: false, means: 'the result document of a Spark job does not fit its schema' },
+  StreamFailed: { retryable: true, means: 'the streaming driver ended; it is started again with growing pauses' },
+  StreamStopped: { retryable: true, means: 'the worker that held the streaming driver was told to stop' },
   ReconciliationFailed: { retryable: false, means: 'rows in a file are not the rows in bronze plus quarantine' },
   SnapshotInvalid: { retryable: false, means: 'a serving snapshot does not match its manifest' },
   PublicationConflict: { retryable: true, means: 'another publication moved the pointer at the same moment' },

@@ -7,6 +7,7 @@ export const workflowTypes = {
   weeklyTrendsIngestion: 'weeklyTrendsIngestion',
   reviewWeeklyFile: 'reviewWeeklyFile',
   refreshRecommendations: 'refreshRecommendations',
+  streamEvents: 'streamEvents',
 } as const;
 
 /** The id under which `npm start` and `POST /pipeline/initial-load` run the initial load: one at a time. */
@@ -25,6 +26,9 @@ export const weekSearchAttribute = 'SegueWeek';
 
 /** The id under which `POST /pipeline/refresh` runs a refresh on its own. */
 export const refreshId = 'refresh-recommendations';
+
+/** The id under which `npm start` keeps the Kafka → Delta streams running: always on. */
+export const streamEventsId = 'stream-events';
 
 /** The Delta transaction id of one landing file's content in bronze: the same content is committed once. */
 export function bronzeFileKey(file: {

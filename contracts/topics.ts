@@ -9,6 +9,8 @@ export interface Topic {
   /** `compact` keeps the newest record of each key for ever; without it records go after `retentionMs`. */
   readonly cleanupPolicy?: string;
   readonly holds: string;
+  /** The bronze table that `streamEvents` fills from it, where there is one. */
+  readonly bronzeTable?: string;
 }
 
 /** Every topic, the same document that the Spark side reads. */
@@ -21,3 +23,8 @@ export const topicNames = {
   pipeline: 'pipeline_events',
   feedback: 'user_feedback',
 } as const;
+
+/** The topic for records of `topic` that no table could take. */
+export function deadLetterTopic(topic: string): string {
+  return `${topic}.dlq`;
+}

@@ -34,3 +34,9 @@ export function writeLocksOf(tables: readonly TablePath[]): readonly WriteLockNa
 export function writeLockId(lock: WriteLockName | 'bronze'): string {
   return `write-lock/${lock}`;
 }
+
+/**
+ * What a run of the streams holds: it stands for the driver, not for the tables, so that maintenance has its turn with them
+ * while the driver appends.
+ */
+export const streamDriverLock: TablePath = 'bronze/_streaming_driver';

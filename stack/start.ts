@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { initialLoadId } from '../contracts/ids.ts';
+import { initialLoadId, streamEventsId } from '../contracts/ids.ts';
 import type { InitialDataLoadResult } from '../contracts/runs.ts';
 import type { WeeklyTrendsResult } from '../contracts/weekly.ts';
 import { boot, type Booted } from './boot.ts';
@@ -16,6 +16,7 @@ import { runInitialLoad, runWeeklyTrends } from './load.ts';
 import { secretFiles } from './secrets.ts';
 import { probeHttp } from './services/probes.ts';
 import { formatSeconds, runSteps, type Step, type StepTime } from './steps.ts';
+import { keepStreaming } from './streams.ts';
 import { logFile } from './supervisor/records.ts';
 
 const usage = `npm start [-- --data DIR | --full]
@@ -119,8 +120,16 @@ async function load(booted: Booted, settings: StackSettings, signal: AbortSignal
     after: [ingesting],
     run: (report, stop) => untilServed(`http://${loopback(settings.ports.api)}/readyz`, report, stop),
   };
+  const streaming: Step = {
+    title: 'live streams',
+    after: [loading],
+    run: async () => {
+      await keepStreaming(booted.env);
+      return 'started; the first events are in the lake in about a minute';
+    },
+  };
   try {
-    const times = await runSteps([loading, ingesting, serving], { signal });
+    const times = await runSteps([loading, ingesting, serving, streaming], { signal });
     return initial && weekly ? { results: { initial, weekly }, times } : { failure: 'a load ended without a result' };
   } catch (error) {
     if (error instanceof StackError) return { failure: error.message };
@@ -189,6 +198,7 @@ function describeReady(settings: StackSettings, { initial, weekly }: Loaded, tim
     `Temporal Web UI http://${loopback(ports.temporalUi)}`,
     `MinIO console   http://${loopback(ports.minioConsole)}    user and password in ${secretFiles(secretsDir).minioUser}, minio_pass.txt`,
     `Spark UI        http://${loopback(ports.sparkUi)}`,
+    `live streams    npm run temporal -- workflow query --workflow-id ${streamEventsId} --name progress`,
     '',
     `  curl ${api}/recommendations/1`,
     '',

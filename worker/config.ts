@@ -21,6 +21,17 @@ const schema = z
     SEGUE_SPARK_JARS: z.string().optional(),
     /** A properties file that takes the place of spark-submit/conf/spark-defaults.conf. */
     SEGUE_SPARK_PROPERTIES: z.string().optional(),
+    /** Where the streaming driver runs, apart from the batch jobs; SEGUE_SPARK_MASTER unless set, and local[2] without that. */
+    SEGUE_STREAM_MASTER: z.string().optional(),
+    /** Heap of the streaming driver, as Java writes sizes. */
+    SEGUE_STREAM_MEMORY: z
+      .string()
+      .regex(/^\d+[mg]$/i, 'give a size such as 1g or 700m')
+      .default('700m'),
+    /** A stream looks for new records this often, in milliseconds. */
+    SEGUE_STREAM_TRIGGER_MS: z.coerce.number().int().min(100).default(2_000),
+    /** The most records of a topic that one micro-batch takes: bounds its memory when a backlog drains. */
+    SEGUE_STREAM_MAX_OFFSETS: z.coerce.number().int().min(1).default(100_000),
     /** Last day of a data week; trends_2025-01-07.csv is a Tuesday's. */
     SEGUE_WEEK_END: z
       .enum(['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'])

@@ -8,6 +8,7 @@ import {
   createPublicationActivities,
   createSparkActivities,
   createWriteLockActivities,
+  createStreamActivities,
   createWeeklyActivities,
 } from '../activities/index.ts';
 import type { Activities } from '../contracts/activities.ts';
@@ -17,13 +18,22 @@ import { createObjectStore } from '../platform/object-store.ts';
 import type { WorkerConfig } from './config.ts';
 import { ensureSchedules } from './schedules.ts';
 import { ensureSearchAttributes } from './search-attributes.ts';
-import { codeVersion, recommenderSettings, sparkProcessOptions } from './spark.ts';
+import {
+  codeVersion,
+  recommenderSettings,
+  sparkProcessOptions,
+  streamProcessOptions,
+  streamSettings,
+} from './spark.ts';
 
 /** A stopping worker lets running activities hear of it and end; Spark jobs interrupt their work in Spark first. */
 const shutdownGraceTime = '8 seconds';
 const shutdownForceTime = '15 seconds';
 /** An activity hears of its cancellation with a heartbeat: heartbeats held back longer would let Spark work on. */
 const maxHeartbeatThrottleInterval = '2 seconds';
+
+/** How long one call holds the streaming driver before the next one takes over. */
+const streamWatchMs = 3_600_000;
 
 /** Runs the worker until it is told to stop (SIGINT, SIGTERM); rejects when it cannot start. */
 export async function runWorker(config: WorkerConfig, logger: Logger): Promise<void> {
@@ -39,7 +49,7 @@ export async function runWorker(config: WorkerConfig, logger: Logger): Promise<v
       namespace: config.SEGUE_TEMPORAL_NAMESPACE,
       taskQueue: config.SEGUE_TASK_QUEUE,
       workflowsPath: fileURLToPath(new URL('../workflows/index.ts', import.meta.url)),
-      activities: { ...(await createActivities(config, producer.get)) },
+      activities: { ...(await createActivities(config, producer.get, untilToldToStop())) },
       shutdownGraceTime,
       shutdownForceTime,
       maxHeartbeatThrottleInterval,
@@ -68,6 +78,7 @@ async function prepareNamespace(config: WorkerConfig, logger: Logger): Promise<v
 export async function createActivities(
   config: WorkerConfig,
   producer: () => Promise<EventProducer>,
+  stopping: AbortSignal = new AbortController().signal,
 ): Promise<Activities> {
   const store = createObjectStore({
     endpoint: config.SEGUE_S3_ENDPOINT,
@@ -87,9 +98,23 @@ export async function createActivities(
     }),
     ...createSparkActivities({ process: sparkProcessOptions(config), settings }),
     ...createPublicationActivities({ store, codeVersion: await codeVersion(settings), now }),
+    ...createStreamActivities({
+      process: streamProcessOptions(config),
+      store,
+      settings: streamSettings(config),
+      stopping,
+      watchMs: streamWatchMs,
+    }),
     ...createAnnouncementActivities({ producer, now }),
     ...createWriteLockActivities(),
   };
+}
+
+/** Given at the first SIGTERM or SIGINT: what holds a process of its own ends it at once, not only after the grace time. */
+function untilToldToStop(): AbortSignal {
+  const stopping = new AbortController();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stopping.abort());
+  return stopping.signal;
 }
 
 function now(): Date {

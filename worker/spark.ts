@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { RecommenderSettings, SparkProcessOptions, SparkTarget } from '../activities/index.ts';
+import type { RecommenderSettings, SparkProcessOptions, SparkTarget, StreamSettings } from '../activities/index.ts';
 import type { WorkerConfig } from './config.ts';
 
 const sparkRoom = fileURLToPath(new URL('../spark-submit/', import.meta.url));
@@ -24,14 +24,54 @@ export function sparkProcessOptions(config: WorkerConfig): SparkProcessOptions {
   };
 }
 
+/** How this worker runs the streaming driver: its own JVM with a small heap, which ends with the worker. */
+export function streamProcessOptions(config: WorkerConfig): SparkProcessOptions {
+  const master = config.SEGUE_STREAM_MASTER ?? config.SEGUE_SPARK_MASTER ?? 'local[2]';
+  const settings = {
+    'spark.driver.memory': config.SEGUE_STREAM_MEMORY,
+    // A small heap that idles most of the time: one collector thread, compiled code within bounds.
+    'spark.driver.extraJavaOptions': '-XX:+UseSerialGC -XX:ReservedCodeCacheSize=96m -XX:CICompilerCount=2',
+    'spark.ui.enabled': 'false',
+    'spark.sql.shuffle.partitions': '2',
+    'spark.sql.streaming.minBatchesToRetain': '20',
+    // Each batch makes a small file; fifty of them become one, in the driver that makes them.
+    'spark.databricks.delta.autoCompact.enabled': 'true',
+    'spark.databricks.delta.autoCompact.minNumFiles': '50',
+    'spark.databricks.delta.autoCompact.maxFileSize': '33554432',
+    // A stream commits often: readers load a checkpoint and at most this many commits after it.
+    'spark.databricks.delta.properties.defaults.checkpointInterval': '50',
+    ...(master.startsWith('local') && { 'spark.driver.host': '127.0.0.1', 'spark.driver.bindAddress': '127.0.0.1' }),
+  };
+  const options = sparkProcessOptions(config);
+  const submit = [...submitArguments(config, master), ...confArguments(settings)];
+  return {
+    ...options,
+    env: { ...options.env, ...(master.startsWith('local') && { SPARK_LOCAL_IP: '127.0.0.1' }) },
+    target: { kind: 'driver', python: config.SEGUE_PYTHON, arguments: submit },
+  };
+}
+
+/** What an operator may set about the streams. */
+export function streamSettings(config: WorkerConfig): StreamSettings {
+  return {
+    servers: config.SEGUE_KAFKA_BROKERS.join(','),
+    triggerMs: config.SEGUE_STREAM_TRIGGER_MS,
+    maxOffsetsPerTrigger: config.SEGUE_STREAM_MAX_OFFSETS,
+  };
+}
+
 function sparkTarget(config: WorkerConfig): SparkTarget {
   if (config.SEGUE_SPARK_REMOTE) {
     return { kind: 'connect', remote: config.SEGUE_SPARK_REMOTE, python: config.SEGUE_PYTHON };
   }
-  return { kind: 'submit', command: config.SEGUE_SPARK_SUBMIT, arguments: submitArguments(config) };
+  return {
+    kind: 'submit',
+    command: config.SEGUE_SPARK_SUBMIT,
+    arguments: submitArguments(config, config.SEGUE_SPARK_MASTER ?? 'local[*]'),
+  };
 }
 
-function submitArguments(config: WorkerConfig): string[] {
+function submitArguments(config: WorkerConfig, master: string): string[] {
   const properties = config.SEGUE_SPARK_PROPERTIES ?? join(sparkRoom, 'conf', 'spark-defaults.conf');
   const jars = config.SEGUE_SPARK_JARS && `${config.SEGUE_SPARK_JARS}/*`;
   const settings = {
@@ -39,8 +79,11 @@ function submitArguments(config: WorkerConfig): string[] {
     'spark.hadoop.fs.s3a.endpoint.region': config.SEGUE_S3_REGION,
     ...(jars && { 'spark.driver.extraClassPath': jars, 'spark.executor.extraClassPath': jars }),
   };
-  const confs = Object.entries(settings).flatMap(([name, value]) => ['--conf', `${name}=${value}`]);
-  return ['--master', config.SEGUE_SPARK_MASTER ?? 'local[*]', '--properties-file', properties, ...confs];
+  return ['--master', master, '--properties-file', properties, ...confArguments(settings)];
+}
+
+function confArguments(settings: Readonly<Record<string, string>>): string[] {
+  return Object.entries(settings).flatMap(([name, value]) => ['--conf', `${name}=${value}`]);
 }
 
 /** What an operator may set about the recommendations. */

@@ -42,3 +42,14 @@ export const waiting: ActivityOptions = {
   heartbeatTimeout: '20 seconds',
   retry: { initialInterval: '1 second', maximumInterval: '10 seconds', nonRetryableErrorTypes },
 };
+
+/**
+ * Holding what never ends: each call lasts about an hour; a failure is tried again for ever, with growing pauses. A cancelled
+ * run waits until the driver has stopped.
+ */
+export const alwaysOn: ActivityOptions = {
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  startToCloseTimeout: '3 hours',
+  heartbeatTimeout: '15 seconds',
+  retry: { initialInterval: '2 seconds', maximumInterval: '1 minute', nonRetryableErrorTypes },
+};

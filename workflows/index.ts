@@ -1,6 +1,7 @@
 /** Every workflow type the worker serves; the name here is the name on the command line. */
 export { initialDataLoad } from './initial-data-load.ts';
 export { refreshRecommendations } from './refresh-recommendations.ts';
+export { streamEvents } from './stream-events.ts';
 export { reviewWeeklyFile } from './review-weekly-file.ts';
 export { weeklyTrendsIngestion } from './weekly-trends-ingestion.ts';
 export { holdWriteLock } from './write-lock.ts';

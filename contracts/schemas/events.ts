@@ -35,6 +35,7 @@ export const recommendationEvent = z.object({
   tier: z.enum(['personal', 'cold_start', 'trending']),
   model_version: z.string(),
   track_ids: z.array(z.string()),
+  reason_types: z.array(z.string()).nullish(),
   served_at: isoTimestamp,
 });
 

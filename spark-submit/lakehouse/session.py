@@ -26,5 +26,7 @@ def interrupt(spark: SparkSession) -> None:
         # A session that is released takes no more work: nothing started in between lives on.
         spark.client.release_session()
     else:
+        for query in spark.streams.active:
+            query.stop()
         spark.sparkContext.cancelAllJobs()
         spark.stop()

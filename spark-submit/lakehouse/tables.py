@@ -77,6 +77,12 @@ def overwrite_table(rows: DataFrame, table: Table, lake_uri: str, run_key: str) 
     retry_conflicts(lambda: writer.save(table.uri(lake_uri)))
 
 
+def append_rows(rows: DataFrame, table: Table, lake_uri: str, key: str, version: int) -> None:
+    """Appends `rows` in one commit, once for every (key, version); of one key, versions may only grow."""
+    writer = rows.write.format("delta").option("txnAppId", key).option("txnVersion", str(version)).mode("append")
+    retry_conflicts(lambda: writer.save(table.uri(lake_uri)))
+
+
 def count_by(spark: SparkSession, table: Table, lake_uri: str, file_column: str, file: str, by: str) -> dict[str, int]:
     """Rows of `table` that came from `file`, counted by the column `by`; empty where there is no table."""
     if not has_table(table, lake_uri):

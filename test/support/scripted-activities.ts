@@ -52,6 +52,7 @@ export function scripted(overrides: Partial<Activities> = {}): Script {
     buildGold: async () => ({ tables: [], users: 3, recommendations: 30 }),
     exportSnapshot: async ({ modelVersion }) => ({ modelVersion, manifestKey: 'm', manifestSha256: 's' }),
     publishSnapshot: async () => undefined,
+    superviseStreams: async () => undefined,
     announce: async () => undefined,
     ...createWriteLockActivities(),
   };

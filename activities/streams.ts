@@ -1,0 +1,131 @@
+import { CancelledFailure, Context } from '@temporalio/activity';
+import {
+  streamProgressSignalName,
+  type StreamActivities,
+  type StreamEventsInput,
+  type StreamProgress,
+} from '../contracts/streams.ts';
+import { failure } from './failures.ts';
+import type { SparkExit } from './spark-process.ts';
+import { startStreamDriver, type StreamDriver, type StreamDriverDeps } from './stream-driver.ts';
+
+/** How often the driver is looked at; every look heartbeats. */
+const lookMs = 1_000;
+/** The run hears of progress this often at most, and this often when nothing changes: signals are history. */
+const tellMs = 5_000;
+const tellIdleMs = 60_000;
+/** A driver that nobody watches any more is stopped: its run was terminated between two calls. */
+const unwatchedMs = 60_000;
+
+/** What the stream activities need; `stopping` is given when the worker is told to stop. */
+export interface StreamDeps extends StreamDriverDeps {
+  readonly stopping: AbortSignal;
+  /** After this long a call returns and leaves the driver to the next one, so that no activity lasts for ever. */
+  readonly watchMs: number;
+}
+
+/** The activity that keeps the streaming driver running. */
+export function createStreamActivities(deps: StreamDeps): StreamActivities {
+  const host = createHost(deps);
+  return {
+    superviseStreams: async (input) => {
+      const driver = await host.join(input);
+      try {
+        await watch(driver, deps);
+        host.leave(driver);
+      } catch (error) {
+        await driver.stop();
+        throw error;
+      }
+    },
+  };
+}
+
+interface Host {
+  join(input: StreamEventsInput): Promise<StreamDriver>;
+  leave(driver: StreamDriver): void;
+}
+
+/** Holds at most one driver, between the calls that watch it. */
+function createHost(deps: StreamDriverDeps): Host {
+  let held: StreamDriver | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  return {
+    async join(input) {
+      clearTimeout(timer);
+      if (held && !held.hasEnded) return held;
+      held = await startStreamDriver(deps, input);
+      return held;
+    },
+    leave(driver) {
+      timer = setTimeout(() => void driver.stop(), unwatchedMs);
+    },
+  };
+}
+
+/** Returns when the time is over; throws when the driver has ended, the run is cancelled or the worker stops. */
+async function watch(driver: StreamDriver, { stopping, watchMs }: StreamDeps): Promise<void> {
+  const context = Context.current();
+  const tell = createTeller();
+  const alarm = createAlarm();
+  const { cancellationSignal } = context;
+  for (const signal of [cancellationSignal, stopping]) signal.addEventListener('abort', alarm.ring, { once: true });
+  void driver.ended.then(alarm.ring, alarm.ring);
+  const deadline = Date.now() + watchMs;
+  while (Date.now() < deadline) {
+    const progress = driver.progress();
+    context.heartbeat(progress);
+    tell(progress);
+    await alarm.pause(lookMs);
+    if (cancellationSignal.aborted) throw new CancelledFailure('the streams were cancelled and have stopped');
+    if (stopping.aborted) throw failure('StreamStopped', 'The worker stops; the streams go on when a worker is back.');
+    if (driver.hasEnded) throw endOf(await driver.ended);
+  }
+}
+
+/** A pause that can be cut short. */
+function createAlarm(): { readonly pause: (ms: number) => Promise<void>; readonly ring: () => void } {
+  let wake = (): void => undefined;
+  return {
+    pause: (ms) =>
+      new Promise((resolve) => {
+        const timer = setTimeout(resolve, ms);
+        wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      }),
+    ring: () => wake(),
+  };
+}
+
+function endOf({ exitCode, errorLine, lastLines }: SparkExit): Error {
+  const said = errorLine === undefined ? undefined : (JSON.parse(errorLine) as { error: { message: string } });
+  const message = `The streaming driver ended: ${said?.error.message ?? lastLines.at(-1) ?? 'without a word'}`;
+  return failure('StreamFailed', message, { details: [{ exitCode: exitCode ?? null, lastLines }] });
+}
+
+/** Tells the run and the metrics where the streams are: soon after a change, seldom without one. */
+function createTeller(): (progress: StreamProgress) => void {
+  const { client, info, log, metricMeter } = Context.current();
+  const lag = metricMeter.createGauge('segue_stream_lag', 'int', 'records', 'Records Kafka has that bronze has not');
+  const refused = metricMeter.createGauge('segue_stream_refused', 'int', 'records', 'Records sent to the dead letters');
+  const execution = info.workflowExecution;
+  let told = '';
+  let toldAt = 0;
+  return (progress) => {
+    for (const topic of progress.topics) {
+      lag.set(topic.lag, { topic: topic.topic });
+      refused.set(topic.refused, { topic: topic.topic });
+    }
+    const text = JSON.stringify(progress);
+    const gapMs = text === told ? tellIdleMs : tellMs;
+    if (!execution || Date.now() - toldAt < gapMs) return;
+    told = text;
+    toldAt = Date.now();
+    client.workflow
+      .getHandle(execution.workflowId, execution.runId)
+      .signal(streamProgressSignalName, progress)
+      .catch((error: unknown) => log.warn('could not report progress', { error: String(error) }));
+  };
+}

@@ -1,0 +1,36 @@
+import { z } from 'zod';
+
+/** What TypeScript and spark-submit/jobs/stream_events.py say to one another. */
+
+export const streamEventsParams = z.object({
+  runKey: z.string().min(1),
+  lakeUri: z.string(),
+  checkpointsUri: z.string().describe('folder of the checkpoints, one folder per topic below it'),
+  servers: z.string().describe('Kafka, a comma list of host:port'),
+  triggerMs: z
+    .number()
+    .int()
+    .positive()
+    .describe('a batch begins this long after the one before began, at the earliest'),
+  maxOffsetsPerTrigger: z.number().int().positive().describe('the most records of a topic that one batch takes'),
+  leaseUri: z.string().describe('the object that names the driver which may write'),
+  leaseOwner: z.string(),
+  startFrom: z.enum(['table', 'earliest']),
+});
+
+/** A line the driver prints: where one topic is. */
+export const streamLine = z.object({
+  segue: z.literal('stream'),
+  topic: z.string(),
+  state: z.enum(['starting', 'running', 'waiting']),
+  batchId: z.number().int(),
+  offsets: z.record(z.string(), z.number().int()),
+  lag: z.number().int(),
+  batchRows: z.number().int(),
+  batchMs: z.number().int(),
+  rows: z.number().int(),
+  refused: z.number().int(),
+  error: z.string().nullable(),
+});
+
+export type StreamEventsParams = z.infer<typeof streamEventsParams>;

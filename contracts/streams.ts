@@ -1,0 +1,47 @@
+/** Input of `streamEvents`; every field may be left out. */
+export interface StreamEventsInput {
+  /**
+   * Where a topic without a checkpoint begins: after the last record its table holds (`table`, unless told otherwise), or
+   * with the first record Kafka has (`earliest`: only for a table that is empty, or after Kafka lost its data).
+   */
+  readonly startFrom?: 'table' | 'earliest';
+}
+
+/** Where one topic's stream is, as its driver last said. */
+export interface TopicProgress {
+  readonly topic: string;
+  /** `waiting`: it failed and is started again after a pause; `error` says why. */
+  readonly state: 'starting' | 'running' | 'waiting';
+  /** The last micro-batch; -1 before the first one of this driver. */
+  readonly batchId: number;
+  /** By partition: the offset after the last record of that batch. */
+  readonly offsets: Readonly<Record<string, number>>;
+  /** Records that Kafka had after that batch. */
+  readonly lag: number;
+  readonly batchRows: number;
+  readonly batchMs: number;
+  /** Since the driver started: rows that went into bronze, and records that went to the dead letter topic. */
+  readonly rows: number;
+  readonly refused: number;
+  readonly error: string | null;
+}
+
+/** The answer of `streamEvents` to the query `progress`. */
+export interface StreamProgress {
+  readonly stage: string;
+  readonly topics: readonly TopicProgress[];
+}
+
+/** Name of the signal by which the activity tells the run of its progress. */
+export const streamProgressSignalName = 'reportStreamProgress';
+
+/** Keeping the streaming driver running. */
+export interface StreamActivities {
+  /**
+   * Starts the streaming driver, or joins the one this worker already runs, and watches it: heartbeats and tells the run
+   * where every topic is. Returns after about an hour with the driver still running, for the next call to join. Fails with
+   * StreamFailed when the driver ends, with StreamStopped when the worker stops; both are worth a retry, which goes on from
+   * the checkpoint. Cancelling stops the driver.
+   */
+  superviseStreams(input: StreamEventsInput): Promise<void>;
+}

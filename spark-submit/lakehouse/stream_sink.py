@@ -1,0 +1,75 @@
+"""Writes the micro-batches of one topic: fitting records to bronze exactly once, the others to the dead letter topic."""
+
+import json
+from collections.abc import Callable
+from datetime import datetime, timezone
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from lakehouse.files import open_uri
+from lakehouse.stream_records import dead_letters, parse_records
+from lakehouse.tables import append_rows
+from lakehouse.topics import StreamedTopic
+
+# Rows that one file is worth: a small batch makes one small file, which compaction merges later.
+_ROWS_PER_FILE = 100_000
+
+
+class BronzeSink:
+    """Takes the batches of one streaming query (`foreachBatch`).
+
+    Exactly once: a batch commits with the query's id and its batch id as Delta's transaction, so that a batch that is done
+    again after a crash commits nothing. The query's id lives in the checkpoint: a new checkpoint is a new identity, never
+    one whose numbers have been used.
+    """
+
+    def __init__(
+        self,
+        topic: StreamedTopic,
+        lake_uri: str,
+        checkpoint_uri: str,
+        servers: str,
+        check_lease: Callable[[], None],
+    ):
+        self._topic = topic
+        self._lake_uri = lake_uri
+        self._checkpoint_uri = checkpoint_uri
+        self._servers = servers
+        self._check_lease = check_lease
+        self._query_id: str | None = None
+        self.rows = 0
+        self.refused = 0
+
+    def __call__(self, batch: DataFrame, batch_id: int) -> None:
+        self._check_lease()
+        at = datetime.now(timezone.utc).isoformat()
+        records = parse_records(batch, self._topic).persist()
+        try:
+            total, refused = records.agg(F.count("*"), F.count("refusal")).collect()[0]
+            if refused:
+                self._send_dead_letters(records.where(F.col("refusal").isNotNull()), at)
+            if total > refused:
+                self._append(records.where(F.col("refusal").isNull()), total - refused, batch_id, at)
+        finally:
+            records.unpersist()
+        self.rows += total - refused
+        self.refused += refused
+
+    def _append(self, good: DataFrame, count: int, batch_id: int, at: str) -> None:
+        table = self._topic.table
+        ingested = good.withColumn("_ingested_at", F.lit(at).cast("timestamp"))
+        rows = ingested.select(*table.column_names).coalesce(-(-count // _ROWS_PER_FILE))
+        append_rows(rows, table, self._lake_uri, f"stream/{self._topic.name}/{self._id_of_query()}", batch_id)
+
+    def _send_dead_letters(self, refused: DataFrame, at: str) -> None:
+        letters = dead_letters(refused, self._topic, at)
+        letters.write.format("kafka").option("kafka.bootstrap.servers", self._servers).save()
+
+    def _id_of_query(self) -> str:
+        """The id that Spark gave the checkpoint when it made it; it is there before the first batch."""
+        if self._query_id is None:
+            filesystem, path = open_uri(f"{self._checkpoint_uri}/metadata")
+            with filesystem.open_input_stream(path) as stream:
+                self._query_id = json.loads(stream.read())["id"]
+        return self._query_id

@@ -1,0 +1,179 @@
+"""Kafka records to bronze: what fits, what does not and why, and that a batch that is done again commits nothing."""
+
+import json
+
+import pytest
+from pyspark.sql import functions as F
+from worlds import rows, version
+
+from lakehouse.lease import Lease, LeaseLost
+from lakehouse.stream_records import dead_letters, parse_records
+from lakehouse.stream_sink import BronzeSink
+from lakehouse.streams import offsets_after
+from lakehouse.tables import create_table, read_table
+from lakehouse.topics import streamed_topics
+
+LISTENS, ANSWERS, FEEDBACK = streamed_topics()
+LISTEN = {
+    "schema_version": 1,
+    "event_id": "e1",
+    "user_id": "u1",
+    "track_id": "t1",
+    "event_type": "like",
+    "timestamp": "2025-01-07T23:30:00.000Z",
+    "received_at": "2025-01-08T00:00:01.000Z",
+}
+ANSWER = {
+    "schema_version": 1,
+    "event_id": "r1",
+    "user_id": "u1",
+    "tier": "personal",
+    "model_version": "m1",
+    "track_ids": ["t1", "t2"],
+    "reason_types": ["trending", "artist_you_play"],
+    "served_at": "2025-01-07T01:00:00+02:00",
+}
+
+
+def records(spark, topic, values: list, first_offset: int = 0):
+    """A micro-batch as the Kafka source gives it: one partition, offsets in order."""
+    encoded = [json.dumps(value).encode() if isinstance(value, dict) else value for value in values]
+    data = [(b"u1", value, topic.name, 0, first_offset + index) for index, value in enumerate(encoded)]
+    return spark.createDataFrame(data, "key binary, value binary, topic string, partition int, offset long")
+
+
+def reasons(spark, topic, *values) -> list:
+    parsed = parse_records(records(spark, topic, list(values)), topic)
+    return [row["refusal"] for row in parsed.orderBy("offset").collect()]
+
+
+def test_a_listen_becomes_a_typed_row_with_its_day_and_its_place(spark):
+    [row] = parse_records(records(spark, LISTENS, [LISTEN], first_offset=7), LISTENS).collect()
+    assert row["refusal"] is None
+    assert (row["event_id"], row["title"], row["_topic"], row["_partition"], row["_offset"]) == (
+        "e1",
+        None,
+        "user_listening_history",
+        0,
+        7,
+    )
+    # half past eleven in the evening, UTC: the day of the listen, not of its arrival
+    assert str(row["event_date"]) == "2025-01-07"
+
+
+def test_a_recommendation_keeps_its_tracks_in_order_and_its_time_in_utc(spark):
+    [row] = parse_records(records(spark, ANSWERS, [ANSWER]), ANSWERS).collect()
+    assert row["refusal"] is None
+    assert row["track_ids"] == ["t1", "t2"]
+    # one o'clock two hours east of UTC is eleven the evening before
+    assert str(row["event_date"]) == "2025-01-06"
+
+
+def test_feedback_without_an_end_fits(spark):
+    given = {"schema_version": 1, "event_id": "f", "user_id": "u", "track_id": "t", "feedback": "hide", "until": None}
+    assert reasons(spark, FEEDBACK, {**given, "at": "2025-01-07T01:00:00Z"}) == [None]
+
+
+def test_what_a_record_lacks_is_named(spark):
+    found = reasons(
+        spark,
+        LISTENS,
+        None,
+        b"\xff\x00 no JSON",
+        b"[1, 2]",
+        {**LISTEN, "schema_version": 2},
+        {name: value for name, value in LISTEN.items() if name != "schema_version"},
+        {**LISTEN, "user_id": " "},
+        {**LISTEN, "track_id": None},
+        {**LISTEN, "event_type": "danced"},
+        {**LISTEN, "timestamp": "yesterday"},
+        {**LISTEN, "timestamp": "2025"},
+        {**LISTEN, "timestamp": "2025-13-45T00:00:00Z"},
+        {**LISTEN, "event_id": "x" * 201},
+    )
+    assert found == [
+        "empty: the record has no value",
+        "unreadable: not one JSON object",
+        "unreadable: not one JSON object",
+        "schema_version: expected 1, found 2",
+        "schema_version: expected 1, found none",
+        "user_id: missing or empty",
+        "track_id: missing or empty",
+        "event_type: not one of complete_listen, like, skip",
+        "timestamp: not an ISO 8601 time with its offset",
+        "timestamp: not an ISO 8601 time with its offset",
+        "timestamp: not an ISO 8601 time with its offset",
+        "event_id: longer than 200 characters",
+    ]
+
+
+def test_a_field_nobody_knows_is_left_out(spark):
+    assert reasons(spark, LISTENS, {**LISTEN, "mood": "blue"}) == [None]
+
+
+def test_a_dead_letter_is_the_record_as_it_came_with_its_place_and_the_reason(spark):
+    parsed = parse_records(records(spark, LISTENS, [b"broken"], first_offset=41), LISTENS)
+    [letter] = dead_letters(parsed, LISTENS, "2025-01-08T00:00:00Z").collect()
+    assert (letter["topic"], bytes(letter["key"]), bytes(letter["value"])) == (
+        "user_listening_history.dlq",
+        b"u1",
+        b"broken",
+    )
+    assert {h["key"]: bytes(h["value"]).decode() for h in letter["headers"]} == {
+        "segue-reason": "unreadable: not one JSON object",
+        "segue-topic": "user_listening_history",
+        "segue-partition": "0",
+        "segue-offset": "41",
+        "segue-detected-at": "2025-01-08T00:00:00Z",
+    }
+
+
+@pytest.fixture
+def sink(spark, lake, tmp_path):
+    """A sink whose checkpoint has the id `query-1`."""
+    create_table(spark, LISTENS.table, lake)
+    return sink_of(lake, tmp_path, "query-1")
+
+
+def sink_of(lake, tmp_path, query_id: str) -> BronzeSink:
+    checkpoint = tmp_path / query_id
+    checkpoint.mkdir()
+    (checkpoint / "metadata").write_text(json.dumps({"id": query_id}))
+    return BronzeSink(LISTENS, lake, str(checkpoint), "nowhere:1", lambda: None)
+
+
+def test_a_batch_that_is_done_again_commits_nothing(spark, lake, sink):
+    batch = records(spark, LISTENS, [LISTEN, {**LISTEN, "event_id": "e2"}])
+    sink(batch, 0)
+    committed = version(lake, "bronze/listening_events_stream")
+    sink(batch, 0)
+    assert version(lake, "bronze/listening_events_stream") == committed
+    assert rows(lake, "bronze/listening_events_stream", "event_id", "_offset") == [("e1", 0), ("e2", 1)]
+
+
+def test_a_batch_of_a_new_checkpoint_is_not_mistaken_for_an_old_one(spark, lake, tmp_path, sink):
+    sink(records(spark, LISTENS, [LISTEN]), 0)
+    sink_of(lake, tmp_path, "query-2")(records(spark, LISTENS, [{**LISTEN, "event_id": "e2"}], first_offset=1), 0)
+    assert rows(lake, "bronze/listening_events_stream", "event_id") == [("e1",), ("e2",)]
+
+
+def test_a_driver_whose_lease_is_lost_writes_nothing(spark, lake, tmp_path, sink):
+    path = tmp_path / "driver.json"
+    path.write_text(json.dumps({"owner": "another"}))
+    sink._check_lease = Lease(str(path), "me").check
+    before = version(lake, "bronze/listening_events_stream")
+    with pytest.raises(LeaseLost, match="belong to driver another"):
+        sink(records(spark, LISTENS, [LISTEN]), 0)
+    assert version(lake, "bronze/listening_events_stream") == before
+    path.unlink()
+    with pytest.raises(LeaseLost, match="nobody"):
+        sink._check_lease()
+
+
+def test_a_stream_without_a_checkpoint_begins_after_what_its_table_holds(spark, lake, sink):
+    table = LISTENS.table
+    assert offsets_after(read_table(spark, table, lake), LISTENS.name, 3) == "earliest"
+    sink(records(spark, LISTENS, [LISTEN, {**LISTEN, "event_id": "e2"}], first_offset=5), 0)
+    stored = read_table(spark, table, lake).withColumn("_partition", F.lit(1))
+    # -2 is Kafka's first record; offsets 5 and 6 of partition 1 are there, 7 is next
+    assert json.loads(offsets_after(stored, LISTENS.name, 3)) == {LISTENS.name: {"0": -2, "1": 7, "2": -2}}

@@ -1,0 +1,68 @@
+import {
+  continueAsNew,
+  defineQuery,
+  defineSignal,
+  log,
+  proxyActivities,
+  setCurrentDetails,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
+import { progressQueryName } from '../contracts/progress.ts';
+import {
+  streamProgressSignalName,
+  type StreamActivities,
+  type StreamEventsInput,
+  type StreamProgress,
+  type TopicProgress,
+} from '../contracts/streams.ts';
+import { streamDriverLock, type WriteLockWait } from '../contracts/write-locks.ts';
+import { alwaysOn } from './activity-options.ts';
+import { withWriteLocks } from './write-lock.ts';
+
+const { superviseStreams } = proxyActivities<StreamActivities>(alwaysOn);
+
+/** Where the streams are; answered from memory, at any time. */
+export const streamProgressQuery = defineQuery<StreamProgress>(progressQueryName);
+
+/** What the activity tells of the driver. */
+export const reportStreamProgressSignal = defineSignal<[StreamProgress]>(streamProgressSignalName);
+
+/** Calls of the activity in one run; about a day's worth. */
+const callsPerRun = 24;
+
+/**
+ * Keeps the Kafka → Delta streams running until it is cancelled. One run at a time has the driver; a second one waits. The
+ * run continues as new about once a day, the driver goes on meanwhile.
+ */
+export async function streamEvents(input: StreamEventsInput = {}): Promise<void> {
+  let progress: StreamProgress = { stage: 'starting', topics: [] };
+  setHandler(streamProgressQuery, () => progress);
+  setHandler(reportStreamProgressSignal, (report) => {
+    progress = report;
+    setCurrentDetails(describe(report));
+  });
+  const watcher = {
+    waitFor: (wait: WriteLockWait | undefined) => {
+      progress = { ...progress, stage: wait ? `waiting for ${wait.heldBy}, which has the streams` : 'starting' };
+    },
+  };
+  await withWriteLocks(watcher, [streamDriverLock], () => supervise(input));
+  log.info('streams continue as a new run', { historyLength: workflowInfo().historyLength });
+  await continueAsNew<typeof streamEvents>(input);
+}
+
+async function supervise(input: StreamEventsInput): Promise<void> {
+  for (let call = 0; call < callsPerRun && !workflowInfo().continueAsNewSuggested; call++) {
+    await superviseStreams(input);
+  }
+}
+
+function describe({ stage, topics }: StreamProgress): string {
+  return [`**${stage}**`, ...topics.map(describeTopic)].join('\n\n');
+}
+
+function describeTopic({ topic, state, lag, rows, refused, batchId, batchMs, error }: TopicProgress): string {
+  const line = `${topic}: ${state}, lag ${lag}, ${rows} rows, ${refused} refused, batch ${batchId} took ${batchMs} ms`;
+  return error === null ? line : `${line}; ${error.split('\n')[0]}`;
+}
