@@ -7,6 +7,7 @@ import { docsRoutes } from './routes/docs.ts';
 import { eventRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
 import { ingestRoutes } from './routes/ingest.ts';
+import { listenerRoutes } from './routes/listeners.ts';
 import { pipelineRoutes } from './routes/pipeline.ts';
 import { recommendationRoutes } from './routes/recommendations.ts';
 import { trackRoutes } from './routes/tracks.ts';
@@ -16,12 +17,14 @@ const readOnly = [
   '/tracks',
   '/tracks/:trackId/similar',
   '/trending',
+  '/users/:userId/history',
   '/events/stream',
   '/pipeline/runs',
   '/pipeline/runs/*workflowId',
 ];
 const writeOnly = [
   '/ingest/listening-event',
+  '/feedback',
   '/pipeline/initial-load',
   '/pipeline/weekly-trends',
   '/pipeline/weekly-trends/decisions',
@@ -55,7 +58,7 @@ export function buildApp(deps: ApiDeps): Express {
   app.use(limitRate(settings.rateLimit));
   app.get(readOnly, authorizeReads);
   app.use(recommendationRoutes(deps), trackRoutes(deps), eventRoutes(deps));
-  app.use(ingestRoutes(deps, authorize), pipelineRoutes(deps, authorize));
+  app.use(ingestRoutes(deps, authorize), listenerRoutes(deps, authorize), pipelineRoutes(deps, authorize));
   app.all(readOnly, onlyMethods('GET', 'HEAD'));
   app.all(writeOnly, onlyMethods('POST'));
   app.use((req) => {

@@ -13,6 +13,8 @@ const schema = z.object({
   SEGUE_API_SNAPSHOT_POLL_MS: z.coerce.number().int().min(100).default(2_000),
   /** Requests per minute and address, before 429. */
   SEGUE_API_RATE_LIMIT: z.coerce.number().int().min(1).default(60_000),
+  /** Event streams that one address may hold open. */
+  SEGUE_API_STREAMS_PER_ADDRESS: z.coerce.number().int().min(1).default(2_000),
   /** Recommendation events that may wait in memory when neither Kafka nor the disk takes them; past that they are dropped. */
   SEGUE_API_OUTBOX_LIMIT: z.coerce.number().int().min(1).default(10_000),
   /** Where the state of this checkout's stack lies. */

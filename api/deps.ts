@@ -1,7 +1,10 @@
 import type { Logger } from '../platform/logger.ts';
+import type { CatchUp } from './events/catch-up.ts';
+import type { Feed } from './events/feed.ts';
 import type { EventHub } from './events/hub.ts';
 import type { Outbox } from './events/outbox.ts';
 import type { ProducerLink } from './events/producer-link.ts';
+import type { ListenerView } from './listeners/view.ts';
 import type { ApiMetrics } from './metrics.ts';
 import type { Pipeline } from './pipeline.ts';
 import type { Snapshot } from './snapshot/snapshot.ts';
@@ -14,6 +17,9 @@ export interface ApiDeps {
   readonly outbox: Pick<Outbox, 'add'>;
   readonly producer: ProducerLink;
   readonly hub: EventHub;
+  readonly catchUp: CatchUp;
+  readonly feed: Pick<Feed, 'isViewRebuilt'>;
+  readonly view: ListenerView;
   readonly pipeline: Pipeline;
   readonly settings: ApiSettings;
   readonly now: () => Date;
@@ -23,6 +29,9 @@ export interface ApiSettings {
   readonly token: string;
   readonly readAuth: boolean;
   readonly rateLimit: number;
+  readonly streamsPerAddress: number;
+  /** Ready or not, answers begin this long after the start, though the view is not rebuilt yet. */
+  readonly viewTimeoutMs: number;
   /** False once the process is stopping: it takes no new traffic. */
   readonly isAccepting: () => boolean;
 }

@@ -1,6 +1,6 @@
 import { OpenAPIRegistry, OpenApiGeneratorV31 } from '@asteasolutions/zod-to-openapi';
 import { z } from 'zod';
-import { listeningEventInput } from '../contracts/schemas/events.ts';
+import { feedbackInput, listeningEventInput } from '../contracts/schemas/events.ts';
 import { weeklyDecisionInput } from '../contracts/schemas/weekly.ts';
 import { problems } from './problems.ts';
 
@@ -109,8 +109,34 @@ const operations: readonly Operation[] = [
   {
     method: 'get',
     path: '/events/stream',
-    summary: 'Server-sent events: listen, recommendation, pipeline',
-    query: z.object({ types: z.string().optional() }),
+    summary: 'Server-sent events: listen, recommendation, pipeline; Last-Event-ID resumes',
+    query: z.object({ types: z.string().optional(), user: id.optional() }),
+  },
+  {
+    method: 'post',
+    path: '/feedback',
+    summary: 'Love, hate or hide a track, for ever or until a time; holds from the next request on',
+    body: feedbackInput,
+    status: 202,
+    answer: z.object({ accepted: z.number().int(), event_id: z.string() }),
+    needsToken: true,
+  },
+  {
+    method: 'get',
+    path: '/users/{userId}/history',
+    summary: 'What a listener played last',
+    params: z.object({ userId: id }),
+    query: z.object({ limit }),
+    answer: z.object({
+      user_id: z.string(),
+      items: z.array(
+        track.extend({
+          event_type: z.string(),
+          timestamp: z.string(),
+          feedback: z.enum(['love', 'hate', 'hide']).nullable(),
+        }),
+      ),
+    }),
   },
   { method: 'get', path: '/pipeline/runs', summary: 'The last runs', answer: z.object({ items: z.array(run) }) },
   {

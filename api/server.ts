@@ -10,11 +10,13 @@ import { createMetrics } from '../platform/metrics.ts';
 import { createObjectStore } from '../platform/object-store.ts';
 import { buildApp } from './app.ts';
 import { readApiConfig, type ApiConfig } from './config.ts';
+import { createCatchUp } from './events/catch-up.ts';
+import { startFeed } from './events/feed.ts';
 import { EventHub } from './events/hub.ts';
 import { Outbox } from './events/outbox.ts';
 import { createProducerLink } from './events/producer-link.ts';
 import { Spool } from './events/spool.ts';
-import { watchKafka } from './events/watch-kafka.ts';
+import { ListenerView } from './listeners/view.ts';
 import { createApiMetrics } from './metrics.ts';
 import { createPipeline } from './pipeline.ts';
 import { SnapshotStore } from './snapshot/store.ts';
@@ -22,6 +24,7 @@ import { SnapshotStore } from './snapshot/store.ts';
 /** Everything has this long to end; then the process goes. */
 const shutdownMs = 10_000;
 const outboxDrainMs = 4_000;
+const viewTimeoutMs = 30_000;
 
 const config = readApiConfig(process.env);
 const logger = createLogger({ name: 'segue-api', level: config.SEGUE_LOG_LEVEL });
@@ -69,6 +72,9 @@ async function serve(env: ApiConfig, log: Logger): Promise<void> {
   const temporal = Connection.lazy({ address: env.SEGUE_TEMPORAL_ADDRESS });
   const client = new Client({ connection: temporal, namespace: env.SEGUE_TEMPORAL_NAMESPACE });
   const hub = new EventHub();
+  const now = (): Date => new Date();
+  const view = new ListenerView(now);
+  const feed = startFeed(kafka, hub, view, now);
   let isAccepting = true;
   const app = buildApp({
     logger: log,
@@ -77,20 +83,24 @@ async function serve(env: ApiConfig, log: Logger): Promise<void> {
     outbox,
     producer,
     hub,
+    catchUp: createCatchUp(kafka),
+    feed,
+    view,
     pipeline: createPipeline(client, env.SEGUE_TASK_QUEUE),
     settings: {
       token: env.SEGUE_API_TOKEN,
       readAuth: env.SEGUE_API_READ_AUTH,
       rateLimit: env.SEGUE_API_RATE_LIMIT,
+      streamsPerAddress: env.SEGUE_API_STREAMS_PER_ADDRESS,
+      viewTimeoutMs,
       isAccepting: () => isAccepting,
     },
-    now: () => new Date(),
+    now,
   });
 
   const server = app.listen(env.SEGUE_API_PORT, env.SEGUE_API_HOST);
   await once(server, 'listening');
   snapshots.start();
-  const watching = watchKafka(kafka, hub);
   log.info({ host: env.SEGUE_API_HOST, port: env.SEGUE_API_PORT }, 'API is listening');
 
   closeWithGrace({ delay: shutdownMs, logger: false }, async ({ err }) => {
@@ -99,7 +109,7 @@ async function serve(env: ApiConfig, log: Logger): Promise<void> {
     snapshots.stop();
     await closeServer(server);
     await outbox.close(outboxDrainMs);
-    await Promise.allSettled([producer.close(), watching.close(), temporal.close()]);
+    await Promise.allSettled([producer.close(), feed.close(), temporal.close()]);
   });
 }
 

@@ -1,53 +1,224 @@
-import type { IncomingRecord } from '../../platform/kafka-consumer.ts';
-import { topicNames } from '../../contracts/topics.ts';
+import type { IncomingRecord, PartitionOffset } from '../../platform/kafka-consumer.ts';
+import { formatRecordId, Position, streamTypeOfTopic, type RecordId, type StreamType } from './position.ts';
 
-/** The kinds of event a client can watch. */
-export const streamTypes = ['listen', 'recommendation', 'pipeline'] as const;
-export type StreamType = (typeof streamTypes)[number];
+const rememberedEvents = 20_000;
+const rememberedBytes = 32 * 1024 * 1024;
+/** Events wait for company, the longer the more watchers there are: a write to each of them is what costs. */
+const mostLingerMs = 50;
+const watchersPerMs = 20;
 
-const typeOfTopic: Readonly<Record<string, StreamType>> = {
-  [topicNames.listens]: 'listen',
-  [topicNames.recommendations]: 'recommendation',
-  [topicNames.pipeline]: 'pipeline',
-};
-
-/** One event on its way to those who watch; the id says where it lies in Kafka. */
-export interface StreamEvent {
-  readonly id: string;
+/** One event on its way to those who watch, written out once for all of them. */
+export interface StreamEvent extends RecordId {
   readonly type: StreamType;
-  readonly data: string;
+  /** The record's key: of listens and recommendations the user. */
+  readonly key: string | null;
+  readonly timestampMs: number;
+  /** As server-sent events have it: id, event, data, blank line. */
+  readonly block: string;
 }
 
-const remembered = 1_000;
+/** Some events in order, and up to where a watcher has read once it has them. */
+export interface StreamPart {
+  readonly events: readonly StreamEvent[];
+  /** All events and the position, written out. */
+  readonly whole: Buffer;
+  /** The position alone. */
+  readonly mark: string;
+}
 
-/** Passes Kafka's records on to every watcher, and remembers the last ones for who comes back. */
+/** Formats a record as an event of the stream; undefined for one that nobody watches. */
+export function toStreamEvent(record: IncomingRecord): StreamEvent | undefined {
+  const type = streamTypeOfTopic[record.topic];
+  if (!type || record.value === null) return undefined;
+  const { topic, partition, offset, key, timestampMs } = record;
+  // JSON has no line breaks of its own; one in a foreign record would end the data early.
+  const data = record.value.replaceAll(/\r\n|\r|\n/g, '\ndata: ');
+  const block = `id: ${formatRecordId(record)}\nevent: ${type}\ndata: ${data}\n\n`;
+  return { topic, partition, offset, type, key, timestampMs, block };
+}
+
+/**
+ * An id without data: no event for whoever listens, but what an EventSource sends back when it returns. It says up to where it
+ * has read in every partition, which the id of one record cannot.
+ */
+export function markOf(position: Position): string {
+  return `id: ${position.toString()}\n\n`;
+}
+
+/**
+ * Passes Kafka's records on to every watcher, and remembers the last ones for who comes back. Everybody sees the same events in
+ * the same order.
+ */
 export class EventHub {
-  readonly #watchers = new Set<(event: StreamEvent) => void>();
-  readonly #recent: StreamEvent[] = [];
+  readonly #watchers = new Set<(part: StreamPart) => void>();
+  /** The remembered events, oldest first; the first `#gone` of the array are forgotten ones. */
+  #recent: StreamEvent[] = [];
+  #gone = 0;
+  #bytes = 0;
+  readonly #oldest = new Position();
+  /** Up to where the watchers have been told, and up to where records have been taken. */
+  readonly #read = new Position();
+  readonly #seen = new Position();
+  /** Where "now" was when this process began: what lies before is history, remembered but not news. */
+  #news = new Position();
+  #waiting: StreamEvent[] = [];
+  #flushing: NodeJS.Timeout | undefined;
+  #catchingUp = new Set<string>();
+  #isStarted = false;
+  readonly #started: Promise<void>;
+  #resolveStarted = (): void => undefined;
+
+  constructor() {
+    this.#started = new Promise((resolve) => {
+      this.#resolveStarted = resolve;
+    });
+  }
 
   get watchers(): number {
     return this.#watchers.size;
   }
 
-  /** Takes one record of a topic. */
-  accept(record: IncomingRecord): void {
-    const type = typeOfTopic[record.topic];
-    if (!type || record.value === null) return;
-    const event = { id: `${record.topic}-${record.partition}-${record.offset}`, type, data: record.value };
-    this.#recent.push(event);
-    if (this.#recent.length > remembered) this.#recent.shift();
-    for (const tell of this.#watchers) tell(event);
+  /** Resolves once everything that lay in Kafka before this process began is remembered as far as it is going to be. */
+  get caughtUp(): Promise<void> {
+    return this.#started;
   }
 
-  /** The remembered events after this id, or undefined when the id is not remembered. */
-  since(id: string): readonly StreamEvent[] | undefined {
-    const at = this.#recent.findIndex((event) => event.id === id);
-    return at === -1 ? undefined : this.#recent.slice(at + 1);
+  /** Up to where the watchers have been told. */
+  get position(): Position {
+    return this.#read.copy();
   }
 
-  /** Calls `tell` for every event from now on; answers how to stop. */
-  watch(tell: (event: StreamEvent) => void): () => void {
+  /** Told once, before the first record: where reading begins in each partition, and where news begin. */
+  begin(starts: readonly PartitionOffset[], news: readonly PartitionOffset[]): void {
+    for (const { topic, partition, offset } of starts) {
+      this.#oldest.set(topic, partition, offset);
+      this.#read.set(topic, partition, offset);
+      this.#seen.set(topic, partition, offset);
+    }
+    this.#news = new Position();
+    for (const { topic, partition, offset } of news) {
+      this.#news.set(topic, partition, offset);
+      if (offset > (this.#read.next(topic, partition) ?? 0)) this.#catchingUp.add(`${topic}-${partition}`);
+    }
+    this.#checkStarted();
+  }
+
+  /** Takes records of one partition, in order; those it has had are left out. */
+  accept(records: readonly IncomingRecord[]): void {
+    for (const record of records) this.#take(record);
+    const last = records.at(-1);
+    if (last) this.#noteReached(last);
+    if (this.#waiting.length > 0) this.#flushing ??= setTimeout(() => this.flush(), this.#lingerMs());
+  }
+
+  /** Tells the watchers at once what waits for company. */
+  flush(): void {
+    clearTimeout(this.#flushing);
+    this.#flushing = undefined;
+    const events = this.#waiting;
+    this.#waiting = [];
+    if (events.length === 0) return;
+    for (const event of events) this.#remember(event);
+    const mark = markOf(this.#advance(events));
+    const whole = Buffer.from(events.map((event) => event.block).join('') + mark);
+    for (const tell of this.#watchers) tell({ events, whole, mark });
+  }
+
+  /**
+   * The remembered events after a position, up to where the watchers have been told; undefined when some of them are no longer
+   * remembered.
+   */
+  since(position: Position): readonly StreamEvent[] | undefined {
+    const isRemembered = this.#oldest
+      .entries()
+      .every(({ topic, partition, offset }) => (position.next(topic, partition) ?? offset) >= offset);
+    if (!isRemembered) return undefined;
+    return this.#remembered().filter((event) => event.offset >= (position.next(event.topic, event.partition) ?? 0));
+  }
+
+  /**
+   * Where a watcher stands whose last event was this one; undefined when it was not told by this process: in which order
+   * another one told the events of different partitions is not known here.
+   */
+  positionAfter(id: RecordId): Position | undefined {
+    if (!this.#isNews(id)) return undefined;
+    const remembered = this.#remembered();
+    const at = remembered.findIndex(
+      ({ topic, partition, offset }) => topic === id.topic && partition === id.partition && offset === id.offset,
+    );
+    if (at === -1) return undefined;
+    const position = this.#oldest.copy();
+    for (const { topic, partition, offset } of remembered.slice(0, at + 1)) position.set(topic, partition, offset + 1);
+    return position;
+  }
+
+  /** Calls `tell` for everything from now on; answers how to stop. */
+  watch(tell: (part: StreamPart) => void): () => void {
     this.#watchers.add(tell);
     return () => this.#watchers.delete(tell);
+  }
+
+  #take(record: IncomingRecord): void {
+    const { topic, partition, offset } = record;
+    const next = this.#seen.next(topic, partition);
+    if (next === undefined || offset < next) return;
+    this.#seen.set(topic, partition, offset + 1);
+    const event = toStreamEvent(record);
+    if (!event) return;
+    this.#waiting.push(event);
+    if (!this.#isNews(event)) this.#keepToItself();
+  }
+
+  #isNews({ topic, partition, offset }: RecordId): boolean {
+    return offset >= (this.#news.next(topic, partition) ?? 0);
+  }
+
+  /** History is remembered for who comes back; nobody is told. */
+  #keepToItself(): void {
+    const history = this.#waiting.pop()!;
+    this.flush();
+    this.#remember(history);
+    this.#advance([history]);
+  }
+
+  #advance(events: readonly StreamEvent[]): Position {
+    for (const { topic, partition, offset } of events) this.#read.set(topic, partition, offset + 1);
+    return this.#read;
+  }
+
+  #remember(event: StreamEvent): void {
+    this.#recent.push(event);
+    this.#bytes += event.block.length;
+    while (this.#recent.length - this.#gone > rememberedEvents || this.#bytes > rememberedBytes) this.#forgetOldest();
+    // Moved only now and then: each time would cost as much as all that is remembered.
+    if (this.#gone < rememberedEvents) return;
+    this.#recent = this.#recent.slice(this.#gone);
+    this.#gone = 0;
+  }
+
+  #forgetOldest(): void {
+    const { topic, partition, offset, block } = this.#recent[this.#gone++]!;
+    this.#bytes -= block.length;
+    this.#oldest.set(topic, partition, offset + 1);
+  }
+
+  #remembered(): readonly StreamEvent[] {
+    return this.#recent.slice(this.#gone);
+  }
+
+  #noteReached({ topic, partition, offset }: IncomingRecord): void {
+    if (this.#isStarted || offset + 1 < (this.#news.next(topic, partition) ?? 0)) return;
+    this.#catchingUp.delete(`${topic}-${partition}`);
+    this.#checkStarted();
+  }
+
+  #checkStarted(): void {
+    if (this.#catchingUp.size > 0) return;
+    this.#isStarted = true;
+    this.#resolveStarted();
+  }
+
+  #lingerMs(): number {
+    return Math.min(mostLingerMs, Math.ceil(this.#watchers.size / watchersPerMs));
   }
 }

@@ -1,9 +1,10 @@
 import { Router } from 'express';
 import type { ApiDeps } from '../deps.ts';
 
-/** /livez (the process answers), /readyz (it has recommendations to serve and is not stopping), /metrics. */
+/** /livez (the process answers), /readyz (it has recommendations to serve, knows the last plays and feedback, and is not stopping), /metrics. */
 export function healthRoutes(deps: ApiDeps): Router {
   const router = Router();
+  const startedAt = performance.now();
   router.get('/livez', (_req, res) => {
     res.json({ status: 'ok' });
   });
@@ -12,9 +13,12 @@ export function healthRoutes(deps: ApiDeps): Router {
       accepting: deps.settings.isAccepting(),
       snapshot: deps.snapshots.current !== undefined,
       kafka: deps.producer.isConnected,
+      view: deps.feed.isViewRebuilt,
     };
-    // Without Kafka answers still go out; their events wait.
-    const isReady = checks.accepting && checks.snapshot;
+    // Without Kafka answers still go out; their events wait. Without the view they may hold a track that was hidden: that is
+    // waited for, but not for ever.
+    const isPatient = performance.now() - startedAt < deps.settings.viewTimeoutMs;
+    const isReady = checks.accepting && checks.snapshot && (checks.view || !isPatient);
     res.status(isReady ? 200 : 503).json({ status: isReady ? 'ready' : 'not ready', checks });
   });
   router.get('/metrics', async (_req, res) => {

@@ -17,6 +17,8 @@ export function ingestRoutes(deps: ApiDeps, authorize: RequestHandler): Router {
   return Router().post('/ingest/listening-event', authorize, json({ limit: '1mb' }), async (req, res) => {
     const events = readEvents(req.body).map((event) => complete(event, deps.now()));
     await send(deps, events);
+    // Kafka tells every process of it in a moment; this one need not wait.
+    for (const event of events) deps.view.takeListen(event);
     deps.metrics.listensAccepted.inc(events.length);
     res.status(202).json({ accepted: events.length, event_ids: events.map((event) => event.event_id) });
   });

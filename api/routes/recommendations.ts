@@ -13,7 +13,8 @@ const request = z.object({ userId: idParam, limit: limitParam(20) });
 export function recommendationRoutes(deps: ApiDeps): Router {
   return Router().get('/recommendations/:userId', (req, res) => {
     const { userId, limit } = parseInput(request, { ...req.params, ...req.query });
-    const answer = recommend(servedSnapshot(deps), { userId, limit });
+    const isExcluded = deps.view.exclusionsOf(userId);
+    const answer = recommend(servedSnapshot(deps), { userId, limit, isExcluded });
     const recommendationId = randomUUID();
     deps.outbox.add({ key: userId, value: toEvent(recommendationId, answer, deps.now()) });
     res.type('json').send(JSON.stringify({ recommendation_id: recommendationId, ...answer }));

@@ -76,6 +76,11 @@ export class Snapshot {
     return this.#users.size;
   }
 
+  /** Whether the model knows this user. */
+  hasUser(userId: string): boolean {
+    return this.#users.has(userId);
+  }
+
   /** A user's tracks, best first, without the excluded ones; undefined for a user the model does not know. */
   recommendations(
     userId: string,

@@ -1,10 +1,30 @@
 import assert from 'node:assert/strict';
+import type { CatchUp } from '../../api/events/catch-up.ts';
+import { CannotCatchUp } from '../../api/events/catch-up.ts';
+import { toStreamEvent } from '../../api/events/hub.ts';
+import { parseEventId, Position } from '../../api/events/position.ts';
 import type { IncomingRecord } from '../../platform/kafka-consumer.ts';
 import { ask, startApi, type ApiWorld } from '../support/api-world.ts';
+import { openStream } from '../support/event-stream.ts';
 import { until } from '../support/wait.ts';
 
-function record(offset: number, topic = 'user_listening_history'): IncomingRecord {
-  return { topic, partition: 0, offset: String(offset), key: '1', value: `{"n":${offset}}`, timestampMs: 0 };
+const listens = 'user_listening_history';
+
+function record(offset: number, { topic = listens, partition = 0, key = '1' } = {}): IncomingRecord {
+  return { topic, partition, offset, key, value: `{"n":${offset}}`, timestampMs: 0 };
+}
+
+/** All partitions of a small Kafka, read from `from` on; what lies before `news` is history. */
+function begin(api: ApiWorld, { from = 0, news }: { from?: number; news?: number } = {}): void {
+  const partitions = [
+    { topic: listens, partition: 0 },
+    { topic: listens, partition: 1 },
+    { topic: 'pipeline_events', partition: 0 },
+  ];
+  api.hub.begin(
+    partitions.map((partition) => ({ ...partition, offset: from })),
+    partitions.map((partition) => ({ ...partition, offset: news ?? from })),
+  );
 }
 
 describe('GET /events/stream', () => {
@@ -14,59 +34,188 @@ describe('GET /events/stream', () => {
   });
   afterEach(() => api.stop());
 
-  /** Opens the stream; answers what has come so far. */
-  async function open(
-    path: string,
-    headers: Record<string, string> = {},
-  ): Promise<{ text: () => string; close: () => void }> {
-    const closing = new AbortController();
-    const response = await fetch(`${api.url}${path}`, { headers, signal: closing.signal });
-    assert.match(response.headers.get('content-type')!, /^text\/event-stream/);
-    let text = '';
-    void (async () => {
-      for await (const chunk of response.body!) text += Buffer.from(chunk).toString();
-    })().catch(() => undefined);
-    await until('the stream is open', () => text.includes('retry:'));
-    return { text: () => text, close: () => closing.abort() };
-  }
-
   it('passes on what Kafka brings, with ids that say where it lies', async () => {
-    const stream = await open('/events/stream');
-    api.hub.accept(record(7));
+    begin(api);
+    const stream = await openStream(`${api.url}/events/stream`);
+    api.hub.accept([record(7)]);
     await until('the event is there', () =>
       stream.text().includes('id: user_listening_history-0-7\nevent: listen\ndata: {"n":7}\n\n'),
     );
     stream.close();
   });
 
+  it('writes an event that has line breaks so that it stays one event', async () => {
+    begin(api);
+    const stream = await openStream(`${api.url}/events/stream`);
+    api.hub.accept([{ ...record(0), value: 'a\nb\r\n\nevent: gap' }]);
+    await until('the event is there', () => stream.text().includes('data: a\ndata: b\ndata: \ndata: event: gap\n\n'));
+    stream.close();
+  });
+
   it('sends only the types that were asked for', async () => {
-    const stream = await open('/events/stream?types=pipeline');
-    api.hub.accept(record(1));
-    api.hub.accept(record(2, 'pipeline_events'));
+    begin(api);
+    const stream = await openStream(`${api.url}/events/stream?types=pipeline`);
+    api.hub.accept([record(1)]);
+    api.hub.accept([record(2, { topic: 'pipeline_events' })]);
     await until('the pipeline event is there', () => stream.text().includes('event: pipeline'));
     assert.ok(!stream.text().includes('event: listen'));
     stream.close();
     assert.equal((await ask(api, '/events/stream?types=weather')).status, 400);
   });
 
-  it('sends a returning client what it missed', async () => {
-    for (const offset of [1, 2, 3]) api.hub.accept(record(offset));
-    const stream = await open('/events/stream', { 'last-event-id': 'user_listening_history-0-1' });
-    await until('the missed events are there', () => stream.text().includes('-0-3\n'));
-    assert.ok(stream.text().includes('-0-2\n') && !stream.text().includes('-0-1\n'));
+  it('sends only the events of the user that was asked for', async () => {
+    begin(api);
+    const stream = await openStream(`${api.url}/events/stream?user=anna`);
+    api.hub.accept([record(1), record(2, { key: 'anna' })]);
+    api.hub.accept([record(0, { topic: 'pipeline_events', key: 'anna' })]);
+    api.hub.accept([record(3, { key: 'anna' })]);
+    await until('both are there', () => stream.events().length === 2);
+    assert.deepEqual(
+      stream.events().map((event) => event.id),
+      [`${listens}-0-2`, `${listens}-0-3`],
+    );
     stream.close();
   });
 
-  it('says so when it does not remember what a client missed', async () => {
-    const stream = await open('/events/stream', { 'last-event-id': 'user_listening_history-0-99' });
-    await until('the gap is told', () => stream.text().includes('event: gap'));
+  it('sends a returning client what it missed, by the position it was given or by its last event alone', async () => {
+    begin(api);
+    const first = await openStream(`${api.url}/events/stream`);
+    api.hub.accept([record(1), record(2)]);
+    api.hub.accept([record(9, { partition: 1 })]);
+    await until('all are there', () => first.events().length === 3);
+    first.close();
+    api.hub.accept([record(3)]);
+    api.hub.accept([record(10, { partition: 1 })]);
+    api.hub.flush();
+    for (const lastId of [first.lastId(), `${listens}-1-9`]) {
+      const stream = await openStream(`${api.url}/events/stream`, { 'last-event-id': lastId });
+      await until('the missed events are there', () => stream.events().length === 2);
+      assert.deepEqual(
+        stream.events().map((event) => event.id),
+        [`${listens}-0-3`, `${listens}-1-10`],
+      );
+      stream.close();
+    }
+  });
+
+  it('misses nothing for a client that was told of no event before it was cut off', async () => {
+    begin(api, { from: 5 });
+    const first = await openStream(`${api.url}/events/stream`);
+    await until('the position is there', () => first.lastId() !== '');
+    first.close();
+    api.hub.accept([record(5)]);
+    api.hub.flush();
+    const stream = await openStream(`${api.url}/events/stream`, { 'last-event-id': first.lastId() });
+    await until('the missed event is there', () => stream.events().length === 1);
+    stream.close();
+  });
+
+  it('tells who returns of history, and newcomers only of news', async () => {
+    begin(api, { from: 0, news: 3 });
+    const newcomer = await openStream(`${api.url}/events/stream`);
+    const returning = await openStream(`${api.url}/events/stream`, {
+      'last-event-id': `@${listens}=0:1,1:0;pipeline_events=0:0`,
+    });
+    for (const partition of [0, 1]) api.hub.accept([0, 1, 2].map((offset) => record(offset, { partition })));
+    api.hub.accept([0, 1, 2].map((offset) => record(offset, { topic: 'pipeline_events' })));
+    api.hub.accept([record(3)]);
+    await until('the returning one has all', () => returning.events().length === 2 + 3 + 3 + 1);
+    await until('the newcomer has the news', () => newcomer.events().length === 1);
+    assert.equal(newcomer.events()[0]!.id, `${listens}-0-3`);
+    newcomer.close();
+    returning.close();
+  });
+
+  it('says so when it cannot send what a client missed, and goes on', async () => {
+    begin(api, { from: 100 });
+    for (const lastId of [`${listens}-0-9`, `@${listens}=0:9,1:100`, 'nonsense', 'constructor-0-1']) {
+      const stream = await openStream(`${api.url}/events/stream`, { 'last-event-id': lastId });
+      await until('the gap is told', () => stream.text().includes('event: gap'));
+      stream.close();
+    }
+    const stream = await openStream(`${api.url}/events/stream`, { 'last-event-id': 'nonsense' });
+    await until('it watches', () => api.hub.watchers > 0);
+    api.hub.accept([record(100)]);
+    await until('the next event is there', () => stream.events().some((event) => event.id === `${listens}-0-100`));
     stream.close();
   });
 
   it('forgets clients that leave', async () => {
-    const stream = await open('/events/stream');
-    assert.equal(api.hub.watchers, 1);
+    const stream = await openStream(`${api.url}/events/stream`);
+    await until('it is watched', () => api.hub.watchers === 1);
     stream.close();
     await until('the client is forgotten', () => api.hub.watchers === 0);
+  });
+
+  it('takes only so many streams from one address, and others again when some are closed', async () => {
+    const streams = await Promise.all(Array.from({ length: 10 }, () => openStream(`${api.url}/events/stream`)));
+    const { status, body } = await ask(api, '/events/stream');
+    assert.deepEqual([status, body['code']], [429, 'too_many_streams']);
+    streams[0]!.close();
+    await until('one has gone', () => api.hub.watchers === 9);
+    const again = await openStream(`${api.url}/events/stream`);
+    for (const stream of [...streams, again]) stream.close();
+  });
+});
+
+describe('GET /events/stream, of what this process does not remember', () => {
+  /** A Kafka that holds listens 0 to 9 of partition 0. */
+  const catchUp: CatchUp = {
+    positionAfter: async ({ topic, partition, offset }) => {
+      if (offset > 9) throw new CannotCatchUp('Kafka does not hold that event (any more)');
+      const position = new Position();
+      position.set(topic, partition, offset + 1);
+      return position;
+    },
+    read: async (from, to, take) => {
+      const start = from.next(listens, 0)!;
+      const end = to.next(listens, 0)!;
+      for (let offset = start; offset < end; offset++) await take([toStreamEvent(record(offset))!]);
+      return 0;
+    },
+  };
+
+  it('reads it again from Kafka, and joins it to what it remembers without a gap', async () => {
+    const api = await startApi({ catchUp });
+    begin(api, { from: 6 });
+    api.hub.accept([record(6), record(7)]);
+    api.hub.flush();
+    const stream = await openStream(`${api.url}/events/stream`, { 'last-event-id': `${listens}-0-2` });
+    await until('what was missed is there', () => stream.events().length === 5);
+    api.hub.accept([record(8)]);
+    await until('the next one is there', () => stream.events().length === 6);
+    assert.deepEqual(
+      stream.events().map((event) => event.id),
+      [3, 4, 5, 6, 7, 8].map((offset) => `${listens}-0-${offset}`),
+    );
+    stream.close();
+    await api.stop();
+  });
+});
+
+describe('an id of the event stream', () => {
+  it('is read as it was written', () => {
+    const position = new Position();
+    position.set(listens, 0, 12);
+    position.set(listens, 1, 0);
+    position.set('pipeline_events', 0, 3);
+    assert.equal(position.toString(), `@${listens}=0:12,1:0;pipeline_events=0:3`);
+    assert.deepEqual((parseEventId(position.toString()) as Position).entries(), position.entries());
+    assert.deepEqual(parseEventId(`${listens}-3-17`), { topic: listens, partition: 3, offset: 17 });
+  });
+
+  it('is refused when it is something else', () => {
+    for (const id of [
+      '',
+      '@',
+      '@x=0:1',
+      `@${listens}=0`,
+      `${listens}-0`,
+      'user_feedback-0-1',
+      '__proto__-0-1',
+      `${listens}-0-1\n`,
+    ]) {
+      assert.equal(parseEventId(id), undefined, id);
+    }
   });
 });

@@ -213,6 +213,7 @@ describe('the API', () => {
     const { body } = await ask(api, '/openapi.json');
     assert.deepEqual(Object.keys(body['paths'] as object).toSorted(), [
       '/events/stream',
+      '/feedback',
       '/ingest/listening-event',
       '/pipeline/initial-load',
       '/pipeline/refresh',
@@ -224,6 +225,7 @@ describe('the API', () => {
       '/tracks',
       '/tracks/{trackId}/similar',
       '/trending',
+      '/users/{userId}/history',
     ]);
   });
 });

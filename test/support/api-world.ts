@@ -4,7 +4,9 @@ import { Registry } from 'prom-client';
 import { buildApp } from '../../api/app.ts';
 import type { ApiDeps } from '../../api/deps.ts';
 import type { ProducerLink } from '../../api/events/producer-link.ts';
+import { CannotCatchUp } from '../../api/events/catch-up.ts';
 import { EventHub } from '../../api/events/hub.ts';
+import { ListenerView } from '../../api/listeners/view.ts';
 import { createApiMetrics } from '../../api/metrics.ts';
 import { SnapshotStore } from '../../api/snapshot/store.ts';
 import type { OutgoingEvent } from '../../platform/kafka.ts';
@@ -39,6 +41,12 @@ export async function startApi(
     metrics,
     snapshots,
     hub,
+    view: new ListenerView(() => new Date('2025-01-02T03:04:05Z')),
+    feed: { isViewRebuilt: true },
+    catchUp: {
+      positionAfter: () => Promise.reject(new CannotCatchUp('there is no Kafka here')),
+      read: () => Promise.reject(new CannotCatchUp('there is no Kafka here')),
+    },
     outbox: { add: (event) => void served.push(event) },
     producer: {
       get isConnected() {
@@ -56,7 +64,15 @@ export async function startApi(
     },
     now: () => new Date('2025-01-02T03:04:05Z'),
     ...rest,
-    settings: { token: testToken, readAuth: false, rateLimit: 100_000, isAccepting: () => true, ...settings },
+    settings: {
+      token: testToken,
+      readAuth: false,
+      rateLimit: 100_000,
+      streamsPerAddress: 10,
+      viewTimeoutMs: 60_000,
+      isAccepting: () => true,
+      ...settings,
+    },
   });
   const server = app.listen(0, '127.0.0.1');
   await once(server, 'listening');

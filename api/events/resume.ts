@@ -1,0 +1,94 @@
+import type { CatchUp } from './catch-up.ts';
+import { CannotCatchUp } from './catch-up.ts';
+import { markOf, type EventHub, type StreamEvent } from './hub.ts';
+import { parseEventId, Position } from './position.ts';
+import { within } from './producer-link.ts';
+import type { StreamClient } from './stream-client.ts';
+
+const startTimeoutMs = 30_000;
+const aheadTimeoutMs = 5_000;
+const pieceEvents = 500;
+
+/** What a client that returns is caught up with. */
+export interface ResumeDeps {
+  readonly hub: EventHub;
+  readonly catchUp: CatchUp;
+}
+
+/**
+ * Sends a returning client what it missed and then, without a gap, joins it to the watchers by calling `join`. Where it cannot,
+ * it says so with an event `gap` and joins it as it is.
+ */
+export async function resume(
+  { hub, catchUp }: ResumeDeps,
+  client: StreamClient,
+  lastId: string,
+  join: () => void,
+): Promise<void> {
+  try {
+    const position = await positionOf(hub, catchUp, lastId);
+    await sendMissed(hub, catchUp, client, position);
+  } catch (error) {
+    client.say(gap(lastId, reasonOf(error)));
+  }
+  if (client.isGone) return;
+  client.say(markOf(hub.position));
+  join();
+}
+
+async function positionOf(hub: EventHub, catchUp: CatchUp, lastId: string): Promise<Position> {
+  const parsed = parseEventId(lastId);
+  if (!parsed) throw new CannotCatchUp('that is no id of this stream');
+  await within(startTimeoutMs, hub.caughtUp);
+  if (!(parsed instanceof Position)) return hub.positionAfter(parsed) ?? catchUp.positionAfter(parsed);
+  await within(aheadTimeoutMs, reach(hub, parsed));
+  return parsed;
+}
+
+/** Another process may have told the client of records that this one gets in a moment. */
+async function reach(hub: EventHub, position: Position): Promise<void> {
+  const isAhead = (): boolean =>
+    position.entries().some(({ topic, partition, offset }) => offset > (hub.position.next(topic, partition) ?? 0));
+  const giveUpAt = performance.now() + aheadTimeoutMs;
+  while (isAhead()) {
+    if (performance.now() > giveUpAt)
+      throw new CannotCatchUp('Kafka holds less than that id says: were its topics made anew?');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/** From memory where it reaches back far enough, else from Kafka; the last piece goes out in the moment the client joins. */
+async function sendMissed(hub: EventHub, catchUp: CatchUp, client: StreamClient, from: Position): Promise<void> {
+  let position = from;
+  while (!client.isGone) {
+    const missed = hub.since(position);
+    if (!missed) {
+      const until = hub.position;
+      const lost = await catchUp.read(position, until, (events) => client.tellPast(events));
+      if (lost > 0) client.say(gap(position.toString(), `${lost} of the events were older than Kafka keeps them`));
+      position = until;
+      continue;
+    }
+    if (missed.length <= pieceEvents) {
+      void client.tellPast(missed);
+      return;
+    }
+    const piece = missed.slice(0, pieceEvents);
+    await client.tellPast(piece);
+    position = afterEvents(position, piece);
+  }
+}
+
+function afterEvents(position: Position, events: readonly StreamEvent[]): Position {
+  const after = position.copy();
+  for (const { topic, partition, offset } of events) after.set(topic, partition, offset + 1);
+  return after;
+}
+
+function gap(lastId: string, reason: string): string {
+  return `event: gap\ndata: ${JSON.stringify({ last_event_id: lastId, reason })}\n\n`;
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof CannotCatchUp ? error.message : 'this process has not read Kafka yet';
+}

@@ -1,0 +1,79 @@
+import type { Response } from 'express';
+import type { StreamEvent, StreamPart } from './hub.ts';
+import { streamTypes, type StreamType } from './position.ts';
+
+/** Bytes that may wait for a client that reads slowly; past that it is dropped, and may come back with its last id. */
+export const mostWaitingBytes = 1024 * 1024;
+
+/** Which events a client wants: kinds, and of one user only. */
+export interface StreamFilter {
+  readonly types: readonly StreamType[];
+  readonly user: string | undefined;
+}
+
+/** One client of the stream: what it is sent, and how much waits for it. */
+export class StreamClient {
+  /** Whether it is told of everything from now on; before, it is being caught up. */
+  isWatching = false;
+  readonly #res: Response;
+  readonly #filter: StreamFilter;
+  readonly #takesAll: boolean;
+
+  constructor(res: Response, filter: StreamFilter) {
+    this.#res = res;
+    this.#filter = filter;
+    this.#takesAll = filter.user === undefined && filter.types.length === streamTypes.length;
+  }
+
+  get isGone(): boolean {
+    return this.#res.destroyed || this.#res.writableEnded;
+  }
+
+  /** Whether more waits for it than may wait. */
+  get isTooSlow(): boolean {
+    return this.#res.writableLength > mostWaitingBytes;
+  }
+
+  /** Sends what is written out already. */
+  say(text: string): void {
+    if (!this.isGone) this.#res.write(text);
+  }
+
+  /** Sends the events it wants of a part, and up to where it has read. */
+  tell(part: StreamPart): void {
+    if (this.isGone) return;
+    if (this.#takesAll) {
+      this.#res.write(part.whole);
+      return;
+    }
+    const blocks = this.#wanted(part.events);
+    if (blocks !== '') this.#res.write(blocks + part.mark);
+  }
+
+  /** Sends events of the past at the pace the client reads. */
+  async tellPast(events: readonly StreamEvent[], mark = ''): Promise<void> {
+    this.say(this.#wanted(events) + mark);
+    if (this.isGone || !this.#res.writableNeedDrain) return;
+    await new Promise<void>((resolve) => {
+      const go = (): void => {
+        this.#res.off('drain', go).off('close', go);
+        resolve();
+      };
+      this.#res.on('drain', go).on('close', go);
+    });
+  }
+
+  drop(): void {
+    this.#res.destroy();
+  }
+
+  #wanted(events: readonly StreamEvent[]): string {
+    return events.flatMap((event) => (this.#wants(event) ? event.block : [])).join('');
+  }
+
+  /** Of one user only: a step of the pipeline is of no user. */
+  #wants({ type, key }: StreamEvent): boolean {
+    const { types, user } = this.#filter;
+    return types.includes(type) && (user === undefined || (type !== 'pipeline' && key === user));
+  }
+}

@@ -1,0 +1,103 @@
+import { LRUCache } from 'lru-cache';
+import type { FeedbackEvent, ListeningEvent } from '../../contracts/schemas/events.ts';
+
+/** Plays remembered of each listener. */
+export const rememberedPlays = 50;
+/** Listeners whose plays are remembered; the one who was longest away goes first. At most about 500 MB of plays. */
+const rememberedListeners = 50_000;
+/** A track that was played is left out of answers for this long, as long as it is among the remembered plays. */
+export const recentMs = 24 * 60 * 60 * 1000;
+
+/** One play of a listener, as it was posted. */
+export type Play = Pick<
+  ListeningEvent,
+  'event_id' | 'track_id' | 'event_type' | 'timestamp' | 'received_at' | 'title' | 'artist_name'
+>;
+
+/** What a listener said of a track, and until when it holds. */
+export interface Feedback {
+  readonly feedback: FeedbackEvent['feedback'];
+  readonly until: string | null;
+  readonly at: string;
+}
+
+/**
+ * What this process knows of listeners beyond the snapshot: their last plays and their feedback, from the requests it answered
+ * and from Kafka, where it is rebuilt from at a start. Taking an event twice changes nothing. Plays are bounded; feedback is kept
+ * as long as it holds, about 200 bytes each, for it must never be forgotten.
+ */
+export class ListenerView {
+  readonly #plays = new LRUCache<string, readonly Play[]>({ max: rememberedListeners });
+  readonly #feedback = new Map<string, Map<string, Feedback>>();
+  readonly #now: () => Date;
+
+  constructor(now: () => Date) {
+    this.#now = now;
+  }
+
+  /** Listeners with remembered plays, and pieces of feedback: for the metrics. */
+  get size(): { readonly listeners: number; readonly feedback: number } {
+    const feedback = [...this.#feedback.values()].reduce((sum, tracks) => sum + tracks.size, 0);
+    return { listeners: this.#plays.size, feedback };
+  }
+
+  takeListen(event: ListeningEvent): void {
+    const known = this.#plays.get(event.user_id) ?? [];
+    if (known.some((play) => play.event_id === event.event_id)) return;
+    const { event_id, track_id, event_type, timestamp, received_at, title, artist_name } = event;
+    const play: Play = { event_id, track_id, event_type, timestamp, received_at, title, artist_name };
+    const plays = [...known, play].toSorted((one, other) => Date.parse(other.timestamp) - Date.parse(one.timestamp));
+    this.#plays.set(event.user_id, plays.slice(0, rememberedPlays));
+  }
+
+  takeFeedback(event: FeedbackEvent): void {
+    const tracks = this.#feedback.get(event.user_id) ?? new Map<string, Feedback>();
+    const known = tracks.get(event.track_id);
+    if (known && Date.parse(known.at) > Date.parse(event.at)) return;
+    const { feedback, until = null, at } = event;
+    tracks.set(event.track_id, { feedback, until, at });
+    this.#feedback.set(event.user_id, tracks);
+  }
+
+  /** Takes back what a listener said of a track: its record was deleted from the topic. */
+  dropFeedback(userId: string, trackId: string): void {
+    const tracks = this.#feedback.get(userId);
+    tracks?.delete(trackId);
+    if (tracks?.size === 0) this.#feedback.delete(userId);
+  }
+
+  /** Everything about a listener who asked to be forgotten. */
+  forget(userId: string): void {
+    this.#plays.delete(userId);
+    this.#feedback.delete(userId);
+  }
+
+  /** A listener's remembered plays, the newest first; undefined for one who has none. */
+  plays(userId: string): readonly Play[] | undefined {
+    return this.#plays.get(userId);
+  }
+
+  knows(userId: string): boolean {
+    return this.#plays.has(userId) || this.#feedback.has(userId);
+  }
+
+  /** What a listener said of a track, if it still holds. */
+  feedbackOn(userId: string, trackId: string): Feedback | undefined {
+    const found = this.#feedback.get(userId)?.get(trackId);
+    if (!found) return undefined;
+    const isOver = found.until !== null && Date.parse(found.until) <= this.#now().getTime();
+    return isOver ? undefined : found;
+  }
+
+  /** Which tracks must not be recommended to a listener now: hidden and hated ones, and those just heard. */
+  exclusionsOf(userId: string): (trackId: string) => boolean {
+    const since = this.#now().getTime() - recentMs;
+    const plays = this.#plays.get(userId) ?? [];
+    const heard = new Set(plays.flatMap((play) => (Date.parse(play.received_at) > since ? [play.track_id] : [])));
+    return (trackId) => {
+      if (heard.has(trackId)) return true;
+      const said = this.feedbackOn(userId, trackId);
+      return said !== undefined && said.feedback !== 'love';
+    };
+  }
+}
