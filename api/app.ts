@@ -1,6 +1,7 @@
 import express, { type Express, type RequestHandler } from 'express';
 import helmet from 'helmet';
 import type { ApiDeps } from './deps.ts';
+import { listenBrainzRoutes } from './listenbrainz/routes.ts';
 import { answerProblem, limitRate, onlyMethods, requestLog, requestTimes, requireToken } from './middleware.ts';
 import { Problem } from './problems.ts';
 import { docsRoutes } from './routes/docs.ts';
@@ -59,6 +60,7 @@ export function buildApp(deps: ApiDeps): Express {
   app.get(readOnly, authorizeReads);
   app.use(recommendationRoutes(deps), trackRoutes(deps), eventRoutes(deps));
   app.use(ingestRoutes(deps, authorize), listenerRoutes(deps, authorize), pipelineRoutes(deps, authorize));
+  app.use(listenBrainzRoutes(deps, authorizeReads));
   app.all(readOnly, onlyMethods('GET', 'HEAD'));
   app.all(writeOnly, onlyMethods('POST'));
   app.use((req) => {

@@ -13,6 +13,12 @@ const schema = z.object({
   SEGUE_API_SNAPSHOT_POLL_MS: z.coerce.number().int().min(100).default(2_000),
   /** Requests per minute and address, before 429. */
   SEGUE_API_RATE_LIMIT: z.coerce.number().int().min(1).default(60_000),
+  /** Requests per minute and listener's token (or address) under ListenBrainz's API, before 429. */
+  SEGUE_API_SCROBBLE_RATE_LIMIT: z.coerce.number().int().min(1).default(1_200),
+  /** Where the credentials lie. */
+  SEGUE_SECRETS_DIR: z.string().default('secrets'),
+  /** The hashes of the listeners' tokens, as `npm run token` writes them; `listener_tokens.json` in the secrets folder. */
+  SEGUE_API_TOKENS_FILE: z.string().optional(),
   /** Event streams that one address may hold open. */
   SEGUE_API_STREAMS_PER_ADDRESS: z.coerce.number().int().min(1).default(2_000),
   /** Recommendation events that may wait in memory when neither Kafka nor the disk takes them; past that they are dropped. */

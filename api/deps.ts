@@ -4,6 +4,7 @@ import type { Feed } from './events/feed.ts';
 import type { EventHub } from './events/hub.ts';
 import type { Outbox } from './events/outbox.ts';
 import type { ProducerLink } from './events/producer-link.ts';
+import type { ListenerTokens } from './listenbrainz/tokens.ts';
 import type { ListenerView } from './listeners/view.ts';
 import type { ApiMetrics } from './metrics.ts';
 import type { Pipeline } from './pipeline.ts';
@@ -20,6 +21,7 @@ export interface ApiDeps {
   readonly catchUp: CatchUp;
   readonly feed: Pick<Feed, 'isViewRebuilt'>;
   readonly view: ListenerView;
+  readonly listenerTokens: Pick<ListenerTokens, 'userOf' | 'hasUser'>;
   readonly pipeline: Pipeline;
   readonly settings: ApiSettings;
   readonly now: () => Date;
@@ -29,6 +31,8 @@ export interface ApiSettings {
   readonly token: string;
   readonly readAuth: boolean;
   readonly rateLimit: number;
+  /** Requests per minute and listener's token under ListenBrainz's API. */
+  readonly scrobbleRateLimit: number;
   readonly streamsPerAddress: number;
   /** Ready or not, answers begin this long after the start, though the view is not rebuilt yet. */
   readonly viewTimeoutMs: number;

@@ -64,9 +64,69 @@ interface Operation {
   readonly status?: number;
   readonly answer?: z.ZodType;
   readonly needsToken?: boolean;
+  /** A listener's token, as ListenBrainz's API takes it. */
+  readonly needsListenerToken?: boolean;
+  /** Where errors are told in ListenBrainz's way. */
+  readonly isListenBrainz?: boolean;
 }
 
+const scrobble = z.object({
+  listened_at: z.number().int().optional(),
+  track_metadata: z.object({
+    artist_name: z.string(),
+    track_name: z.string(),
+    release_name: z.string().optional(),
+    additional_info: z.record(z.string(), z.unknown()).optional(),
+  }),
+});
+
 const operations: readonly Operation[] = [
+  {
+    method: 'post',
+    path: '/1/submit-listens',
+    summary: 'Scrobble, as ListenBrainz takes it',
+    body: z.object({
+      listen_type: z.enum(['single', 'playing_now', 'import']),
+      payload: z.array(scrobble).min(1).max(1000),
+    }),
+    answer: z.object({ status: z.literal('ok') }),
+    needsListenerToken: true,
+    isListenBrainz: true,
+  },
+  {
+    method: 'get',
+    path: '/1/validate-token',
+    summary: 'Whether a listener’s token holds, and whose it is',
+    query: z.object({ token: z.string().optional() }),
+    answer: z.object({
+      code: z.number().int(),
+      message: z.string(),
+      valid: z.boolean(),
+      user_name: z.string().optional(),
+    }),
+    isListenBrainz: true,
+  },
+  {
+    method: 'get',
+    path: '/1/cf/recommendation/user/{user}/recording',
+    summary: 'A listener’s recommendations, as ListenBrainz tells them; 204 when there are none yet',
+    params: z.object({ user: id }),
+    query: z.object({ count: z.number().int().optional(), offset: z.number().int().optional() }),
+    answer: z.object({
+      payload: z.object({
+        mbids: z.array(
+          z.object({ recording_mbid: z.string(), score: z.number(), latest_listened_at: z.string().nullable() }),
+        ),
+        entity: z.literal('recording'),
+        user_name: z.string(),
+        last_updated: z.number().int(),
+        count: z.number().int(),
+        total_mbid_count: z.number().int(),
+        offset: z.number().int(),
+      }),
+    }),
+    isListenBrainz: true,
+  },
   {
     method: 'get',
     path: '/recommendations/{userId}',
@@ -186,12 +246,30 @@ const operations: readonly Operation[] = [
 export function buildOpenApi(): object {
   const registry = new OpenAPIRegistry();
   const bearer = registry.registerComponent('securitySchemes', 'token', { type: 'http', scheme: 'bearer' });
+  const listener = registry.registerComponent('securitySchemes', 'listener', {
+    type: 'apiKey',
+    in: 'header',
+    name: 'Authorization',
+    description: 'Token TOKEN, made by npm run token -- create USER',
+  });
   for (const operation of operations) {
-    const { method, path, summary, params, query, body, status = 200, answer, needsToken } = operation;
+    const {
+      method,
+      path,
+      summary,
+      params,
+      query,
+      body,
+      status = 200,
+      answer,
+      needsToken,
+      needsListenerToken,
+    } = operation;
     registry.registerPath({
       method,
       path,
       summary,
+      ...(needsListenerToken && { security: [{ [listener.name]: [] }] }),
       ...(needsToken && { security: [{ [bearer.name]: [] }] }),
       request: {
         ...(params && { params }),
@@ -200,10 +278,15 @@ export function buildOpenApi(): object {
       },
       responses: {
         [status]: { description: 'done', ...(answer && { content: { 'application/json': { schema: answer } } }) },
-        default: {
-          description: 'a problem with a stable code',
-          content: { 'application/problem+json': { schema: problem } },
-        },
+        default: operation.isListenBrainz
+          ? {
+              description: 'an error as ListenBrainz tells it',
+              content: { 'application/json': { schema: z.object({ code: z.number().int(), error: z.string() }) } },
+            }
+          : {
+              description: 'a problem with a stable code',
+              content: { 'application/problem+json': { schema: problem } },
+            },
       },
     });
   }

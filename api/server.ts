@@ -16,6 +16,7 @@ import { EventHub } from './events/hub.ts';
 import { Outbox } from './events/outbox.ts';
 import { createProducerLink } from './events/producer-link.ts';
 import { Spool } from './events/spool.ts';
+import { ListenerTokens } from './listenbrainz/tokens.ts';
 import { ListenerView } from './listeners/view.ts';
 import { createApiMetrics } from './metrics.ts';
 import { createPipeline } from './pipeline.ts';
@@ -86,11 +87,15 @@ async function serve(env: ApiConfig, log: Logger): Promise<void> {
     catchUp: createCatchUp(kafka),
     feed,
     view,
+    listenerTokens: new ListenerTokens(
+      env.SEGUE_API_TOKENS_FILE ?? join(env.SEGUE_SECRETS_DIR, 'listener_tokens.json'),
+    ),
     pipeline: createPipeline(client, env.SEGUE_TASK_QUEUE),
     settings: {
       token: env.SEGUE_API_TOKEN,
       readAuth: env.SEGUE_API_READ_AUTH,
       rateLimit: env.SEGUE_API_RATE_LIMIT,
+      scrobbleRateLimit: env.SEGUE_API_SCROBBLE_RATE_LIMIT,
       streamsPerAddress: env.SEGUE_API_STREAMS_PER_ADDRESS,
       viewTimeoutMs,
       isAccepting: () => isAccepting,

@@ -2,13 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { json, Router, type RequestHandler } from 'express';
 import { z } from 'zod';
 import { listeningEventInput, type ListeningEvent, type ListeningEventInput } from '../../contracts/schemas/events.ts';
-import { topicNames } from '../../contracts/topics.ts';
 import type { ApiDeps } from '../deps.ts';
+import { sendListens } from '../events/send-listens.ts';
 import { parseInput } from '../parse.ts';
-import { Problem } from '../problems.ts';
 
 const mostEvents = 1_000;
-const kafkaTimeoutMs = 5_000;
 const one = z.array(listeningEventInput).length(1);
 const many = z.array(listeningEventInput).min(1).max(mostEvents);
 
@@ -16,10 +14,7 @@ const many = z.array(listeningEventInput).min(1).max(mostEvents);
 export function ingestRoutes(deps: ApiDeps, authorize: RequestHandler): Router {
   return Router().post('/ingest/listening-event', authorize, json({ limit: '1mb' }), async (req, res) => {
     const events = readEvents(req.body).map((event) => complete(event, deps.now()));
-    await send(deps, events);
-    // Kafka tells every process of it in a moment; this one need not wait.
-    for (const event of events) deps.view.takeListen(event);
-    deps.metrics.listensAccepted.inc(events.length);
+    await sendListens(deps, events);
     res.status(202).json({ accepted: events.length, event_ids: events.map((event) => event.event_id) });
   });
 }
@@ -40,18 +35,4 @@ function complete(event: ListeningEventInput, now: Date): ListeningEvent {
     timestamp: (timestamp ? new Date(timestamp) : now).toISOString(),
     received_at: now.toISOString(),
   };
-}
-
-async function send(deps: ApiDeps, events: readonly ListeningEvent[]): Promise<void> {
-  const records = events.map((event) => ({ key: event.user_id, value: event }));
-  try {
-    await deps.producer.send(topicNames.listens, records, kafkaTimeoutMs);
-  } catch (cause) {
-    throw new Problem('kafka_away', {
-      detail:
-        'Not all events are known to be in Kafka. Send them again with the same event_id: a repeated one is harmless',
-      headers: { 'Retry-After': '5' },
-      cause,
-    });
-  }
 }

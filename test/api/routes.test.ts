@@ -212,6 +212,9 @@ describe('the API', () => {
   it('describes every address it has', async () => {
     const { body } = await ask(api, '/openapi.json');
     assert.deepEqual(Object.keys(body['paths'] as object).toSorted(), [
+      '/1/cf/recommendation/user/{user}/recording',
+      '/1/submit-listens',
+      '/1/validate-token',
       '/events/stream',
       '/feedback',
       '/ingest/listening-event',

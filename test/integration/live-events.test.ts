@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
+import { execa } from 'execa';
 import { chromium } from 'playwright-core';
+import { TokenFile } from '../../api/listenbrainz/tokens.ts';
+import { readRanges } from '../../platform/kafka-consumer.ts';
 import { readBounds } from '../../platform/kafka-offsets.ts';
 import type { ApiProcess } from '../support/api-process.ts';
 import { ask } from '../support/api-world.ts';
@@ -135,6 +138,38 @@ describe('live events', function () {
       (body['items'] as { track_id: string }[]).map((item) => item.track_id),
       ['t2'],
     );
+  });
+
+  it('come from a scrobbler through ListenBrainz’s own client, which reads its recommendations back', async () => {
+    const tokens = new TokenFile(world.stack.env['SEGUE_SECRETS_DIR'] + '/listener_tokens.json');
+    const token = await tokens.create('2', new Date());
+    await tokens.create('newcomer', new Date());
+    const from = await readBounds(world.kafka, ['user_listening_history']);
+    const { python } = world.stack.installed;
+    const { stdout } = await execa(python, ['test/support/scrobble.py', api.url, token, '2']);
+    const said = JSON.parse(stdout) as Record<string, unknown> & { recommendations: { mbids: object[] } };
+    // 9 imports of 100, 100 singles, 1 playing_now.
+    assert.deepEqual(
+      [said['ok'], said['refused'], said['unknown'], said['none_yet']],
+      [110, 'invalid token', 404, null],
+    );
+    assert.deepEqual(said.recommendations.mbids, [{ recording_mbid: 't3', score: 0.7, latest_listened_at: null }]);
+    assert.ok(Number(said['remaining']) > 0);
+    const to = await readBounds(world.kafka, ['user_listening_history']);
+    const ranges = from.map(({ topic, partition, high }, index) => ({
+      topic,
+      partition,
+      offset: high,
+      end: to[index]!.high,
+    }));
+    const ids: string[] = [];
+    await readRanges(
+      world.kafka,
+      ranges,
+      (records) => void ids.push(...records.map(({ value }) => (JSON.parse(value!) as { event_id: string }).event_id)),
+      20_000,
+    );
+    assert.deepEqual([ids.length, new Set(ids).size], [1_000, 1_000]);
   });
 
   it('reach a browser’s EventSource, which misses nothing over a restart of the API', async () => {

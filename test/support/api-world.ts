@@ -43,6 +43,10 @@ export async function startApi(
     hub,
     view: new ListenerView(() => new Date('2025-01-02T03:04:05Z')),
     feed: { isViewRebuilt: true },
+    listenerTokens: {
+      userOf: async (token) => (token === 'token-of-anna' ? 'anna' : undefined),
+      hasUser: async (user) => user === 'anna',
+    },
     catchUp: {
       positionAfter: () => Promise.reject(new CannotCatchUp('there is no Kafka here')),
       read: () => Promise.reject(new CannotCatchUp('there is no Kafka here')),
@@ -68,6 +72,7 @@ export async function startApi(
       token: testToken,
       readAuth: false,
       rateLimit: 100_000,
+      scrobbleRateLimit: 100,
       streamsPerAddress: 10,
       viewTimeoutMs: 60_000,
       isAccepting: () => true,

@@ -1,0 +1,34 @@
+import type { ErrorRequestHandler } from 'express';
+import { Problem, problems } from '../problems.ts';
+
+/** An error as ListenBrainz's clients know it: `{"code": …, "error": …}`. */
+export class ScrobbleError extends Error {
+  override readonly name = 'ScrobbleError';
+  readonly status: number;
+
+  constructor(status: number, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.status = status;
+  }
+}
+
+/** Answers whatever went wrong under /1 in ListenBrainz's way. */
+export const answerScrobbleError: ErrorRequestHandler = (error: unknown, request, response, next) => {
+  if (response.headersSent) return next(error);
+  const { status, message } = translate(error);
+  if (status >= 500) request.log.error({ err: error }, 'request failed');
+  if (error instanceof Problem && error.details.headers) response.set({ ...error.details.headers });
+  response.status(status).json({ code: status, error: message });
+};
+
+function translate(error: unknown): ScrobbleError {
+  if (error instanceof ScrobbleError) return error;
+  if (error instanceof Problem) {
+    const { status, title } = problems[error.code];
+    return new ScrobbleError(status, error.details.detail ?? title);
+  }
+  const type = typeof error === 'object' && error !== null && 'type' in error ? error.type : undefined;
+  if (type === 'entity.too.large') return new ScrobbleError(400, 'Payload too large.');
+  if (type === 'encoding.unsupported') return new ScrobbleError(400, 'Unsupported encoding.');
+  return new ScrobbleError(500, 'Something went wrong. Please try again.');
+}
