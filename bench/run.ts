@@ -1,7 +1,9 @@
 /** `npm run bench -- [NAME]`: runs one bench, or all of them, one after another. */
+import { benchEventStream } from './event-stream.ts';
 import { benchInitialLoad } from './initial-load.ts';
 
 const benches: Readonly<Record<string, () => Promise<void>>> = {
+  'event-stream': benchEventStream,
   'initial-load': benchInitialLoad,
 };
 

@@ -17,13 +17,27 @@ export interface StreamEvent extends RecordId {
   readonly block: string;
 }
 
-/** Some events in order, and up to where a watcher has read once it has them. */
-export interface StreamPart {
+/** Some events in order, and up to where a watcher has read once it has them; written out once for all who want the same. */
+export class StreamPart {
   readonly events: readonly StreamEvent[];
-  /** All events and the position, written out. */
-  readonly whole: Buffer;
-  /** The position alone. */
-  readonly mark: string;
+  readonly #mark: string;
+  readonly #written = new Map<string, Buffer | undefined>();
+
+  constructor(events: readonly StreamEvent[], mark: string) {
+    this.events = events;
+    this.#mark = mark;
+  }
+
+  /** The events that are wanted, and the position; undefined when none is. `name` says what is wanted. */
+  write(name: string, isWanted: (event: StreamEvent) => boolean): Buffer | undefined {
+    if (!this.#written.has(name)) this.#written.set(name, this.#writeOut(isWanted));
+    return this.#written.get(name);
+  }
+
+  #writeOut(isWanted: (event: StreamEvent) => boolean): Buffer | undefined {
+    const blocks = this.events.flatMap((event) => (isWanted(event) ? event.block : []));
+    return blocks.length > 0 ? Buffer.from(blocks.join('') + this.#mark) : undefined;
+  }
 }
 
 /** Formats a record as an event of the stream; undefined for one that nobody watches. */
@@ -119,9 +133,8 @@ export class EventHub {
     this.#waiting = [];
     if (events.length === 0) return;
     for (const event of events) this.#remember(event);
-    const mark = markOf(this.#advance(events));
-    const whole = Buffer.from(events.map((event) => event.block).join('') + mark);
-    for (const tell of this.#watchers) tell({ events, whole, mark });
+    const part = new StreamPart(events, markOf(this.#advance(events)));
+    for (const tell of this.#watchers) tell(part);
   }
 
   /**

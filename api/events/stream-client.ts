@@ -1,6 +1,6 @@
 import type { Response } from 'express';
 import type { StreamEvent, StreamPart } from './hub.ts';
-import { streamTypes, type StreamType } from './position.ts';
+import type { StreamType } from './position.ts';
 
 /** Bytes that may wait for a client that reads slowly; past that it is dropped, and may come back with its last id. */
 export const mostWaitingBytes = 1024 * 1024;
@@ -17,12 +17,12 @@ export class StreamClient {
   isWatching = false;
   readonly #res: Response;
   readonly #filter: StreamFilter;
-  readonly #takesAll: boolean;
+  readonly #filterName: string;
 
   constructor(res: Response, filter: StreamFilter) {
     this.#res = res;
     this.#filter = filter;
-    this.#takesAll = filter.user === undefined && filter.types.length === streamTypes.length;
+    this.#filterName = `${filter.types.toSorted().join(',')} ${filter.user ?? ''}`;
   }
 
   get isGone(): boolean {
@@ -42,12 +42,8 @@ export class StreamClient {
   /** Sends the events it wants of a part, and up to where it has read. */
   tell(part: StreamPart): void {
     if (this.isGone) return;
-    if (this.#takesAll) {
-      this.#res.write(part.whole);
-      return;
-    }
-    const blocks = this.#wanted(part.events);
-    if (blocks !== '') this.#res.write(blocks + part.mark);
+    const written = part.write(this.#filterName, (event) => this.#wants(event));
+    if (written) this.#res.write(written);
   }
 
   /** Sends events of the past at the pace the client reads. */

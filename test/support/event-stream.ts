@@ -17,20 +17,30 @@ export async function openStream(
   events(): readonly ReceivedEvent[];
   /** What a browser would send back as Last-Event-ID. */
   lastId(): string;
+  /** When each event came (performance.now()), by the event_id in it. */
+  arrivals(): ReadonlyMap<string, number>;
   close(): void;
 }> {
   const closing = new AbortController();
   const response = await fetch(url, { headers, signal: closing.signal });
   assert.match(response.headers.get('content-type')!, /^text\/event-stream/);
   let text = '';
+  const arrivals = new Map<string, number>();
   void (async () => {
-    for await (const chunk of response.body!) text += Buffer.from(chunk).toString();
+    for await (const chunk of response.body!) {
+      const from = Math.max(0, text.lastIndexOf('\n\n'));
+      text += Buffer.from(chunk).toString();
+      for (const [, id] of text.slice(from).matchAll(/"event_id":"([^"]+)"/g)) {
+        if (!arrivals.has(id!)) arrivals.set(id!, performance.now());
+      }
+    }
   })().catch(() => undefined);
   await until('the stream is open', () => text.includes('retry:'));
   return {
     text: () => text,
     events: () => blocksOf(text).flatMap(toEvent),
     lastId: () => blocksOf(text).reduce((last, block) => field(block, 'id') ?? last, ''),
+    arrivals: () => arrivals,
     close: () => closing.abort(),
   };
 }
