@@ -156,6 +156,18 @@ describe('the compose files', () => {
     for (const name of names) assert.ok(known.includes(name.replace(/_(bucket|count|sum)$/, '')), name);
   });
 
+  it('raise alerts over metrics that the API has', async () => {
+    const registry = new Registry();
+    createApiMetrics(registry);
+    const known = (await registry.getMetricsAsJSON()).map((metric) => metric.name);
+    const { rule_files: files } = readYaml('prometheus/prometheus.yaml') as { rule_files: readonly string[] };
+    assert.deepEqual(files, ['/etc/prometheus/alerts.yaml']);
+    const { groups } = readYaml('prometheus/alerts.yaml') as { groups: { rules: { expr: string }[] }[] };
+    const names = groups.flatMap(({ rules }) => rules.flatMap(({ expr }) => expr.match(/\bsegue_\w+/g) ?? []));
+    assert.ok(names.length >= 3);
+    for (const name of names) assert.ok(known.includes(name), name);
+  });
+
   it('fit the schema of the Compose specification', async function () {
     this.timeout(60_000);
     const paths = ['compose.yaml', ...main.include!].map((name) => fileURLToPath(new URL(name, folder)));
