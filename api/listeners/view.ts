@@ -3,16 +3,16 @@ import type { FeedbackEvent, ListeningEvent } from '../../contracts/schemas/even
 
 /** Plays remembered of each listener. */
 export const rememberedPlays = 50;
-/** Listeners whose plays are remembered; the one who was longest away goes first. At most about 500 MB of plays. */
-const rememberedListeners = 50_000;
+/** Listeners whose plays are remembered; the one who was longest away goes first. At most about 300 MB of plays. */
+const rememberedListeners = 20_000;
 /** A track that was played is left out of answers for this long, as long as it is among the remembered plays. */
 export const recentMs = 24 * 60 * 60 * 1000;
 
 /** One play of a listener, as it was posted. */
 export type Play = Pick<
   ListeningEvent,
-  'event_id' | 'track_id' | 'event_type' | 'timestamp' | 'received_at' | 'title' | 'artist_name'
->;
+  'event_id' | 'track_id' | 'event_type' | 'timestamp' | 'title' | 'artist_name'
+> & { readonly playedAtMs: number; readonly receivedAtMs: number };
 
 /** What a listener said of a track, and until when it holds. */
 export interface Feedback {
@@ -44,10 +44,11 @@ export class ListenerView {
   takeListen(event: ListeningEvent): void {
     const known = this.#plays.get(event.user_id) ?? [];
     if (known.some((play) => play.event_id === event.event_id)) return;
-    const { event_id, track_id, event_type, timestamp, received_at, title, artist_name } = event;
-    const play: Play = { event_id, track_id, event_type, timestamp, received_at, title, artist_name };
-    const plays = [...known, play].toSorted((one, other) => Date.parse(other.timestamp) - Date.parse(one.timestamp));
-    this.#plays.set(event.user_id, plays.slice(0, rememberedPlays));
+    const play = toPlay(event);
+    const at = known.findIndex(({ playedAtMs }) => playedAtMs <= play.playedAtMs);
+    const plays = known.toSpliced(at === -1 ? known.length : at, 0, play);
+    if (plays.length > rememberedPlays) plays.pop();
+    this.#plays.set(event.user_id, plays);
   }
 
   takeFeedback(event: FeedbackEvent): void {
@@ -93,11 +94,17 @@ export class ListenerView {
   exclusionsOf(userId: string): (trackId: string) => boolean {
     const since = this.#now().getTime() - recentMs;
     const plays = this.#plays.get(userId) ?? [];
-    const heard = new Set(plays.flatMap((play) => (Date.parse(play.received_at) > since ? [play.track_id] : [])));
+    const heard = new Set(plays.flatMap((play) => (play.receivedAtMs > since ? [play.track_id] : [])));
     return (trackId) => {
       if (heard.has(trackId)) return true;
       const said = this.feedbackOn(userId, trackId);
       return said !== undefined && said.feedback !== 'love';
     };
   }
+}
+
+function toPlay({ event_id, track_id, event_type, timestamp, received_at, title, artist_name }: ListeningEvent): Play {
+  const playedAtMs = Date.parse(timestamp);
+  const receivedAtMs = Date.parse(received_at);
+  return { event_id, track_id, event_type, timestamp, title, artist_name, playedAtMs, receivedAtMs };
 }
