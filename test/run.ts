@@ -15,7 +15,7 @@ process.exitCode = total.failed > 0 ? 1 : 0;
 
 async function runSuites(installed: Installed): Promise<Outcome> {
   const outcomes = [
-    await runMocha('quick tests', ['test/!(integration)/**/*.test.ts']),
+    await runMocha('quick tests', ['test/!(integration|faults)/**/*.test.ts']),
     await runPytest('Spark jobs', {
       python: installed.python,
       folder: join('spark-submit', 'tests'),
