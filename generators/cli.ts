@@ -1,16 +1,21 @@
 /** `npm run generate -- seed | weekly | import`; options and files are described in README.md. */
 import { parseArgs } from 'node:util';
 import { SingleBar } from 'cli-progress';
+import { dayOf } from './calendar.ts';
 import { parseColumnMap, readLastfm1k, readListenBrainz, readMappedCsv } from './importers/formats.ts';
 import { describeSkips, importListens } from './importers/import.ts';
 import type { SourceRecord } from './importers/source.ts';
+import { oracleOf, writeOracle } from './oracle.ts';
 import { defaultSeedOptions, OptionError, type SeedOptions } from './options.ts';
 import { generateSeed, type GenerationProgress } from './seed.ts';
+import { readState } from './state.ts';
 import { generateWeekly, truncateWeekly } from './weekly.ts';
+import { buildWorld } from './world.ts';
 
 const usage = `Usage:
-  npm run generate -- seed [--days N] [--users N] [--songs N] [--events-per-day N] [--seed S] [--out DIR]
+  npm run generate -- seed [--days N] [--users N] [--songs N] [--events-per-day N] [--seed S] [--taste latent|none] [--out DIR]
   npm run generate -- weekly [--count N] [--truncate] [--out DIR]
+  npm run generate -- oracle --from YYYY-MM-DD [--days N] --file FILE [--out DIR]
   npm run generate -- import lastfm-1k FILE [--out DIR]
   npm run generate -- import listenbrainz FILE [--out DIR]
   npm run generate -- import csv FILE --map user_id=COL,track=COL,artist=COL,timestamp=COL[,track_id=COL,artist_id=COL,event_type=COL,genre=COL,duration_ms=COL] [--out DIR]`;
@@ -18,6 +23,7 @@ const usage = `Usage:
 const commands: Readonly<Record<string, (args: string[]) => Promise<void>>> = {
   seed,
   weekly,
+  oracle,
   import: importExport,
 };
 
@@ -36,7 +42,7 @@ async function seed(args: string[]): Promise<void> {
   const text = { type: 'string' } as const;
   const { values } = parseArgs({
     args,
-    options: { days: text, users: text, songs: text, 'events-per-day': text, seed: text, out: text },
+    options: { days: text, users: text, songs: text, 'events-per-day': text, seed: text, taste: text, out: text },
   });
   const options: SeedOptions = {
     days: numberOf(values.days, defaultSeedOptions.days),
@@ -44,6 +50,7 @@ async function seed(args: string[]): Promise<void> {
     songs: numberOf(values.songs, defaultSeedOptions.songs),
     eventsPerDay: numberOf(values['events-per-day'], defaultSeedOptions.eventsPerDay),
     seed: numberOf(values.seed, defaultSeedOptions.seed),
+    taste: tasteOf(values.taste),
   };
   const out = outFolder(values.out);
   await withBar((onProgress) => generateSeed(options, out, onProgress));
@@ -64,6 +71,19 @@ async function weekly(args: string[]): Promise<void> {
   if (!Number.isSafeInteger(count) || count < 1) throw new OptionError(`--count must be a whole number of at least 1`);
   const files = await withBar((onProgress) => generateWeekly({ count, out }, onProgress));
   for (const file of files) console.log(file);
+}
+
+/** Writes what the generator knows of the listeners of a generated folder: the measure of what a model could know. */
+async function oracle(args: string[]): Promise<void> {
+  const text = { type: 'string' } as const;
+  const { values } = parseArgs({ args, options: { from: text, days: text, file: text, out: text } });
+  if (values.from === undefined || values.file === undefined)
+    throw new OptionError(`oracle needs --from and --file\n${usage}`);
+  const firstDay = dayOf(values.from);
+  if (!Number.isSafeInteger(firstDay)) throw new OptionError(`--from must be a date YYYY-MM-DD, not ${values.from}`);
+  const { options } = await readState(outFolder(values.out));
+  await writeOracle(values.file, oracleOf(buildWorld(options), firstDay, numberOf(values.days, 7)));
+  console.log(values.file);
 }
 
 async function importExport(args: string[]): Promise<void> {
@@ -107,6 +127,12 @@ function outFolder(out: string | undefined): string {
 
 function numberOf(text: string | undefined, otherwise: number): number {
   return text === undefined ? otherwise : Number(text);
+}
+
+function tasteOf(text: string | undefined): SeedOptions['taste'] {
+  const taste = text ?? defaultSeedOptions.taste;
+  if (taste === 'latent' || taste === 'none') return taste;
+  throw new OptionError(`--taste is latent or none, not ${taste}`);
 }
 
 async function withBar<Result>(

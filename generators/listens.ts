@@ -1,6 +1,6 @@
 import { monthOf } from './calendar.ts';
 import { createRandom, WeightedChoice, type Random } from './random.ts';
-import type { Song, User, World } from './world.ts';
+import type { Artist, Song, User, World } from './world.ts';
 import { genres } from './words.ts';
 
 const secondsPerDay = 86_400;
@@ -8,6 +8,15 @@ const obsessionsPerMonth = 8;
 /** What a listen is chosen by: this month's repeats, favourite artists, or what is on in a liked genre. */
 const repeatShare = 0.25;
 const favouriteShare = 0.45;
+
+const skipsOfKnown = 0.06;
+const skipsOfDiscoveries = 0.3;
+
+/** How likely a listen that is no repeat is one of a favourite artist, or a discovery, and not skipped. */
+export const listenShares = {
+  favourite: favouriteShare * (1 - skipsOfKnown),
+  discovery: (1 - repeatShare - favouriteShare) * (1 - skipsOfDiscoveries),
+} as const;
 
 export const eventTypes = ['complete_listen', 'like', 'skip'] as const;
 
@@ -55,7 +64,7 @@ export class ListenGenerator {
   /** Charts hold for seven days, obsessions for a month: both are made anew when theirs is over. */
   #turnPages(day: number): void {
     const week = Math.floor(day / 7);
-    if (week !== this.#chartWeek) this.#charts = buildCharts(this.#world.songs, week * 7);
+    if (week !== this.#chartWeek) this.#charts = chartsOf(this.#world.songs, day);
     this.#chartWeek = week;
     if (monthOf(day) !== this.#obsessionMonth) this.#obsessions.clear();
     this.#obsessionMonth = monthOf(day);
@@ -71,8 +80,8 @@ export class ListenGenerator {
     const known = way < repeatShare + favouriteShare;
     const song =
       way < repeatShare ? this.#repeat(random, user, day) : known ? this.#favourite(random, user, day) : undefined;
-    if (song !== undefined) return { song, eventType: eventType(random, 0.1, 0.06) };
-    return { song: this.#discover(random, user, day, tastes), eventType: eventType(random, 0.04, 0.3) };
+    if (song !== undefined) return { song, eventType: eventType(random, 0.1, skipsOfKnown) };
+    return { song: this.#discover(random, user, day, tastes), eventType: eventType(random, 0.04, skipsOfDiscoveries) };
   }
 
   #repeat(random: Random, user: number, day: number): number | undefined {
@@ -94,8 +103,7 @@ export class ListenGenerator {
     const listener = this.#world.users[user]!;
     if (listener.artists.length === 0) return undefined;
     const artist = this.#world.artists[listener.artists[listener.artistChoice.draw(random)]!]!;
-    let released = artist.songs.length;
-    while (released > 0 && this.#world.songs[artist.songs[released - 1]!]!.releaseDay > day) released--;
+    const released = releasedOn(this.#world, artist, day);
     // The newest songs of an artist are played most.
     return released > 0 ? artist.songs[released - 1 - Math.floor(random.next() ** 2 * released)] : undefined;
   }
@@ -112,10 +120,13 @@ export class ListenGenerator {
 /** What is on in a genre in one week: songs (indexes) and how likely each is played. */
 interface Chart {
   readonly songs: readonly number[];
+  readonly weights: readonly number[];
   readonly choice: WeightedChoice;
 }
 
-function buildCharts(songs: readonly Song[], day: number): Chart[] {
+/** The charts of each genre in the week of a day. */
+export function chartsOf(songs: readonly Song[], anyDay: number): Chart[] {
+  const day = Math.floor(anyDay / 7) * 7;
   const byGenre = genres.map(() => ({ songs: [] as number[], weights: [] as number[] }));
   songs.forEach((song, index) => {
     if (song.releaseDay > day && song.releaseDay >= 0) return;
@@ -123,7 +134,11 @@ function buildCharts(songs: readonly Song[], day: number): Chart[] {
     chart.songs.push(index);
     chart.weights.push(heat(song, day));
   });
-  return byGenre.map(({ songs: listed, weights }) => ({ songs: listed, choice: new WeightedChoice(weights) }));
+  return byGenre.map(({ songs: listed, weights }) => ({
+    songs: listed,
+    weights,
+    choice: new WeightedChoice(weights),
+  }));
 }
 
 /** How much a song is heard of: its popularity, the weeks after its release, and for a sleeper hit its late rise. */
@@ -137,11 +152,43 @@ function heat(song: Song, day: number): number {
 
 /** A user's taste in genres, leaning to the season: each genre has its time of the year. */
 function seasonalTaste(user: User, charts: readonly Chart[], day: number): WeightedChoice {
-  const weights = user.tastes.map((taste, genre) => {
-    const season = 1 + 0.5 * Math.cos((2 * Math.PI * (day - (genre * 366) / genres.length)) / 366);
-    return charts[genre]!.songs.length > 0 ? taste * season : 0;
-  });
+  const weights = user.tastes.map((taste, genre) =>
+    charts[genre]!.songs.length > 0 ? taste * seasonOf(genre, day) : 0,
+  );
   return new WeightedChoice(weights);
+}
+
+/** A user's affinity to each genre on a day, season included; sums to 1. */
+export function seasonalTastes(user: User, day: number): number[] {
+  const weights = user.tastes.map((taste, genre) => taste * seasonOf(genre, day));
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  return weights.map((weight) => weight / total);
+}
+
+function seasonOf(genre: number, day: number): number {
+  return 1 + 0.5 * Math.cos((2 * Math.PI * (day - (genre * 366) / genres.length)) / 366);
+}
+
+/** How many of an artist's songs, earliest release first, are out on a day. */
+function releasedOn(world: World, artist: Artist, day: number): number {
+  let released = artist.songs.length;
+  while (released > 0 && world.songs[artist.songs[released - 1]!]!.releaseDay > day) released--;
+  return released;
+}
+
+/** How likely each song of an artist is the one a lover of the artist plays on a day. */
+export function artistPlaces(
+  world: World,
+  artist: Artist,
+  day: number,
+): readonly { readonly song: number; readonly share: number }[] {
+  const released = releasedOn(world, artist, day);
+  // The square of a uniform number: place p (newest first) is drawn when it lies between p and p + 1 of `released`.
+  const before = (place: number): number => Math.sqrt(place / released);
+  return Array.from({ length: released }, (_, place) => ({
+    song: artist.songs[released - 1 - place]!,
+    share: before(place + 1) - before(place),
+  }));
 }
 
 function eventType(random: Random, likes: number, skips: number): number {

@@ -5,10 +5,19 @@ export interface SeedOptions {
   readonly songs: number;
   readonly eventsPerDay: number;
   readonly seed: number;
+  /** `none`: nobody likes anything more than others do, so that nothing personal can be learnt. */
+  readonly taste: 'latent' | 'none';
 }
 
 /** The year of the interface: 366 days of 2024, about 5.5 million events. */
-export const defaultSeedOptions: SeedOptions = { days: 366, users: 500, songs: 30_000, eventsPerDay: 15_000, seed: 42 };
+export const defaultSeedOptions: SeedOptions = {
+  days: 366,
+  users: 500,
+  songs: 30_000,
+  eventsPerDay: 15_000,
+  seed: 42,
+  taste: 'latent',
+};
 
 /** Options that make no sense; the message says which and what to give instead. */
 export class OptionError extends Error {
@@ -17,8 +26,8 @@ export class OptionError extends Error {
 
 /** Checks the options; throws an OptionError. */
 export function checkSeedOptions(options: SeedOptions): SeedOptions {
-  const least: SeedOptions = { days: 1, users: 1, songs: 1, eventsPerDay: 1, seed: 0 };
-  for (const name of Object.keys(least) as (keyof SeedOptions)[]) {
+  const least = { days: 1, users: 1, songs: 1, eventsPerDay: 1, seed: 0 };
+  for (const name of Object.keys(least) as (keyof typeof least)[]) {
     const value = options[name];
     if (Number.isSafeInteger(value) && value >= least[name]) continue;
     throw new OptionError(

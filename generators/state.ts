@@ -11,6 +11,7 @@ const schema = z.object({
     songs: z.number().int(),
     eventsPerDay: z.number().int(),
     seed: z.number().int(),
+    taste: z.enum(['latent', 'none']).default('latent'),
   }),
   lastWeekEnd: z.string().nullable(),
 });

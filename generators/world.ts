@@ -37,7 +37,9 @@ export interface User {
   readonly activity: number;
   /** Affinity to each genre; sums to 1. */
   readonly tastes: readonly number[];
+  /** Favourites, the dearest first; `artistChances` is how much each is played, against the others. */
   readonly artists: readonly number[];
+  readonly artistChances: readonly number[];
   readonly artistChoice: WeightedChoice;
 }
 
@@ -93,12 +95,14 @@ function buildSong(random: Random, index: number, artist: number, by: { genre: n
   };
 }
 
-function buildUsers({ seed, users: count }: SeedOptions, artists: readonly Artist[]): User[] {
+function buildUsers({ seed, users: count, taste }: SeedOptions, artists: readonly Artist[]): User[] {
   const random = createRandom(seed, 'users');
   const byGenre = genres.map((_, genre) => artists.flatMap((artist, index) => (artist.genre === genre ? [index] : [])));
   return Array.from({ length: count }, (_, index) => {
-    const tastes = drawTastes(random);
-    const favourites = drawFavourites(random, tastes, byGenre, artists.length);
+    const tastes = taste === 'none' ? genres.map(() => 1 / genres.length) : drawTastes(random);
+    // Without taste nobody has a favourite, and so nothing to repeat: all listen to what is on.
+    const favourites = taste === 'none' ? [] : drawFavourites(random, tastes, byGenre, artists.length);
+    const artistChances = favourites.map((__, rank) => 1 / (rank + 2));
     return {
       id: String(index + 1),
       name: `${pick(random, firstNames)} ${pick(random, lastNames)}`,
@@ -107,7 +111,8 @@ function buildUsers({ seed, users: count }: SeedOptions, artists: readonly Artis
       activity: Math.exp(0.7 * random.normal()),
       tastes,
       artists: favourites,
-      artistChoice: new WeightedChoice(favourites.map((__, rank) => 1 / (rank + 2))),
+      artistChances,
+      artistChoice: new WeightedChoice(artistChances),
     };
   });
 }

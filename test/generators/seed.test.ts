@@ -7,12 +7,17 @@ import { parse } from 'csv-parse/sync';
 import { lake } from '../../contracts/lake.ts';
 import { checkCsv } from '../../activities/csv-check.ts';
 import { defaultSeedOptions, OptionError } from '../../generators/options.ts';
+import { oracleOf } from '../../generators/oracle.ts';
 import { generateSeed } from '../../generators/seed.ts';
+import { readState } from '../../generators/state.ts';
 import { generateWeekly, truncateWeekly } from '../../generators/weekly.ts';
+import { buildWorld } from '../../generators/world.ts';
 
 const small = { ...defaultSeedOptions, days: 30, users: 60, songs: 1_200, eventsPerDay: 1_500 };
 
 type Row = Readonly<Record<string, string>>;
+
+const totalOf = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
 describe('the generators', function () {
   this.timeout(30_000);
@@ -135,6 +140,52 @@ describe('the generators', function () {
     assert.equal(await truncateWeekly(out), 2);
     await generateWeekly({ count: 1, out });
     assert.deepEqual(await readFile(path), before);
+  });
+
+  it('make listeners without taste who differ from one another by chance alone, with --taste none', async () => {
+    const flat = await mkdtemp(join(tmpdir(), 'segue-test-'));
+    try {
+      await generateSeed({ ...small, taste: 'none' }, flat);
+      const genreOf = new Map((await rows('dim_songs.csv', flat)).map((song) => [song['track_id'], song['genre']]));
+      const perUser = new Map<string, Map<string, number>>();
+      const events = await rows('fact_listening_events_2024.csv', flat);
+      for (const event of events) {
+        const mine = perUser.get(event['user_id']!) ?? new Map<string, number>();
+        const genre = genreOf.get(event['track_id'])!;
+        perUser.set(event['user_id']!, mine.set(genre, (mine.get(genre) ?? 0) + 1));
+      }
+      const busiest = [...perUser.values()]
+        .map((mine) => [...mine.values()])
+        .toSorted((one, other) => totalOf(other) - totalOf(one))
+        .slice(0, 10);
+      // 12 genres and their seasons (half as much again at most): with taste the first of a user has a third and more.
+      for (const counts of busiest) assert.ok(Math.max(...counts) / totalOf(counts) < 0.2, String(counts));
+    } finally {
+      await rm(flat, { recursive: true });
+    }
+  });
+
+  it('know what could be known: the oracle is of the world that was generated, and of no file of the seed', async () => {
+    const { options } = await readState(out);
+    const world = buildWorld(options);
+    const oracle = oracleOf(world, 359, 7);
+    assert.deepEqual(
+      oracle.userIds,
+      world.users.map((user) => user.id),
+    );
+    for (const tastes of oracle.tastes) assert.ok(Math.abs(totalOf(tastes) - 1) < 1e-9);
+    for (const artists of oracle.favouriteArtists)
+      assert.ok(Math.abs(totalOf(artists.map(([, chance]) => chance)) - 1) < 1e-9);
+    for (const shares of [oracle.artistShare, oracle.chartShare])
+      assert.ok(shares.every((share) => share >= 0 && share <= 1));
+    // Every genre's chart is divided up among its songs.
+    assert.ok(Math.abs(totalOf(oracle.chartShare) - new Set(oracle.genre).size) < 1e-6);
+    // What they play is what the oracle says: an oracle's favourite artist of user 1 has more of their listens than another.
+    const artistOf = new Map((await rows('dim_songs.csv')).map((song) => [song['track_id'], song['artist_id']]));
+    const events = (await rows('fact_listening_events_2024.csv')).filter((event) => event['user_id'] === '1');
+    const dearest = new Set(oracle.favouriteArtists[0]!.slice(0, 10).map(([artist]) => world.artists[artist]!.id));
+    const share = events.filter((event) => dearest.has(artistOf.get(event['track_id'])!)).length / events.length;
+    assert.ok(share > 0.2, `ten of ${world.artists.length} artists have ${share}`);
   });
 
   it('refuse weeks where no seed is, and say what to run', async () => {
