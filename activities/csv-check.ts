@@ -126,21 +126,24 @@ class RecordCounter {
 /** Finds the first line that is not UTF-8 or holds a NUL byte, which no text has; sequences may be split between chunks. */
 class EncodingCheck {
   #line = 1;
-  #carried = Buffer.alloc(0);
+  #carried: Buffer[] = [];
   #firstBadLine: number | undefined;
 
   add(chunk: Buffer): void {
     if (this.#firstBadLine !== undefined) return;
-    const bytes = this.#carried.length > 0 ? Buffer.concat([this.#carried, chunk]) : chunk;
-    const lastBreak = bytes.lastIndexOf(newline);
-    const whole = bytes.subarray(0, lastBreak + 1);
-    this.#carried = Buffer.from(bytes.subarray(lastBreak + 1));
+    const lastBreak = chunk.lastIndexOf(newline);
+    if (lastBreak === -1) {
+      this.#carried.push(Buffer.from(chunk));
+      return;
+    }
+    const whole = Buffer.concat([...this.#carried, chunk.subarray(0, lastBreak + 1)]);
+    this.#carried = [Buffer.from(chunk.subarray(lastBreak + 1))];
     if (!isText(whole)) this.#firstBadLine = this.#line + linesBeforeBadOne(whole);
     else this.#line += countLines(whole);
   }
 
   end(): number | undefined {
-    if (this.#firstBadLine === undefined && !isText(this.#carried)) this.#firstBadLine = this.#line;
+    if (this.#firstBadLine === undefined && !isText(Buffer.concat(this.#carried))) this.#firstBadLine = this.#line;
     return this.#firstBadLine;
   }
 }

@@ -3,12 +3,23 @@ import type { ObjectStore } from '../platform/object-store.ts';
 
 const commitFile = /\/_delta_log\/(\d{20})\.json$/;
 
+/** One commit in a table's log. */
+export interface CommitKey {
+  readonly version: number;
+  readonly key: string;
+}
+
+/** The commits that lie in a Delta table's log as JSON, oldest first. Reads one listing. */
+export async function commitKeys(store: ObjectStore, table: string): Promise<readonly CommitKey[]> {
+  const keys = await store.list(lake.buckets.data, `${table}/_delta_log/`);
+  const commits = keys.flatMap((key) => {
+    const version = commitFile.exec(key)?.[1];
+    return version === undefined ? [] : [{ version: Number(version), key }];
+  });
+  return commits.toSorted((one, other) => one.version - other.version);
+}
+
 /** The newest version in a Delta table's log, or undefined where there is no table. Reads one listing. */
 export async function latestVersion(store: ObjectStore, table: string): Promise<number | undefined> {
-  const keys = await store.list(lake.buckets.data, `${table}/_delta_log/`);
-  const versions = keys.flatMap((key) => {
-    const version = commitFile.exec(key)?.[1];
-    return version === undefined ? [] : [Number(version)];
-  });
-  return versions.length > 0 ? Math.max(...versions) : undefined;
+  return (await commitKeys(store, table)).at(-1)?.version;
 }

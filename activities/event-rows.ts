@@ -25,7 +25,8 @@ export interface RefusedCount {
  * the same rows.
  */
 export class EventRowCounter {
-  #carried: Buffer = Buffer.alloc(0);
+  #carried: Buffer[] = [];
+  #carriedBytes = 0;
   #line = 0;
   #isHeaderSeen = false;
   #unreadable: { line: number; why: string } | undefined;
@@ -34,17 +35,18 @@ export class EventRowCounter {
   add(chunk: Buffer): void {
     const lastBreak = Math.max(chunk.lastIndexOf(0x0a), chunk.lastIndexOf(0x0d));
     if (lastBreak === -1) {
-      this.#carry(Buffer.concat([this.#carried, chunk]));
+      this.#carry(chunk);
       return;
     }
-    const whole = Buffer.concat([this.#carried, chunk.subarray(0, lastBreak + 1)]);
-    this.#carry(Buffer.from(chunk.subarray(lastBreak + 1)));
+    const whole = Buffer.concat([...this.#carried, chunk.subarray(0, lastBreak + 1)]);
+    this.#drop();
+    this.#carry(chunk.subarray(lastBreak + 1));
     this.#addLines(whole.toString('utf8'));
   }
 
   /** The count, once all bytes are in. */
   end(): RefusedCount {
-    if (this.#carried.length > 0) this.#addLine(this.#carried.toString('utf8'));
+    if (this.#carriedBytes > 0) this.#addLine(Buffer.concat(this.#carried).toString('utf8'));
     const rows = [...this.#reasons.values()].reduce((sum, count) => sum + count, 0);
     return {
       rows,
@@ -54,10 +56,16 @@ export class EventRowCounter {
   }
 
   #carry(bytes: Buffer): void {
-    this.#carried = bytes;
-    if (bytes.length <= longestLineBytes) return;
+    this.#carried.push(Buffer.from(bytes));
+    this.#carriedBytes += bytes.length;
+    if (this.#carriedBytes <= longestLineBytes) return;
     this.#unreadable ??= { line: this.#line + 1, why: `is longer than ${longestLineBytes} bytes` };
-    this.#carried = Buffer.alloc(0);
+    this.#drop();
+  }
+
+  #drop(): void {
+    this.#carried = [];
+    this.#carriedBytes = 0;
   }
 
   #addLines(text: string): void {

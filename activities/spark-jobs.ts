@@ -1,8 +1,11 @@
+import { createHash } from 'node:crypto';
 import { CancelledFailure, Context } from '@temporalio/activity';
-import type { SparkActivities } from '../contracts/activities.ts';
+import type { PlannedFile, SparkActivities } from '../contracts/activities.ts';
 import { bronzeFileKey } from '../contracts/ids.ts';
 import { lake } from '../contracts/lake.ts';
 import { sparkJobs, type SparkJobName, type SparkJobParams, type SparkJobResult } from '../contracts/schemas/jobs.ts';
+import type { ObjectStore } from '../platform/object-store.ts';
+import { findCommitted } from './committed-files.ts';
 import { failure } from './failures.ts';
 import { landingKey } from './landing-files.ts';
 import { createProgressReporter } from './progress-reporter.ts';
@@ -16,6 +19,7 @@ const exitBrokenContract = 65;
 export interface SparkDeps {
   readonly process: SparkProcessOptions;
   readonly settings: RecommenderSettings;
+  readonly store: ObjectStore;
 }
 
 /** What an operator may set about the recommendations. */
@@ -29,23 +33,31 @@ export interface RecommenderSettings {
 const lakeUri = `s3a://${lake.buckets.data}`;
 
 /** The activities that run Spark jobs. */
-export function createSparkActivities({ process, settings }: SparkDeps): SparkActivities {
+export function createSparkActivities({ process, settings, store }: SparkDeps): SparkActivities {
   const run = <Job extends SparkJobName>(job: Job, params: SparkJobParams<Job>): Promise<SparkJobResult<Job>> =>
     runSparkJob(process, job, params);
   return {
-    loadBronze: ({ files, runKey, ingestedAt }) =>
-      run('load_bronze', {
-        runKey,
+    loadBronze: async ({ files, ingestedAt }) => {
+      const committed = await Promise.all(files.map((file) => findCommitted(store, file)));
+      const done = committed.flatMap((counted) => (counted ? [counted] : []));
+      const left = files.filter((_, index) => !committed[index]);
+      if (left.length === 0) return { files: done };
+      const submissionKey = submissionKeyOf(left);
+      const params = {
+        runKey: submissionKey,
         lakeUri,
         ingestedAt,
-        files: files.map((file) => ({
+        files: left.map((file) => ({
           file: file.file,
           table: file.table,
           uri: `s3a://${lake.buckets.landing}/${landingKey(file)}`,
           key: bronzeFileKey(file),
           rows: file.rows,
         })),
-      }),
+      };
+      const { files: loaded } = await runSparkJob(process, 'load_bronze', params, { identity: submissionKey });
+      return { files: [...done, ...loaded] };
+    },
     buildSilver: ({ runKey }) => run('build_silver', { runKey, lakeUri, weekEndsOn: settings.weekEndsOn }),
     buildGold: ({ runKey, modelVersion }) => {
       const { recommendationsPerUser, seed } = settings;
@@ -68,11 +80,19 @@ export function createSparkActivities({ process, settings }: SparkDeps): SparkAc
   };
 }
 
+/** The identity of a job that loads these files: that of the one file, or one made of all of them. */
+function submissionKeyOf(files: readonly PlannedFile[]): string {
+  const keys = files.map((file) => bronzeFileKey(file));
+  if (keys.length === 1) return keys[0]!;
+  return `load_bronze/${createHash('sha256').update(keys.join('\n')).digest('hex')}`;
+}
+
 /** Runs one job, heartbeating; its failure is translated by exit code, its answer parsed by its schema. */
 async function runSparkJob<Job extends SparkJobName>(
   options: SparkProcessOptions,
   job: Job,
   params: SparkJobParams<Job>,
+  { identity }: { readonly identity?: string } = {},
 ): Promise<SparkJobResult<Job>> {
   const context = Context.current();
   const reporter = createProgressReporter();
@@ -82,6 +102,7 @@ async function runSparkJob<Job extends SparkJobName>(
       job,
       runKey: params.runKey,
       params,
+      ...(identity !== undefined && { identity }),
       signal: context.cancellationSignal,
       onProgress: (spark) => reporter.report({ kind: 'spark', spark }),
     });

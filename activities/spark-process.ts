@@ -18,6 +18,8 @@ export type SparkTarget =
 export interface SparkRun {
   readonly job: string;
   readonly runKey: string;
+  /** What one job at a time may work on: one that still works under it, from whatever was before, is ended first. */
+  readonly identity?: string;
   readonly params: unknown;
   readonly signal: AbortSignal;
   readonly onProgress: (progress: SparkProgress) => void;
@@ -64,6 +66,7 @@ async function runIn(folder: string, options: SparkProcessOptions, run: SparkRun
   const resultPath = join(folder, 'result.json');
   await writeFile(paramsPath, JSON.stringify(run.params), { mode: 0o600 });
   const script = [join(options.jobsDir, `${run.job}.py`), '--params', paramsPath, '--result', resultPath];
+  if (run.identity !== undefined) script.push('--identity', run.identity);
   const { command, args, env } = commandLine(options, run, script, folder);
 
   const said: Said = { lastLines: [], errorLine: undefined };

@@ -1,10 +1,14 @@
 /** `npm run bench -- [NAME]`: runs one bench, or all of them, one after another. */
 import { benchEventStream } from './event-stream.ts';
 import { benchInitialLoad } from './initial-load.ts';
+import { benchOrchestration } from './orchestration.ts';
+import { benchWeeklyLoad } from './weekly-load.ts';
 
 const benches: Readonly<Record<string, () => Promise<void>>> = {
   'event-stream': benchEventStream,
   'initial-load': benchInitialLoad,
+  'weekly-load': benchWeeklyLoad,
+  orchestration: benchOrchestration,
 };
 
 const names = process.argv.slice(2);

@@ -100,9 +100,11 @@ export interface LoadBronzeSummary {
  * cancelled. Fail with SparkJobFailed (retryable), SparkBadParameters, SparkBrokenContract or SparkResultInvalid.
  */
 export interface SparkActivities {
+  /**
+   * Submits no job for files that the tables' logs show to be committed; ends a job that still works on the same ones.
+   */
   loadBronze(input: {
     readonly files: readonly PlannedFile[];
-    readonly runKey: string;
     readonly ingestedAt: string;
   }): Promise<LoadBronzeSummary>;
   buildSilver(input: { readonly runKey: string }): Promise<{ readonly tables: readonly TableVersion[] }>;

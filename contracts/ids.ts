@@ -30,13 +30,19 @@ export const refreshId = 'refresh-recommendations';
 /** The id under which `npm start` keeps the Kafka → Delta streams running: always on. */
 export const streamEventsId = 'stream-events';
 
-/** The Delta transaction id of one landing file's content in bronze: the same content is committed once. */
+/** Grows when load_bronze makes other rows of the same file: then a file's content is no reason to think that it is done. */
+const loadBronzeVersion = 1;
+
+/**
+ * The identity of one landing file's way into bronze: the step, the job's version and the content. Delta commits it once as a
+ * transaction id, and Spark runs one job under it at a time.
+ */
 export function bronzeFileKey(file: {
   readonly file: string;
   readonly sha256: string;
   readonly generation: number;
 }): string {
-  return `initial-load/${file.file}/${file.sha256}/${file.generation}`;
+  return `load_bronze/${loadBronzeVersion}/${file.file}/${file.sha256}/${file.generation}`;
 }
 
 /** The version of the model a run trains: sorts by time, unique by run, the same in every retry and replay. */

@@ -96,7 +96,7 @@ export async function createActivities(
       maxRefusedShare: config.SEGUE_MAX_REFUSED_SHARE,
       now,
     }),
-    ...createSparkActivities({ process: sparkProcessOptions(config), settings }),
+    ...createSparkActivities({ process: sparkProcessOptions(config), settings, store }),
     ...createPublicationActivities({ store, codeVersion: await codeVersion(settings), now }),
     ...createStreamActivities({
       process: streamProcessOptions(config),

@@ -161,8 +161,7 @@ async function loadAndRecord(
 }
 
 function runLoadJob(files: readonly PlannedFile[]): ReturnType<SparkActivities['loadBronze']> {
-  const { workflowId, runId, startTime } = workflowInfo();
-  const input = { files, runKey: `${workflowId}/${runId}`, ingestedAt: startTime.toISOString() };
+  const input = { files, ingestedAt: workflowInfo().startTime.toISOString() };
   return loadBronze.executeWithOptions({ summary: files.map(({ file }) => file).join(', ') }, [input]);
 }
 

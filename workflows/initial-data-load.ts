@@ -114,8 +114,7 @@ async function writeBronze(
 }
 
 function runLoadJob(files: readonly PlannedFile[]): ReturnType<SparkActivities['loadBronze']> {
-  const { workflowId, runId, startTime } = workflowInfo();
-  const input = { files, runKey: `${workflowId}/${runId}`, ingestedAt: startTime.toISOString() };
+  const input = { files, ingestedAt: workflowInfo().startTime.toISOString() };
   return loadBronze.executeWithOptions({ summary: `${files.length} file(s) into bronze` }, [input]);
 }
 

@@ -13,6 +13,7 @@ from lakehouse.bronze import LandingFile, LoadedFile, load_file
 from lakehouse.job import run_job
 from lakehouse.params import Params
 from lakehouse.progress import Progress
+from lakehouse.session import tag_operations
 from lakehouse.tables import describe_table
 
 # The fixed costs of small tables (log reads, commits) pass while a large one keeps the cores busy.
@@ -26,7 +27,10 @@ def load_bronze(spark: SparkSession, params: Params, progress: Progress) -> dict
     def load(files_of_table: list[LandingFile]) -> list[tuple[LandingFile, LoadedFile]]:
         return [(file, _load(spark, file, lake_uri, ingested_at, progress)) for file in files_of_table]
 
-    with ThreadPoolExecutor(TABLES_AT_ONCE) as pool:
+    def tag() -> None:
+        tag_operations(spark, params.text("runKey"))
+
+    with ThreadPoolExecutor(TABLES_AT_ONCE, initializer=tag) as pool:
         loaded = dict(chain.from_iterable(pool.map(load, _by_table(files))))
     with progress.step("read back"):
         described = {name: describe_table(spark, t, lake_uri) for name, t in _tables_of(files).items()}

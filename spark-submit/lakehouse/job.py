@@ -43,6 +43,7 @@ def _arguments(name: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog=name)
     parser.add_argument("--params", type=Path, required=True, help="JSON file with the parameters")
     parser.add_argument("--result", type=Path, required=True, help="file the result document is written to")
+    parser.add_argument("--identity", help="what one job at a time may work on; another one is ended")
     parser.add_argument("--lifeline", action="store_true", help="stop Spark and exit when stdin ends")
     return parser.parse_args()
 
@@ -52,7 +53,7 @@ def _run(name: str, job: JobFunction, arguments: argparse.Namespace, cancellatio
     run_key = params.text("runKey")
     progress = Progress(name)
     with progress.step("session"):
-        spark = open_session(f"{name} {run_key}")
+        spark = open_session(f"{name} {run_key}", arguments.identity)
     cancellation.on_cancel(lambda: interrupt(spark))
     progress.watch(spark)
     result = job(spark, params, progress)

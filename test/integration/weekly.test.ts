@@ -1,14 +1,19 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { copyFile, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
+import { bronzeFileKey } from '../../contracts/ids.ts';
 import { lake } from '../../contracts/lake.ts';
 import type { ReviewResult, WeeklyTrendsResult } from '../../contracts/weekly.ts';
 import { generateWeekly } from '../../generators/weekly.ts';
-import { createObjectStore, type ObjectStore } from '../../platform/object-store.ts';
+import type { ObjectStore } from '../../platform/object-store.ts';
 import { createWeeklyLedger } from '../../platform/weekly-ledger.ts';
+import type { ServiceName } from '../../stack/services/service.ts';
 import { readQuarantine, type TableDigest } from '../support/lake.ts';
+import { directStore, ingestUnderFault, type Moment } from '../support/weekly-faults.ts';
 import { startPipelineWorld, type PipelineWorld } from '../support/pipeline-world.ts';
 
 const minutes = 60_000;
@@ -25,17 +30,7 @@ describe('the weekly ingestion, on the real stack', function () {
     this.timeout(10 * minutes);
     world = await startPipelineWorld();
     folder = join(world.dataDir, 'weekly_trends');
-    const {
-      AWS_ENDPOINT_URL: endpoint,
-      AWS_ACCESS_KEY_ID: accessKey,
-      AWS_SECRET_ACCESS_KEY: secretKey,
-    } = world.lake.env;
-    store = createObjectStore({
-      endpoint: endpoint!,
-      region: 'us-east-1',
-      accessKey: accessKey!,
-      secretKey: secretKey!,
-    });
+    store = directStore(world);
     await (await world.start('initialDataLoad', 'initial-load', { refresh: false })).result();
     await generateWeekly({ count: 3, out: world.dataDir });
   });
@@ -53,6 +48,25 @@ describe('the weekly ingestion, on the real stack', function () {
 
   async function rowsOf(file: string): Promise<number> {
     return (await tables())[events]!.bySource[file] ?? 0;
+  }
+
+  /** A job with this identity that has read and sleeps before its commit, as after a pause of its machine. */
+  async function startZombie(identity: string, file: string): Promise<{ wakeUp(): Promise<string> }> {
+    const script = fileURLToPath(new URL('../support/zombie_job.py', import.meta.url));
+    const spark = fileURLToPath(new URL('../../spark-submit', import.meta.url));
+    const job = execa(world.stack.installed.python, [script, spark, identity, file], {
+      env: { ...world.lake.env, SPARK_REMOTE: world.stack.env['SEGUE_SPARK_REMOTE']! },
+      stdin: 'pipe',
+      reject: false,
+    });
+    const said = job.iterable();
+    assert.equal((await said.next()).value, 'ready');
+    return {
+      wakeUp: async () => {
+        job.stdin.write('\n');
+        return String((await said.next()).value);
+      },
+    };
   }
 
   it('loads every new week once though two runs start at once, one of them from the temporal CLI', async () => {
@@ -104,6 +118,19 @@ describe('the weekly ingestion, on the real stack', function () {
     assert.deepEqual(after[events]!.bySource, before[events]!.bySource);
   });
 
+  // One kill per service; npm run test:faults has them all at every moment.
+  const kills: readonly (readonly [ServiceName, Moment])[] = [
+    ['worker', 'before the ledger'],
+    ['minio', 'in the upload'],
+    ['temporal', 'before the commit'],
+    ['spark', 'before the commit'],
+  ];
+  for (const [service, moment] of kills) {
+    it(`has every row once and a ledger that agrees when ${service} is killed ${moment}`, async () => {
+      await ingestUnderFault(world, moment, () => world.stack.kill(service));
+    });
+  }
+
   it('replaces exactly the rows of a corrected file, in one commit', async () => {
     const before = (await tables())[events]!;
     const file = join(folder, 'trends_2025-01-14.csv');
@@ -121,17 +148,17 @@ describe('the weekly ingestion, on the real stack', function () {
 
   it('takes a file that somebody put straight into the bucket', async () => {
     const rows = ['event_id,user_id,track_id,event_type,timestamp', 'b-1,1,10001,like,2025-02-01T10:00:00Z'];
-    await store.put(lake.buckets.landing, 'weekly_trends/trends_2025-02-04.csv', `${rows.join('\r\n')}\r\n`);
+    await store.put(lake.buckets.landing, 'weekly_trends/trends_2026-02-03.csv', `${rows.join('\r\n')}\r\n`);
     const result = await ingest('bucket');
     assert.deepEqual(
       result.weeks.map(({ file, bronze }) => [file, bronze]),
-      [['trends_2025-02-04.csv', 1]],
+      [['trends_2026-02-03.csv', 1]],
     );
-    assert.equal((await ingest('bucket-again')).known, 4);
+    assert.equal((await ingest('bucket-again')).known, 8);
   });
 
   it('does not take a file that is still being written before it is whole', async () => {
-    const file = join(folder, 'trends_2025-02-11.csv');
+    const file = join(folder, 'trends_2026-02-10.csv');
     await writeFile(file, 'event_id,user_id,track_id,event_type,timestamp\nw-1,1,10001,like,2025-02-08T10:00:00Z\n');
     const running = ingest('half');
     await sleep(1_000);
@@ -142,16 +169,29 @@ describe('the weekly ingestion, on the real stack', function () {
     );
   });
 
+  it('ends a job that still works on the same file, and lets it commit nothing when it wakes up late', async () => {
+    const content = 'event_id,user_id,track_id,event_type,timestamp\nz-1,1,10001,like,2025-02-15T10:00:00Z\n';
+    const file = 'trends_2026-02-17.csv';
+    const sha256 = createHash('sha256').update(content).digest('hex');
+    const zombie = await startZombie(bronzeFileKey({ file, sha256, generation: 0 }), file);
+    await writeFile(join(folder, file), content);
+    await ingest('beside-a-zombie');
+    const before = await tables();
+    assert.match(await zombie.wakeUp(), /^refused: .*SESSION/);
+    assert.deepEqual(await tables(), before);
+    assert.equal(before[events]!.bySource[file], 1);
+  });
+
   it('ingests the other weeks beside broken ones, and each broken one waits under its name', async () => {
     const header = 'event_id,user_id,track_id,event_type,timestamp';
     const good = (id: string): string => `${id},1,10001,like,2025-03-01T10:00:00Z`;
     const contents: Readonly<Record<string, string | Buffer>> = {
-      'trends_2025-03-04.csv': `user_id,event_id,track_id,event_type,timestamp\n${good('x')}\n`,
-      'trends_2025-03-11.csv': Buffer.concat([Buffer.from(`${header}\n`), Buffer.from([0xe9, 0x2c, 0x0a])]),
-      'trends_2025-03-18.csv': header,
-      'trends_2025-03-25.csv': `${header}\n${good('y')}\n${good('z')},more\n`,
+      'trends_2026-03-04.csv': `user_id,event_id,track_id,event_type,timestamp\n${good('x')}\n`,
+      'trends_2026-03-11.csv': Buffer.concat([Buffer.from(`${header}\n`), Buffer.from([0xe9, 0x2c, 0x0a])]),
+      'trends_2026-03-18.csv': header,
+      'trends_2026-03-25.csv': `${header}\n${good('y')}\n${good('z')},more\n`,
       // Good enough: a byte order mark, CRLF, one row of 30 with an open quote, one of 10 MB.
-      'trends_2025-04-01.csv': `\ufeff${[header, ...Array.from({ length: 58 }, (_, n) => good(`q-${n}`)), '"open,1,10001,like,2025-03-01T10:00:00Z', `${'x'.repeat(10_000_000)},1,10001,like`].join('\r\n')}`,
+      'trends_2026-04-01.csv': `\ufeff${[header, ...Array.from({ length: 58 }, (_, n) => good(`q-${n}`)), '"open,1,10001,like,2025-03-01T10:00:00Z', `${'x'.repeat(10_000_000)},1,10001,like`].join('\r\n')}`,
       'trends_2025-02-30.csv': `${header}\n${good('no-such-day')}\n`,
       'trends_..%2f2025-01-07.csv': header,
     };
@@ -161,15 +201,15 @@ describe('the weekly ingestion, on the real stack', function () {
     const result = await ingest('broken');
     assert.deepEqual(
       result.weeks.map(({ file, rows, bronze, quarantined }) => [file, rows, bronze, quarantined]),
-      [['trends_2025-04-01.csv', 60, 58, 2]],
+      [['trends_2026-04-01.csv', 60, 58, 2]],
     );
     assert.deepEqual(
       result.waiting.map(({ file, type }) => [file, type]),
       [
-        ['trends_2025-03-04.csv', 'LandingFileHeader'],
-        ['trends_2025-03-11.csv', 'LandingFileEncoding'],
-        ['trends_2025-03-18.csv', 'LandingFileEmpty'],
-        ['trends_2025-03-25.csv', 'TooManyRefusedRows'],
+        ['trends_2026-03-04.csv', 'LandingFileHeader'],
+        ['trends_2026-03-11.csv', 'LandingFileEncoding'],
+        ['trends_2026-03-18.csv', 'LandingFileEmpty'],
+        ['trends_2026-03-25.csv', 'TooManyRefusedRows'],
       ],
     );
     assert.deepEqual(result.ignored.map(({ file }) => file).toSorted(), [
@@ -196,23 +236,23 @@ describe('the weekly ingestion, on the real stack', function () {
       });
       return status;
     };
-    assert.equal(await decide('trends_2025-03-11.csv', 'accept'), 409);
+    assert.equal(await decide('trends_2026-03-11.csv', 'accept'), 409);
     assert.equal(await decide('trends_2025-01-07.csv', 'reject'), 404);
-    assert.equal(await decide('trends_2025-03-25.csv', 'reject'), 202);
-    const review = world.client.workflow.getHandle('weekly-trends/2025-03-25');
+    assert.equal(await decide('trends_2026-03-25.csv', 'reject'), 202);
+    const review = world.client.workflow.getHandle('weekly-trends/2026-03-25');
     assert.equal(((await review.result()) as ReviewResult).outcome, 'rejected');
   });
 
   it('asks no more about a file that was rejected with the temporal CLI', async () => {
     await execa(world.stack.installed.temporal, [
       ...['workflow', 'update', 'execute', '--address', world.stack.env['SEGUE_TEMPORAL_ADDRESS']!],
-      ...['--workflow-id', 'weekly-trends/2025-03-04', '--name', 'decide', '--input', '{"decision":"reject"}'],
+      ...['--workflow-id', 'weekly-trends/2026-03-04', '--name', 'decide', '--input', '{"decision":"reject"}'],
     ]);
-    await world.client.workflow.getHandle('weekly-trends/2025-03-04').result();
+    await world.client.workflow.getHandle('weekly-trends/2026-03-04').result();
     const result = await ingest('after-rejection');
     assert.deepEqual(
       result.waiting.map(({ file }) => file),
-      ['trends_2025-03-11.csv', 'trends_2025-03-18.csv'],
+      ['trends_2026-03-11.csv', 'trends_2026-03-18.csv'],
     );
   });
 

@@ -26,7 +26,7 @@ IDS = {
 
 
 def table_of(path: pathlib.Path) -> str:
-    return "fact_listening_events" if path.stem.startswith("fact_listening_events") else path.stem
+    return "fact_listening_events" if path.stem.startswith(("fact_listening_events", "trends_")) else path.stem
 
 
 def rows_of(location: str, columns: list[str]):
@@ -67,7 +67,7 @@ def compare(path: pathlib.Path) -> tuple[int, list[str]]:
 
 
 if __name__ == "__main__":
-    results = [compare(path) for path in sorted(pathlib.Path(sys.argv[1]).glob("*.csv")) if table_of(path) in IDS]
+    results = [compare(path) for path in sorted(pathlib.Path(sys.argv[1]).rglob("*.csv")) if table_of(path) in IDS]
     differences = [problem for _, problems in results for problem in problems]
     print("\n".join(differences) or f"{sum(rows for rows, _ in results)} rows agree", flush=True)
     # The reader's threads abort an interpreter that ends in the ordinary way, now and then.

@@ -1,0 +1,77 @@
+import type { LoadBronzeSummary, PlannedFile } from '../contracts/activities.ts';
+import { bronzeFileKey } from '../contracts/ids.ts';
+import { lake } from '../contracts/lake.ts';
+import type { ObjectStore } from '../platform/object-store.ts';
+import { commitKeys } from './delta-log.ts';
+
+/** A commit that is being looked for is a recent one; an older one is still recognised by Delta itself, in Spark. */
+const commitsLookedAt = 32;
+
+type CountedFile = LoadBronzeSummary['files'][number];
+
+/**
+ * What is known to be committed of a file, from the tables' logs alone: its rows in bronze and in quarantine and the version
+ * that has them. Undefined when the logs do not prove that all of it is there: then Spark has to be asked.
+ */
+export async function findCommitted(store: ObjectStore, file: PlannedFile): Promise<CountedFile | undefined> {
+  const key = bronzeFileKey(file);
+  const bronze = await findCommit(store, `bronze/${file.table}`, key, file.file);
+  if (!bronze || bronze.rows === undefined) return undefined;
+  const counted = { file: file.file, bronze: bronze.rows, tableVersion: bronze.version };
+  // An earlier content may have left rows in quarantine: only a commit there shows that they are gone.
+  if (bronze.rows === file.rows && file.generation === 0) return { ...counted, quarantined: 0 };
+  const quarantine = await findCommit(store, `quarantine/${file.table}`, `${key}/quarantine`, file.file);
+  if (!quarantine || bronze.rows + (quarantine.rows ?? 0) !== file.rows) return undefined;
+  return { ...counted, quarantined: quarantine.rows ?? 0 };
+}
+
+interface Commit {
+  readonly version: number;
+  /** Rows of the file that the commit added; undefined when its statistics do not say. */
+  readonly rows: number | undefined;
+}
+
+/** The commit with this transaction id among a table's newest ones. */
+async function findCommit(store: ObjectStore, table: string, key: string, file: string): Promise<Commit | undefined> {
+  const newest = (await commitKeys(store, table)).slice(-commitsLookedAt).toReversed();
+  const bodies = await Promise.all(newest.map((commit) => store.get(lake.buckets.data, commit.key)));
+  for (const [index, object] of bodies.entries()) {
+    const actions = parseActions(object?.body.toString('utf8') ?? '');
+    if (!actions.some(({ txn }) => txn?.appId === key)) continue;
+    return { version: newest[index]!.version, rows: rowsOf(actions, file) };
+  }
+  return undefined;
+}
+
+/** The few things of a commit's actions that are read here. */
+interface Action {
+  readonly txn?: { readonly appId: string };
+  readonly add?: { readonly stats?: string };
+}
+
+interface Statistics {
+  readonly numRecords?: number;
+  readonly minValues?: Readonly<Record<string, unknown>>;
+  readonly maxValues?: Readonly<Record<string, unknown>>;
+}
+
+function parseActions(text: string): readonly Action[] {
+  return text.split('\n').flatMap((line) => (line ? [JSON.parse(line) as Action] : []));
+}
+
+/** Rows that a commit added of one file. A file that was rewritten for others' sake has several sources, or another one. */
+function rowsOf(actions: readonly Action[], file: string): number | undefined {
+  let rows = 0;
+  for (const { add } of actions) {
+    if (!add) continue;
+    const { numRecords, minValues, maxValues } = JSON.parse(add.stats ?? '{}') as Statistics;
+    const [least, most] = [sourceOf(minValues), sourceOf(maxValues)];
+    if (numRecords === undefined || least === undefined || least !== most) return undefined;
+    if (least === file) rows += numRecords;
+  }
+  return rows;
+}
+
+function sourceOf(values: Readonly<Record<string, unknown>> | undefined): unknown {
+  return values?.['_source_file'] ?? values?.['source_file'];
+}
