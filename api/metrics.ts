@@ -68,6 +68,16 @@ export function createApiMetrics(registry: Registry) {
       help: 'Snapshots that were broken and not served',
       registers,
     }),
+    weeklyFilesWaiting: new Gauge({
+      name: 'segue_weekly_files_waiting',
+      help: 'Weekly files that were left out and wait for a person',
+      registers,
+    }),
+    schedulesPaused: new Gauge({
+      name: 'segue_schedules_paused',
+      help: 'Schedules that start nothing until somebody unpauses them',
+      registers,
+    }),
   };
 }
 

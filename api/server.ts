@@ -18,6 +18,7 @@ import { createProducerLink } from './events/producer-link.ts';
 import { Spool } from './events/spool.ts';
 import { ListenerTokens } from './listenbrainz/tokens.ts';
 import { ListenerView } from './listeners/view.ts';
+import { watchAttention } from './attention.ts';
 import { createApiMetrics } from './metrics.ts';
 import { createPipeline } from './pipeline.ts';
 import { SnapshotStore } from './snapshot/store.ts';
@@ -106,12 +107,14 @@ async function serve(env: ApiConfig, log: Logger): Promise<void> {
   const server = app.listen(env.SEGUE_API_PORT, env.SEGUE_API_HOST);
   await once(server, 'listening');
   snapshots.start();
+  const attention = watchAttention(client, metrics, log);
   log.info({ host: env.SEGUE_API_HOST, port: env.SEGUE_API_PORT }, 'API is listening');
 
   closeWithGrace({ delay: shutdownMs, logger: false }, async ({ err }) => {
     if (err) log.fatal({ err }, 'API stops on an error');
     isAccepting = false;
     snapshots.stop();
+    attention.stop();
     await closeServer(server);
     await outbox.close(outboxDrainMs);
     await Promise.allSettled([producer.close(), feed.close(), temporal.close()]);

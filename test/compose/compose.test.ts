@@ -183,12 +183,16 @@ describe('the compose files', () => {
   });
 });
 
-describe('the CI workflow', () => {
-  it('fits the schema of GitHub’s workflows', async function () {
+describe('the CI workflows', () => {
+  it('fit the schema of GitHub’s workflows', async function () {
     this.timeout(60_000);
-    await checkAgainst('vendor.github-workflows', [
-      fileURLToPath(new URL('../../.github/workflows/ci.yml', import.meta.url)),
-    ]);
+    const workflows = ['ci.yml', 'faults.yml'].map(
+      (name) => new URL(`../../.github/workflows/${name}`, import.meta.url),
+    );
+    await checkAgainst(
+      'vendor.github-workflows',
+      workflows.map((url) => fileURLToPath(url)),
+    );
   });
 });
 
