@@ -18,7 +18,7 @@ const schema = z.object({
   /** Where the credentials lie. */
   SEGUE_SECRETS_DIR: z.string().default('secrets'),
   /** The hashes of the listeners' tokens, as `npm run token` writes them; `listener_tokens.json` in the secrets folder. */
-  SEGUE_API_TOKENS_FILE: z.string().optional(),
+  SEGUE_API_LISTENER_TOKENS: z.string().optional(),
   /** Event streams that one address may hold open. */
   SEGUE_API_STREAMS_PER_ADDRESS: z.coerce.number().int().min(1).default(2_000),
   /** Recommendation events that may wait in memory when neither Kafka nor the disk takes them; past that they are dropped. */

@@ -89,7 +89,7 @@ async function serve(env: ApiConfig, log: Logger): Promise<void> {
     feed,
     view,
     listenerTokens: new ListenerTokens(
-      env.SEGUE_API_TOKENS_FILE ?? join(env.SEGUE_SECRETS_DIR, 'listener_tokens.json'),
+      env.SEGUE_API_LISTENER_TOKENS ?? join(env.SEGUE_SECRETS_DIR, 'listener_tokens.json'),
     ),
     pipeline: createPipeline(client, env.SEGUE_TASK_QUEUE),
     settings: {

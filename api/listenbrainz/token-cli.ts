@@ -7,7 +7,7 @@ npm run token -- list          whose tokens there are, and since when
 npm run token -- revoke USER   end all tokens of a listener`;
 
 const secretsDir = process.env['SEGUE_SECRETS_DIR'] || 'secrets';
-const path = resolve(process.env['SEGUE_API_TOKENS_FILE'] || join(secretsDir, 'listener_tokens.json'));
+const path = resolve(process.env['SEGUE_API_LISTENER_TOKENS'] || join(secretsDir, 'listener_tokens.json'));
 const file = new TokenFile(path);
 const [command, user, ...more] = process.argv.slice(2);
 
