@@ -88,7 +88,7 @@ function submissionKeyOf(files: readonly PlannedFile[]): string {
 }
 
 /** Runs one job, heartbeating; its failure is translated by exit code, its answer parsed by its schema. */
-async function runSparkJob<Job extends SparkJobName>(
+export async function runSparkJob<Job extends SparkJobName>(
   options: SparkProcessOptions,
   job: Job,
   params: SparkJobParams<Job>,

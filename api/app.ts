@@ -6,9 +6,11 @@ import { answerProblem, limitRate, onlyMethods, requestLog, requestTimes, requir
 import { Problem } from './problems.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { eventRoutes } from './routes/events.ts';
+import { forgetRoutes } from './routes/forget.ts';
 import { healthRoutes } from './routes/health.ts';
 import { ingestRoutes } from './routes/ingest.ts';
 import { listenerRoutes } from './routes/listeners.ts';
+import { outcomeRoutes } from './routes/outcomes.ts';
 import { pipelineRoutes } from './routes/pipeline.ts';
 import { recommendationRoutes } from './routes/recommendations.ts';
 import { trackRoutes } from './routes/tracks.ts';
@@ -20,6 +22,7 @@ const readOnly = [
   '/trending',
   '/users/:userId/history',
   '/events/stream',
+  '/pipeline/outcomes',
   '/pipeline/runs',
   '/pipeline/runs/*workflowId',
 ];
@@ -59,10 +62,12 @@ export function buildApp(deps: ApiDeps): Express {
   app.use(limitRate(settings.rateLimit));
   app.get(readOnly, authorizeReads);
   app.use(recommendationRoutes(deps), trackRoutes(deps), eventRoutes(deps));
+  app.use(outcomeRoutes(deps), forgetRoutes(deps, authorize));
   app.use(ingestRoutes(deps, authorize), listenerRoutes(deps, authorize), pipelineRoutes(deps, authorize));
   app.use(listenBrainzRoutes(deps, authorizeReads));
   app.all(readOnly, onlyMethods('GET', 'HEAD'));
   app.all(writeOnly, onlyMethods('POST'));
+  app.all('/users/:userId', onlyMethods('DELETE'));
   app.use((req) => {
     throw new Problem('unknown_route', { detail: `${req.method} ${req.path}: see /docs for what there is` });
   });

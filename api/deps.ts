@@ -1,3 +1,4 @@
+import type { OutcomeReport } from '../contracts/schemas/outcomes.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { CatchUp } from './events/catch-up.ts';
 import type { Feed } from './events/feed.ts';
@@ -22,6 +23,7 @@ export interface ApiDeps {
   readonly feed: Pick<Feed, 'isViewRebuilt'>;
   readonly view: ListenerView;
   readonly listenerTokens: Pick<ListenerTokens, 'userOf' | 'hasUser'>;
+  readonly outcomes: { readonly current: OutcomeReport | undefined };
   readonly pipeline: Pipeline;
   readonly settings: ApiSettings;
   readonly now: () => Date;

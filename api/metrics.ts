@@ -63,6 +63,12 @@ export function createApiMetrics(registry: Registry) {
       help: 'When the served snapshot was generated',
       registers,
     }),
+    outcomes: new Gauge({
+      name: 'segue_recommendation_outcomes',
+      help: 'Recommended tracks by what became of them, as last measured',
+      labelNames: ['tier', 'reason', 'outcome'] as const,
+      registers,
+    }),
     snapshotsRefused: new Counter({
       name: 'segue_snapshots_refused_total',
       help: 'Snapshots that were broken and not served',

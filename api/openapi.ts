@@ -55,7 +55,7 @@ const problem = z.object({
 });
 
 interface Operation {
-  readonly method: 'get' | 'post';
+  readonly method: 'get' | 'post' | 'delete';
   readonly path: string;
   readonly summary: string;
   readonly params?: z.ZodObject;
@@ -197,6 +197,37 @@ const operations: readonly Operation[] = [
         }),
       ),
     }),
+  },
+  {
+    method: 'get',
+    path: '/pipeline/outcomes',
+    summary: 'What became of recommended tracks: click-through and skip rate by tier, reason and model',
+    answer: z.object({
+      measured_at: z.string(),
+      window_hours: z.number().int(),
+      items: z.array(
+        z.object({
+          tier: z.string(),
+          reason_type: z.string().nullable(),
+          model_version: z.string(),
+          answers: z.number().int(),
+          impressions: z.number().int(),
+          clicked: z.number().int(),
+          skipped: z.number().int(),
+          click_through_rate: z.number(),
+          skip_rate: z.number(),
+        }),
+      ),
+    }),
+  },
+  {
+    method: 'delete',
+    path: '/users/{userId}',
+    summary: 'Forget a user everywhere; the run answers with a receipt',
+    params: z.object({ userId: id }),
+    status: 202,
+    answer: z.object({ workflow_id: z.string(), started: z.boolean(), location: z.string() }),
+    needsToken: true,
   },
   { method: 'get', path: '/pipeline/runs', summary: 'The last runs', answer: z.object({ items: z.array(run) }) },
   {

@@ -15,6 +15,8 @@ import {
 } from '../contracts/ids.ts';
 import { progressQueryName, type RunProgress } from '../contracts/progress.ts';
 import { decideUpdateName, type WeeklyDecision } from '../contracts/weekly.ts';
+import { forgetUserId } from '../contracts/forgetting.ts';
+import { hashOfUser } from '../platform/forgotten-users.ts';
 import { within } from './events/producer-link.ts';
 
 const queryTimeoutMs = 2_000;
@@ -44,6 +46,8 @@ export type StartableRun = keyof typeof startableRuns;
 export interface Pipeline {
   /** Starts a run, or joins the one that is open: there is one at a time under an id. */
   start(run: StartableRun): Promise<{ readonly workflowId: string; readonly isNew: boolean }>;
+  /** Starts forgetting a user, or joins the open run for the same user. */
+  forget(userId: string): Promise<{ readonly workflowId: string; readonly isNew: boolean }>;
   list(): Promise<readonly PipelineRun[]>;
   describe(workflowId: string): Promise<PipelineRun | undefined>;
   /**
@@ -68,13 +72,12 @@ export function createPipeline(client: Client, taskQueue: string = defaultTaskQu
   return {
     async start(run) {
       const { type, workflowId } = startableRuns[run];
-      try {
-        await client.workflow.start(type, { taskQueue, workflowId });
-        return { workflowId, isNew: true };
-      } catch (error) {
-        if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-        return { workflowId, isNew: false };
-      }
+      return { workflowId, isNew: await startOrJoin(client, type, { taskQueue, workflowId }) };
+    },
+    async forget(userId) {
+      const workflowId = forgetUserId({ userHash: hashOfUser(userId) });
+      const options = { taskQueue, workflowId, args: [{ userId }] };
+      return { workflowId, isNew: await startOrJoin(client, workflowTypes.forgetUser, options) };
     },
     async list() {
       const types = Object.values(workflowTypes).map((type) => `'${type}'`);
@@ -114,6 +117,21 @@ async function decide(
     }
     if (!(error instanceof WorkflowUpdateFailedError)) throw error;
     throw new DecisionRefused(error.cause?.message ?? error.message, { cause: error });
+  }
+}
+
+/** Whether a run was started; false when the one that is open was joined. */
+async function startOrJoin(
+  client: Client,
+  type: string,
+  options: { readonly taskQueue: string; readonly workflowId: string; readonly args?: unknown[] },
+): Promise<boolean> {
+  try {
+    await client.workflow.start(type, { args: [], ...options });
+    return true;
+  } catch (error) {
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+    return false;
   }
 }
 

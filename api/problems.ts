@@ -7,6 +7,7 @@ export const problems = {
   unknown_track: { status: 404, title: 'No such track' },
   unknown_week: { status: 404, title: 'No trending tracks for this week' },
   unknown_user: { status: 404, title: 'No such listener' },
+  nothing_measured: { status: 404, title: 'Outcomes of recommendations have not been measured yet' },
   unknown_run: { status: 404, title: 'No such run' },
   nothing_to_decide: { status: 404, title: 'No weekly file of that name waits for a decision' },
   method_not_allowed: { status: 405, title: 'This address does not take that method' },

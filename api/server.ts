@@ -17,9 +17,11 @@ import { Outbox } from './events/outbox.ts';
 import { createProducerLink } from './events/producer-link.ts';
 import { Spool } from './events/spool.ts';
 import { ListenerTokens } from './listenbrainz/tokens.ts';
+import { ForgottenUsers } from './listeners/forgotten.ts';
 import { ListenerView } from './listeners/view.ts';
 import { watchAttention } from './attention.ts';
 import { createApiMetrics } from './metrics.ts';
+import { OutcomeReports } from './outcomes.ts';
 import { createPipeline } from './pipeline.ts';
 import { SnapshotStore } from './snapshot/store.ts';
 
@@ -55,16 +57,20 @@ async function serve(env: ApiConfig, log: Logger): Promise<void> {
     },
     logger: log,
   });
+  const store = createObjectStore({
+    endpoint: env.SEGUE_S3_ENDPOINT,
+    region: env.SEGUE_S3_REGION,
+    accessKey: env.SEGUE_S3_ACCESS_KEY,
+    secretKey: env.SEGUE_S3_SECRET_KEY,
+  });
+  const forgotten = new ForgottenUsers({ store, logger: log });
+  const outcomes = new OutcomeReports({ store, metrics, logger: log });
   const snapshots = new SnapshotStore({
-    store: createObjectStore({
-      endpoint: env.SEGUE_S3_ENDPOINT,
-      region: env.SEGUE_S3_REGION,
-      accessKey: env.SEGUE_S3_ACCESS_KEY,
-      secretKey: env.SEGUE_S3_SECRET_KEY,
-    }),
+    store,
     logger: log,
     pollMs: env.SEGUE_API_SNAPSHOT_POLL_MS,
     onLoaded: (snapshot) => {
+      snapshot.leaveOut(forgotten.has);
       metrics.snapshotBytes.set(snapshot.sizeBytes);
       metrics.snapshotUsers.set(snapshot.users);
       metrics.snapshotTime.set(Date.parse(snapshot.manifest.generatedAt) / 1000);
@@ -75,7 +81,7 @@ async function serve(env: ApiConfig, log: Logger): Promise<void> {
   const client = new Client({ connection: temporal, namespace: env.SEGUE_TEMPORAL_NAMESPACE });
   const hub = new EventHub();
   const now = (): Date => new Date();
-  const view = new ListenerView(now);
+  const view = new ListenerView(now, forgotten.has);
   const feed = startFeed(kafka, hub, view, now);
   let isAccepting = true;
   const app = buildApp({
@@ -91,6 +97,7 @@ async function serve(env: ApiConfig, log: Logger): Promise<void> {
     listenerTokens: new ListenerTokens(
       env.SEGUE_API_LISTENER_TOKENS ?? join(env.SEGUE_SECRETS_DIR, 'listener_tokens.json'),
     ),
+    outcomes,
     pipeline: createPipeline(client, env.SEGUE_TASK_QUEUE),
     settings: {
       token: env.SEGUE_API_TOKEN,
@@ -108,6 +115,8 @@ async function serve(env: ApiConfig, log: Logger): Promise<void> {
   await once(server, 'listening');
   snapshots.start();
   const attention = watchAttention(client, metrics, log);
+  forgotten.start(view);
+  outcomes.start();
   log.info({ host: env.SEGUE_API_HOST, port: env.SEGUE_API_PORT }, 'API is listening');
 
   closeWithGrace({ delay: shutdownMs, logger: false }, async ({ err }) => {
@@ -115,6 +124,8 @@ async function serve(env: ApiConfig, log: Logger): Promise<void> {
     isAccepting = false;
     snapshots.stop();
     attention.stop();
+    forgotten.stop();
+    outcomes.stop();
     await closeServer(server);
     await outbox.close(outboxDrainMs);
     await Promise.allSettled([producer.close(), feed.close(), temporal.close()]);

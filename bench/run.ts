@@ -1,5 +1,6 @@
 /** `npm run bench -- [NAME]`: runs one bench, or all of them, one after another. */
 import { benchEventStream } from './event-stream.ts';
+import { benchEvents } from './events.ts';
 import { benchInitialLoad } from './initial-load.ts';
 import { benchOrchestration } from './orchestration.ts';
 import { benchWeeklyLoad } from './weekly-load.ts';
@@ -9,6 +10,7 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   'initial-load': benchInitialLoad,
   'weekly-load': benchWeeklyLoad,
   orchestration: benchOrchestration,
+  events: benchEvents,
 };
 
 const names = process.argv.slice(2);

@@ -1,6 +1,8 @@
 import type { FileSummary, TableVersion } from './runs.ts';
 import type { WeeklyActivities, WeeklyPlace } from './weekly.ts';
 import type { WriteLockName, WriteLockWait } from './write-locks.ts';
+import type { ForgettingActivities } from './forgetting.ts';
+import type { OutcomeActivities } from './outcomes.ts';
 import type { StreamActivities } from './streams.ts';
 
 /** A landing file as found in the data directory. */
@@ -188,5 +190,7 @@ export interface Activities
     SparkActivities,
     PublicationActivities,
     StreamActivities,
+    OutcomeActivities,
+    ForgettingActivities,
     AnnouncementActivities,
     WriteLockActivities {}

@@ -11,6 +11,7 @@ export const failures = {
   LandingFileLine: { retryable: false, means: 'a line of a weekly file is too long to be a row' },
   TooManyRefusedRows: { retryable: false, means: 'more rows of a weekly file are bad than may be without a person' },
   UploadIncomplete: { retryable: true, means: 'an object in the landing bucket is not the file that was sent' },
+  InputInvalid: { retryable: false, means: 'a workflow was started with an input it cannot use' },
   SparkJobFailed: { retryable: true, means: 'a Spark job ended with an error that a retry may heal' },
   SparkBadParameters: { retryable: false, means: 'a Spark job was called with parameters it does not take' },
   SparkBrokenContract: { retryable: false, means: 'the data a Spark job read breaks the contract of its table' },

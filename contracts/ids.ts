@@ -8,6 +8,8 @@ export const workflowTypes = {
   reviewWeeklyFile: 'reviewWeeklyFile',
   refreshRecommendations: 'refreshRecommendations',
   streamEvents: 'streamEvents',
+  measureOutcomes: 'measureOutcomes',
+  forgetUser: 'forgetUser',
 } as const;
 
 /** The id under which `npm start` and `POST /pipeline/initial-load` run the initial load: one at a time. */
@@ -29,6 +31,9 @@ export const refreshId = 'refresh-recommendations';
 
 /** The id under which `npm start` keeps the Kafka → Delta streams running: always on. */
 export const streamEventsId = 'stream-events';
+
+/** The id of the daily schedule that measures what became of recommendations, and of its runs. */
+export const measureOutcomesId = 'recommendation-outcomes';
 
 /** Grows when load_bronze makes other rows of the same file: then a file's content is no reason to think that it is done. */
 const loadBronzeVersion = 1;

@@ -3,8 +3,10 @@ import { Client, Connection } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker, type LogEntry, type LogLevel } from '@temporalio/worker';
 import {
   createAnnouncementActivities,
+  createForgettingActivities,
   createLandingActivities,
   createLoadLedgerActivities,
+  createOutcomeActivities,
   createPublicationActivities,
   createSparkActivities,
   createWriteLockActivities,
@@ -98,6 +100,8 @@ export async function createActivities(
     }),
     ...createSparkActivities({ process: sparkProcessOptions(config), settings, store }),
     ...createPublicationActivities({ store, codeVersion: await codeVersion(settings), now }),
+    ...createOutcomeActivities({ process: sparkProcessOptions(config), store, now }),
+    ...createForgettingActivities({ process: sparkProcessOptions(config), store, producer }),
     ...createStreamActivities({
       process: streamProcessOptions(config),
       store,

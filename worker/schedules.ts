@@ -1,5 +1,5 @@
 import { ScheduleAlreadyRunning, ScheduleOverlapPolicy, type Client, type ScheduleOptions } from '@temporalio/client';
-import { weeklyTrendsId, workflowTypes } from '../contracts/ids.ts';
+import { measureOutcomesId, weeklyTrendsId, workflowTypes } from '../contracts/ids.ts';
 import type { Logger } from '../platform/logger.ts';
 
 /** When a workflow is started by itself. Times are UTC. */
@@ -24,6 +24,13 @@ const schedules: readonly Schedule[] = [
     calendar: { hour: 5, minute: 0 },
     catchupWindow: '1 day',
     summary: 'every weekly file that is not in the ledger',
+  },
+  {
+    id: measureOutcomesId,
+    workflowType: workflowTypes.measureOutcomes,
+    calendar: { hour: 6, minute: 30 },
+    catchupWindow: '1 day',
+    summary: 'what became of the tracks that were recommended',
   },
 ];
 

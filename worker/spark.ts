@@ -40,6 +40,8 @@ export function streamProcessOptions(config: WorkerConfig): SparkProcessOptions 
     'spark.databricks.delta.autoCompact.maxFileSize': '33554432',
     // A stream commits often: readers load a checkpoint and at most this many commits after it.
     'spark.databricks.delta.properties.defaults.checkpointInterval': '50',
+    // Tens of thousands of commits a day would be kept for a month: as long as vacuum keeps files is enough.
+    'spark.databricks.delta.properties.defaults.logRetentionDuration': 'interval 7 days',
     ...(master.startsWith('local') && { 'spark.driver.host': '127.0.0.1', 'spark.driver.bindAddress': '127.0.0.1' }),
   };
   const options = sparkProcessOptions(config);

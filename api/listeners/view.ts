@@ -30,9 +30,12 @@ export class ListenerView {
   readonly #plays = new LRUCache<string, readonly Play[]>({ max: rememberedListeners });
   readonly #feedback = new Map<string, Map<string, Feedback>>();
   readonly #now: () => Date;
+  readonly #isForgotten: (userId: string) => boolean;
 
-  constructor(now: () => Date) {
+  /** `isForgotten` says whose events are not taken any more. */
+  constructor(now: () => Date, isForgotten: (userId: string) => boolean = () => false) {
     this.#now = now;
+    this.#isForgotten = isForgotten;
   }
 
   /** Listeners with remembered plays, and pieces of feedback: for the metrics. */
@@ -42,6 +45,7 @@ export class ListenerView {
   }
 
   takeListen(event: ListeningEvent): void {
+    if (this.#isForgotten(event.user_id)) return;
     const known = this.#plays.get(event.user_id) ?? [];
     if (known.some((play) => play.event_id === event.event_id)) return;
     const play = toPlay(event);
@@ -52,6 +56,7 @@ export class ListenerView {
   }
 
   takeFeedback(event: FeedbackEvent): void {
+    if (this.#isForgotten(event.user_id)) return;
     const tracks = this.#feedback.get(event.user_id) ?? new Map<string, Feedback>();
     const known = tracks.get(event.track_id);
     if (known && Date.parse(known.at) > Date.parse(event.at)) return;
@@ -71,6 +76,13 @@ export class ListenerView {
   forget(userId: string): void {
     this.#plays.delete(userId);
     this.#feedback.delete(userId);
+  }
+
+  /** The same for everybody of whom it is true. */
+  forgetWhere(isForgotten: (userId: string) => boolean): void {
+    for (const userId of [...this.#plays.keys(), ...this.#feedback.keys()]) {
+      if (isForgotten(userId)) this.forget(userId);
+    }
   }
 
   /** A listener's remembered plays, the newest first; undefined for one who has none. */

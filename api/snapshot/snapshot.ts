@@ -48,7 +48,7 @@ interface Selection {
   readonly isExcluded?: ((trackId: string) => boolean) | undefined;
 }
 
-/** A published snapshot in memory: Arrow columns, and an index from ids to rows. Never changes. */
+/** A published snapshot in memory: Arrow columns, and an index from ids to rows. Never changes, but that users can be left out. */
 export class Snapshot {
   readonly manifest: SnapshotManifest;
   readonly sizeBytes: number;
@@ -59,6 +59,7 @@ export class Snapshot {
   readonly #similar: ReadonlyMap<string, Rows>;
   readonly #trending: ReadonlyMap<string, Rows>;
   readonly #searchTexts: readonly string[];
+  #isForgotten: (userId: string) => boolean = () => false;
 
   constructor(manifest: SnapshotManifest, tables: SnapshotTables) {
     this.manifest = manifest;
@@ -76,9 +77,14 @@ export class Snapshot {
     return this.#users.size;
   }
 
+  /** From now on the snapshot knows nothing of those of whom `isForgotten` is true: they were forgotten after it was made. */
+  leaveOut(isForgotten: (userId: string) => boolean): void {
+    this.#isForgotten = isForgotten;
+  }
+
   /** Whether the model knows this user. */
   hasUser(userId: string): boolean {
-    return this.#users.has(userId);
+    return this.#rowsOf(userId) !== undefined;
   }
 
   /** A user's tracks, best first, without the excluded ones; undefined for a user the model does not know. */
@@ -87,7 +93,7 @@ export class Snapshot {
     limit: number,
     isExcluded?: (trackId: string) => boolean,
   ): readonly RankedTrack[] | undefined {
-    const rows = { rows: this.#users.get(userId), limit, isExcluded };
+    const rows = { rows: this.#rowsOf(userId), limit, isExcluded };
     return this.#mapRows(rows, (table, row) => ({
       track: this.#trackOrStub(text(table, 'track_id', row)),
       rank: number(table, 'rank', row),
@@ -95,6 +101,10 @@ export class Snapshot {
       reasonType: text(table, 'reason_type', row),
       reasonTrackId: textOrNull(table, 'reason_track_id', row),
     }));
+  }
+
+  #rowsOf(userId: string): Rows | undefined {
+    return this.#isForgotten(userId) ? undefined : this.#users.get(userId);
   }
 
   track(trackId: string): Track | undefined {

@@ -62,6 +62,7 @@ const app = buildApp({
   catchUp: createCatchUp(kafka),
   feed: { isViewRebuilt: true },
   view: new ListenerView(now),
+  outcomes: { current: undefined },
   listenerTokens: new ListenerTokens(''),
   pipeline: createPipeline(new Client({ connection: Connection.lazy({ address: env.SEGUE_TEMPORAL_ADDRESS }) })),
   settings: {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { outcomeGroup } from './outcomes.ts';
 
 /**
  * What TypeScript and a Spark job say to one another: one JSON document of parameters in, one result document out.
@@ -98,12 +99,38 @@ export const exportSnapshotResult = z.object({
   seconds,
 });
 
+export const buildOutcomesParams = z.object({
+  runKey,
+  lakeUri,
+  windowHours: z.number().int().positive().describe('an event counts for an impression at most this long before it'),
+});
+
+export const buildOutcomesResult = z.object({
+  job: z.literal('build_outcomes'),
+  runKey: z.string(),
+  tables: z.array(tableVersion),
+  groups: z.array(outcomeGroup),
+  seconds,
+});
+
+export const forgetUserParams = z.object({ runKey, lakeUri, userId: z.string().min(1), forgottenAt: isoTime });
+
+export const forgetUserResult = z.object({
+  job: z.literal('forget_user'),
+  runKey: z.string(),
+  tables: z.array(z.object({ table: z.string(), rows: z.number().int() })).describe('rows that were the user’s'),
+  feedbackOn: z.array(z.string()).describe('tracks the user gave feedback on, whose keys go from Kafka'),
+  seconds,
+});
+
 /** Every Spark job by name: the schema of what it takes and of what it answers. */
 export const sparkJobs = {
   load_bronze: { params: loadBronzeParams, result: loadBronzeResult },
   build_silver: { params: buildSilverParams, result: buildSilverResult },
   build_gold: { params: buildGoldParams, result: buildGoldResult },
   export_snapshot: { params: exportSnapshotParams, result: exportSnapshotResult },
+  build_outcomes: { params: buildOutcomesParams, result: buildOutcomesResult },
+  forget_user: { params: forgetUserParams, result: forgetUserResult },
 } as const;
 
 export type SparkJobName = keyof typeof sparkJobs;

@@ -9,6 +9,7 @@ from lakehouse import tables
 from lakehouse.contracts import Dataset, dataset, table
 from lakehouse.errors import BadParameters
 from lakehouse.files import base_name
+from lakehouse.forgetting import forgotten_hashes
 from lakehouse.landing import check_header, read_landing, refusal, typed_rows
 from lakehouse.params import Params
 from lakehouse.refused import no_refused_rows, refused_rows
@@ -62,15 +63,16 @@ def load_file(spark: SparkSession, file: LandingFile, lake_uri: str, ingested_at
     """
     bronze, quarantine = file.dataset.table, table("quarantine", file.dataset.table.name)
     header_line = check_header(file.dataset, file.uri)
+    forgotten = forgotten_hashes(lake_uri)
     tables.create_table(spark, bronze, lake_uri)
-    good = read_landing(spark, file.dataset, file.uri).where(refusal(file.dataset).isNull())
+    good = read_landing(spark, file.dataset, file.uri).where(refusal(file.dataset, forgotten).isNull())
     rows = typed_rows(good, file.dataset, file.source_file, ingested_at)
     tables.replace_file(rows, bronze, lake_uri, "_source_file", file.source_file, file.key)
 
     in_bronze = _rows_of(spark, file, lake_uri)
     reasons = _reasons_of(spark, file, lake_uri)
     if in_bronze != file.rows:
-        refused = refused_rows(spark, file.dataset, file.uri, file.source_file, ingested_at, header_line)
+        refused = refused_rows(spark, file.dataset, file.uri, file.source_file, ingested_at, header_line, forgotten)
     elif reasons:
         refused = no_refused_rows(spark, file.dataset)
     else:

@@ -89,6 +89,16 @@ def table(layer: str, name: str) -> Table:
     raise BadParameters(f"there is no table {layer}/{name} in contracts/lake.json")
 
 
+def lake_tables() -> list[Table]:
+    """Every table of the lake but quarantine."""
+    return [_table(entry) for entry in _lake()["tables"]]
+
+
+def landing_tables() -> list[str]:
+    """Names of the bronze tables that landing files fill; each may have a quarantine table."""
+    return [entry["table"] for entry in _lake()["datasets"]]
+
+
 def dataset(table_name: str) -> Dataset:
     """The contract of the files that fill bronze/`table_name`."""
     for entry in _lake()["datasets"]:

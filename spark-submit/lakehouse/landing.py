@@ -6,6 +6,8 @@ and on those of the pass that looks for the refused ones (lakehouse/refused.py).
 
 import csv
 import io
+from functools import reduce
+from operator import or_
 
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, SparkSession
@@ -14,6 +16,7 @@ from pyspark.sql import functions as F
 from lakehouse.contracts import Column, Dataset
 from lakehouse.errors import BrokenContract
 from lakehouse.files import open_uri
+from lakehouse.forgetting import FORGOTTEN, NOBODY, USER_COLUMNS, is_forgotten
 
 # Holds the text of a row that has not as many fields as the header.
 UNSPLIT = "_unsplit"
@@ -49,9 +52,11 @@ def read_landing(spark: SparkSession, dataset: Dataset, uri: str) -> DataFrame:
     return rows.where(~is_blank_record) if dataset.is_multi_line else rows
 
 
-def refusal(dataset: Dataset) -> SparkColumn:
-    """The first reason to refuse a row, null for a good one."""
-    reason = F.when(F.col(UNSPLIT).isNotNull(), "wrong_column_count")
+def refusal(dataset: Dataset, forgotten: list[str] = NOBODY) -> SparkColumn:
+    """The first reason to refuse a row, null for a good one; `forgotten` are the hashes of users who do not come back."""
+    users = [name for name in USER_COLUMNS if name in dataset.column_names] if forgotten else []
+    is_gone = reduce(or_, (is_forgotten(F.col(name), forgotten) for name in users), F.lit(False))
+    reason = F.when(is_gone, FORGOTTEN).when(F.col(UNSPLIT).isNotNull(), "wrong_column_count")
     for column in dataset.columns:
         if column.required:
             is_missing = F.col(column.name).isNull() | (F.trim(column.name) == "")

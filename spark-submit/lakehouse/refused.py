@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 
 from lakehouse.contracts import Dataset
 from lakehouse.files import open_uri
+from lakehouse.forgetting import FORGOTTEN, NOBODY
 from lakehouse.landing import csv_options, refusal, text_schema
 
 # monotonically_increasing_id: the partition in the upper bits, the row's place in it in the lower 33.
@@ -25,12 +26,21 @@ _FOUND = "raw STRING, line_number BIGINT"
 
 
 def refused_rows(
-    spark: SparkSession, dataset: Dataset, uri: str, source_file: str, detected_at: str, header_line: int
+    spark: SparkSession,
+    dataset: Dataset,
+    uri: str,
+    source_file: str,
+    detected_at: str,
+    header_line: int,
+    forgotten: list[str] = NOBODY,
 ) -> DataFrame:
-    """The rows of quarantine/<table> for one file: one row per refused row, numbered by the line it starts on."""
+    """The rows of quarantine/<table> for one file: one row per refused row, numbered by the line it starts on.
+
+    Of the row of a forgotten user, only that it was there.
+    """
     find = _of_records if dataset.is_multi_line else _of_lines
-    return find(spark, dataset, uri, header_line).select(
-        "raw",
+    return find(spark, dataset, uri, header_line, forgotten).select(
+        F.when(F.col("reason") != FORGOTTEN, F.col("raw")).alias("raw"),
         "reason",
         F.lit(source_file).alias("source_file"),
         "line_number",
@@ -44,7 +54,7 @@ def no_refused_rows(spark: SparkSession, dataset: Dataset) -> DataFrame:
     return spark.createDataFrame([], schema)
 
 
-def _of_lines(spark: SparkSession, dataset: Dataset, uri: str, header_line: int) -> DataFrame:
+def _of_lines(spark: SparkSession, dataset: Dataset, uri: str, header_line: int, forgotten: list[str]) -> DataFrame:
     lines = spark.read.text(uri).select(
         F.col("value").alias("raw"),
         F.col("_metadata.file_block_start").alias("block"),
@@ -57,7 +67,7 @@ def _of_lines(spark: SparkSession, dataset: Dataset, uri: str, header_line: int)
         .select("raw", (F.col("before") + F.col("place") + 1).alias("line_number"))
         .where(F.col("line_number") > header_line)
     )
-    return _with_reason(numbered, dataset)
+    return _with_reason(numbered, dataset, forgotten)
 
 
 def _place():
@@ -74,26 +84,26 @@ def _lines_before(spark: SparkSession, lines: DataFrame) -> DataFrame:
     return spark.createDataFrame(rows, "part BIGINT, before BIGINT")
 
 
-def _with_reason(found: DataFrame, dataset: Dataset) -> DataFrame:
+def _with_reason(found: DataFrame, dataset: Dataset, forgotten: list[str]) -> DataFrame:
     """Splits each row's text by the same parser as the quick pass, and keeps those that are refused."""
     options = {**csv_options(dataset), "multiLine": "false"}
     del options["enforceSchema"]
     return (
         found.select("raw", "line_number", F.from_csv("raw", text_schema(dataset), options).alias("fields"))
         .select("raw", "line_number", "fields.*")
-        .select("raw", "line_number", refusal(dataset).alias("reason"))
+        .select("raw", "line_number", refusal(dataset, forgotten).alias("reason"))
         .where(F.col("reason").isNotNull())
     )
 
 
-def _of_records(spark: SparkSession, dataset: Dataset, uri: str, header_line: int) -> DataFrame:
+def _of_records(spark: SparkSession, dataset: Dataset, uri: str, header_line: int, forgotten: list[str]) -> DataFrame:
     """Classifies a bounded number of records at once; what is kept are refused rows alone."""
     records = _records(uri)
     found: list[tuple[str, int]] = []
     while batch := list(islice(records, _RECORDS_AT_ONCE)):
         candidates = [record for record in batch if record[1] > header_line and record[0].strip()]
         if candidates:
-            found += _with_reason(spark.createDataFrame(candidates, _FOUND), dataset).collect()
+            found += _with_reason(spark.createDataFrame(candidates, _FOUND), dataset, forgotten).collect()
     return spark.createDataFrame([tuple(row) for row in found], "raw STRING, line_number BIGINT, reason STRING")
 
 

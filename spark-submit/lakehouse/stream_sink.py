@@ -8,6 +8,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lakehouse.files import open_uri
+from lakehouse.forgetting import forgotten_hashes, is_forgotten
 from lakehouse.stream_records import dead_letters, parse_records
 from lakehouse.tables import append_rows
 from lakehouse.topics import StreamedTopic
@@ -44,7 +45,9 @@ class BronzeSink:
     def __call__(self, batch: DataFrame, batch_id: int) -> None:
         self._check_lease()
         at = datetime.now(timezone.utc).isoformat()
-        records = parse_records(batch, self._topic).persist()
+        events = batch.where(F.col("value").isNotNull()) if self._topic.is_compacted else batch
+        forgotten = is_forgotten(F.col("user_id"), forgotten_hashes(self._lake_uri))
+        records = parse_records(events, self._topic).where(~F.coalesce(forgotten, F.lit(False))).persist()
         try:
             total, refused = records.agg(F.count("*"), F.count("refusal")).collect()[0]
             if refused:

@@ -29,6 +29,8 @@ class StreamedTopic:
     table: Table
     schema_version: int
     fields: tuple[Field, ...]
+    # A record without a value is no event there but the end of a key.
+    is_compacted: bool
 
     @property
     def dead_letters(self) -> str:
@@ -53,4 +55,6 @@ def _streamed(topic: dict, event: dict) -> StreamedTopic:
     bronze = table("bronze", topic["bronzeTable"])
     kept = [field for field in event["fields"] if field["name"] in bronze.column_names]
     fields = (Field(f["name"], f["type"], f["required"], tuple(f.get("allowed", ())), f.get("maxLength")) for f in kept)
-    return StreamedTopic(topic["name"], bronze, event["schemaVersion"], tuple(fields))
+    return StreamedTopic(
+        topic["name"], bronze, event["schemaVersion"], tuple(fields), topic.get("cleanupPolicy") == "compact"
+    )

@@ -219,6 +219,7 @@ describe('the API', () => {
       '/feedback',
       '/ingest/listening-event',
       '/pipeline/initial-load',
+      '/pipeline/outcomes',
       '/pipeline/refresh',
       '/pipeline/runs',
       '/pipeline/runs/{workflowId}',
@@ -228,6 +229,7 @@ describe('the API', () => {
       '/tracks',
       '/tracks/{trackId}/similar',
       '/trending',
+      '/users/{userId}',
       '/users/{userId}/history',
     ]);
   });

@@ -160,8 +160,8 @@ describe('the compose files', () => {
     const registry = new Registry();
     createApiMetrics(registry);
     const known = (await registry.getMetricsAsJSON()).map((metric) => metric.name);
-    const { rule_files: files } = readYaml('prometheus/prometheus.yaml') as { rule_files: readonly string[] };
-    assert.deepEqual(files, ['/etc/prometheus/alerts.yaml']);
+    const { rule_files: ruleFiles } = readYaml('prometheus/prometheus.yaml') as { rule_files: readonly string[] };
+    assert.deepEqual(ruleFiles, ['/etc/prometheus/alerts.yaml']);
     const { groups } = readYaml('prometheus/alerts.yaml') as { groups: { rules: { expr: string }[] }[] };
     const names = groups.flatMap(({ rules }) => rules.flatMap(({ expr }) => expr.match(/\bsegue_\w+/g) ?? []));
     assert.ok(names.length >= 3);

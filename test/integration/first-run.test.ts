@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import { WorkflowFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { execa } from 'execa';
+import type { ForgetUserReceipt } from '../../contracts/forgetting.ts';
 import type { RunProgress } from '../../contracts/progress.ts';
 import type { InitialDataLoadResult, RefreshResult } from '../../contracts/runs.ts';
 import { dashboardMetrics } from '../support/dashboard.ts';
-import { readQuarantine, reconcileLake } from '../support/lake.ts';
+import { readQuarantine, reconcileLake, userRows } from '../support/lake.ts';
 import { startPipelineWorld, type PipelineWorld } from '../support/pipeline-world.ts';
 import { until } from '../support/wait.ts';
 
@@ -253,6 +254,30 @@ describe('the first run, on the real stack', function () {
     });
   });
 
+  it('forgets a user everywhere, with a receipt, and loading the files again does not bring them back', async () => {
+    const before = await userRows(world.lake, '2');
+    assert.ok(before['bronze/fact_listening_events']! > 0);
+    const accepted = await fetch(`${world.apiUrl}/users/2`, {
+      method: 'DELETE',
+      headers: { authorization: `Bearer ${world.token}` },
+    });
+    assert.equal(accepted.status, 202);
+    const { workflow_id: workflowId } = (await accepted.json()) as { workflow_id: string };
+    const receipt = (await world.client.workflow.getHandle(workflowId).result()) as ForgetUserReceipt;
+    assert.equal(receipt.rows['bronze/fact_listening_events'], before['bronze/fact_listening_events']);
+    assert.ok(!JSON.stringify(receipt).includes('"2"'));
+    assert.deepEqual(await userRows(world.lake, '2'), {});
+    await until('the API knows the user no more', async () => {
+      const answer = (await (await fetch(`${world.apiUrl}/recommendations/2`)).json()) as { tier: string };
+      return answer.tier === 'trending';
+    });
+    await growEvents(world, 10, '2');
+    const again = await world.start('initialDataLoad', 'initial-load', { refresh: false });
+    await again.result();
+    assert.deepEqual(await userRows(world.lake, '2'), {});
+    assert.match(await reconcileLake(world.lake, world.dataDir), /rows agree/);
+  });
+
   it('goes on after Spark was killed in the middle of a job', async () => {
     await growEvents(world, 50_000);
     const handle = await world.start('initialDataLoad', 'initial-load', { refresh: false });
@@ -272,11 +297,11 @@ async function sparkOf(handle: { query<Answer>(name: string): Promise<Answer> })
 }
 
 /** Appends listens with new ids, so that the file's content is one that was never loaded. */
-async function growEvents(world: PipelineWorld, count: number): Promise<void> {
+async function growEvents(world: PipelineWorld, count: number, user = '1'): Promise<void> {
   const tag = Date.now();
   const lines = Array.from(
     { length: count },
-    (_, index) => `grown-${tag}-${index},1,10001,like,2024-12-31T12:00:00Z\n`,
+    (_, index) => `grown-${tag}-${index},${user},10001,like,2024-12-31T12:00:00Z\n`,
   );
   await appendFile(join(world.dataDir, eventsFile), lines.join(''));
 }

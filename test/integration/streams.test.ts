@@ -1,15 +1,27 @@
 import assert from 'node:assert/strict';
-import { startStreamWorld, untilInTable, type StreamWorld } from '../support/stream-world.ts';
+import { WorkflowFailedError } from '@temporalio/client';
+import { execa } from 'execa';
+import { streamEventsId, taskQueue } from '../../contracts/ids.ts';
+import { lake } from '../../contracts/lake.ts';
+import { listDeadLetters } from '../../platform/dead-letters.ts';
+import { createEventProducer } from '../../platform/kafka.ts';
+import { createLogger } from '../../platform/logger.ts';
+import { installed } from '../support/installed.ts';
+import { readStreamTable, startStreamWorld, untilInTable, type StreamWorld } from '../support/stream-world.ts';
 import { until } from '../support/wait.ts';
 
+const logger = createLogger({ name: 'test', level: 'silent' });
 const listens = 'bronze/listening_events_stream';
 
 /** One stack for all of these, which run in this order. */
 describe('the streams, Kafka to Delta', function () {
-  this.timeout(240_000);
+  this.timeout(360_000);
   let world: StreamWorld;
   before(async () => {
-    world = await startStreamWorld();
+    const { sparkHome } = await installed();
+    // Jobs of the batch side go by spark-submit here: one job needs no warm Spark.
+    const batch = { SEGUE_SPARK_REMOTE: '', SEGUE_SPARK_MASTER: 'local[2]', SPARK_HOME: sparkHome };
+    world = await startStreamWorld({ ...batch, SPARK_LOCAL_IP: '127.0.0.1' });
   });
   after(() => world?.stop());
 
@@ -17,7 +29,7 @@ describe('the streams, Kafka to Delta', function () {
     const early = await world.postListens(20);
     await world.startStreams();
     const late = await world.postListens(30);
-    const found = await untilInTable(world.lake, listens, [...early, ...late], 150_000);
+    const found = await untilInTable(world.lake, listens, [...early, ...late], 240_000);
     assert.deepEqual([found.rows, found.doubled], [50, 0]);
   });
 
@@ -35,4 +47,69 @@ describe('the streams, Kafka to Delta', function () {
     assert.deepEqual([stream.lag, stream.refused], [0, 0]);
     assert.ok(stream.batchMs > 0);
   });
+
+  it('keeps what does not fit as a dead letter, and takes it once it is replayed after a fix', async () => {
+    const kafka = { brokers: [world.stack.env['SEGUE_KAFKA_BROKERS']!], clientId: 'test', logger };
+    const producer = await createEventProducer(kafka);
+    const listen = { schema_version: 1, event_id: 'mended', user_id: 'u', track_id: 't', event_type: 'like' };
+    const at = { timestamp: '2025-01-08T10:00:00Z', received_at: '2025-01-08T10:00:00Z' };
+    await producer.send('user_listening_history', [{ key: 'u', value: { ...listen, event_type: 'danced', ...at } }]);
+    const [letter] = await until('the record was refused', async () => {
+      const found = await listDeadLetters(kafka, 'user_listening_history');
+      return found.length > 0 && found;
+    });
+    assert.equal(letter!.reason, 'event_type: not one of complete_listen, like, skip');
+    // An older version of the product refused what today's takes.
+    await producer.send('user_listening_history.dlq', [{ key: 'u', value: { ...listen, ...at } }]);
+    await producer.close();
+    const env = { SEGUE_KAFKA_BROKERS: kafka.brokers[0]! };
+    const dlq = (command: string) =>
+      execa('node', ['--import', 'tsx', 'stack/dlq-cli.ts', command, 'user_listening_history'], { env });
+    assert.match((await dlq('list')).stdout, /2 refused records of user_listening_history, 2 not replayed/);
+    assert.match((await dlq('replay')).stdout, /^2 records were sent to user_listening_history again/);
+    await untilInTable(world.lake, listens, ['mended']);
+    assert.match((await dlq('replay')).stdout, /^[01] records were sent/);
+    // The one that is still wrong came back.
+    assert.match((await dlq('list')).stdout, /event_type: not one of .*\(replayed\)/);
+  });
+
+  it('measures what became of a recommendation, and answers with it', async () => {
+    const kafka = { brokers: [world.stack.env['SEGUE_KAFKA_BROKERS']!], clientId: 'test', logger };
+    const producer = await createEventProducer(kafka);
+    const answer = { schema_version: 1, event_id: 'r1', user_id: 'fan', tier: 'personal', model_version: 'm1' };
+    const shown = { track_ids: ['a', 'b', 'c', 'd'], reason_types: ['trending', 'trending', 'trending', 'trending'] };
+    const servedAt = new Date(Date.now() - 60_000).toISOString();
+    await producer.send('music_recommendations', [{ key: 'fan', value: { ...answer, ...shown, served_at: servedAt } }]);
+    await producer.close();
+    const heard = await world.postListens(1, { user_id: 'fan', track_id: 'b' });
+    await untilInTable(world.lake, 'bronze/recommendation_events', ['r1'], 240_000);
+    await untilInTable(world.lake, listens, heard);
+    const measuring = await world.client.workflow.start('measureOutcomes', { taskQueue, workflowId: 'measure' });
+    assert.deepEqual(await measuring.result(), { impressions: 4, clicked: 1, skipped: 0 });
+    const report = await until(
+      'the API has the report',
+      async () => {
+        const response = await fetch(`${world.apiUrl}/pipeline/outcomes`);
+        return response.status === 200 && ((await response.json()) as { items: Record<string, unknown>[] });
+      },
+      { timeoutMs: 60_000 },
+    );
+    assert.deepEqual([report.items[0]!['reason_type'], report.items[0]!['click_through_rate']], ['trending', 0.25]);
+  });
+
+  it('goes on from what the table holds when the checkpoint is gone', async () => {
+    const handle = world.client.workflow.getHandle(streamEventsId);
+    await handle.cancel();
+    await assert.rejects(handle.result(), WorkflowFailedError);
+    const before = await readStreamTable(world.lake, listens);
+    await emptyFolder(world, '_checkpoints/');
+    const ids = await world.postListens(10);
+    await world.startStreams();
+    const found = await untilInTable(world.lake, listens, ids, 240_000);
+    assert.deepEqual([found.rows, found.doubled], [before!.rows + 10, 0]);
+  });
 });
+
+async function emptyFolder({ store }: StreamWorld, prefix: string): Promise<void> {
+  for (const key of await store.list(lake.buckets.data, prefix)) await store.remove(lake.buckets.data, key);
+}

@@ -42,6 +42,7 @@ export async function startApi(
     snapshots,
     hub,
     view: new ListenerView(() => new Date('2025-01-02T03:04:05Z')),
+    outcomes: { current: undefined },
     feed: { isViewRebuilt: true },
     listenerTokens: {
       userOf: async (token) => (token === 'token-of-anna' ? 'anna' : undefined),
@@ -62,6 +63,7 @@ export async function startApi(
     },
     pipeline: {
       start: async (run) => ({ workflowId: run, isNew: true }),
+      forget: async () => ({ workflowId: 'forget-user/test', isNew: true }),
       list: async () => [],
       describe: async () => undefined,
       decide: async (weekEnd) => ({ workflowId: `weekly-trends/${weekEnd}` }),

@@ -55,6 +55,12 @@ export async function reconcileLake(reader: LakeReader, dataDir: string): Promis
   return stdout;
 }
 
+/** Rows of one user, by table; tables without any are left out. */
+export async function userRows(reader: LakeReader, userId: string): Promise<Readonly<Record<string, number>>> {
+  const { stdout } = await execa(reader.python, [script('user_rows.py'), userId], { env: reader.env });
+  return z.record(z.string(), z.number()).parse(JSON.parse(stdout));
+}
+
 function script(name: string): string {
   return fileURLToPath(new URL(name, import.meta.url));
 }

@@ -53,6 +53,12 @@ export function scripted(overrides: Partial<Activities> = {}): Script {
     exportSnapshot: async ({ modelVersion }) => ({ modelVersion, manifestKey: 'm', manifestSha256: 's' }),
     publishSnapshot: async () => undefined,
     superviseStreams: async () => undefined,
+    buildOutcomes: async () => ({ impressions: 20, clicked: 3, skipped: 1 }),
+    markForgotten: async () => ({ userHash: 'hash' }),
+    deleteUserRows: async () => ({ rows: { 'bronze/dim_users': 1 }, feedbackOn: ['t1'] }),
+    deleteFeedback: async () => undefined,
+    removeOldSnapshots: async () => ({ removed: 1 }),
+    writeReceipt: async () => undefined,
     announce: async () => undefined,
     ...createWriteLockActivities(),
   };

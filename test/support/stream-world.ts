@@ -10,7 +10,8 @@ import { z } from 'zod';
 import { streamEventsId, taskQueue, workflowTypes } from '../../contracts/ids.ts';
 import { progressQueryName } from '../../contracts/progress.ts';
 import type { StreamEventsInput, StreamProgress } from '../../contracts/streams.ts';
-import { startStack, type RunningStack } from '../../stack/stack.ts';
+import { createObjectStore, type ObjectStore } from '../../platform/object-store.ts';
+import { startStack, type RunningStack, type StartStackOptions } from '../../stack/stack.ts';
 import { installed } from './installed.ts';
 import type { LakeReader } from './lake.ts';
 import { until } from './wait.ts';
@@ -20,6 +21,8 @@ export interface StreamWorld {
   readonly stack: RunningStack;
   readonly client: Client;
   readonly lake: LakeReader;
+  readonly store: ObjectStore;
+  readonly apiUrl: string;
   startStreams(input?: StreamEventsInput): Promise<WorkflowHandle>;
   progress(): Promise<StreamProgress | undefined>;
   /** Posts listens of one user each and answers their ids once they are accepted (202). */
@@ -28,13 +31,17 @@ export interface StreamWorld {
 }
 
 /** Boots it on free ports in a temporary folder; takes about half a minute. */
-export async function startStreamWorld(overrides: Readonly<Record<string, string>> = {}): Promise<StreamWorld> {
+export async function startStreamWorld(
+  overrides: Readonly<Record<string, string>> = {},
+  options: Partial<StartStackOptions> = {},
+): Promise<StreamWorld> {
   const folder = await mkdtemp(join(tmpdir(), 'segue-streams-'));
   const stack = await startStack({
     stateDir: join(folder, 'state'),
     services: ['temporal', 'minio', 'kafka', 'worker', 'api'],
     installed: await installed(),
     overrides: { SEGUE_API_RATE_LIMIT: '1000000', ...overrides },
+    ...options,
   });
   const connection = await Connection.connect({ address: stack.env['SEGUE_TEMPORAL_ADDRESS']! });
   const client = new Client({ connection });
@@ -54,6 +61,13 @@ export async function startStreamWorld(overrides: Readonly<Record<string, string
         AWS_SECRET_ACCESS_KEY: secret('SEGUE_S3_SECRET_KEY_FILE'),
       },
     },
+    apiUrl: api,
+    store: createObjectStore({
+      endpoint: stack.env['SEGUE_S3_ENDPOINT']!,
+      region: 'us-east-1',
+      accessKey: secret('SEGUE_S3_ACCESS_KEY_FILE'),
+      secretKey: secret('SEGUE_S3_SECRET_KEY_FILE'),
+    }),
     startStreams: (input) =>
       client.workflow.start(workflowTypes.streamEvents, {
         taskQueue,

@@ -1,0 +1,63 @@
+import { feedbackKey } from '../contracts/events.ts';
+import type { ForgettingActivities } from '../contracts/forgetting.ts';
+import { lake } from '../contracts/lake.ts';
+import { snapshotPointer } from '../contracts/schemas/snapshot.ts';
+import { topicNames } from '../contracts/topics.ts';
+import { forgottenKey, hashOfUser, receiptKey } from '../platform/forgotten-users.ts';
+import type { EventProducer } from '../platform/kafka.ts';
+import type { ObjectStore } from '../platform/object-store.ts';
+import { failure } from './failures.ts';
+import { runSparkJob } from './spark-jobs.ts';
+import type { SparkProcessOptions } from './spark-process.ts';
+
+/** What forgetting needs: Spark for the tables, the store for what is kept and served, Kafka for feedback. */
+export interface ForgettingDeps {
+  readonly process: SparkProcessOptions;
+  readonly store: ObjectStore;
+  readonly producer: () => Promise<EventProducer>;
+}
+
+/** The activities that take a user out of everything that is kept. */
+export function createForgettingActivities({ process, store, producer }: ForgettingDeps): ForgettingActivities {
+  return {
+    markForgotten: async ({ userId, at }) => {
+      if (typeof userId !== 'string' || userId.trim() === '') {
+        throw failure('InputInvalid', 'forgetUser needs an input {"userId": "…"}; nothing was done.');
+      }
+      const userHash = hashOfUser(userId);
+      await store.put(lake.buckets.data, forgottenKey(userHash), `${JSON.stringify({ forgottenAt: at })}\n`);
+      return { userHash };
+    },
+    deleteUserRows: async ({ userId, runKey, at }) => {
+      const lakeUri = `s3a://${lake.buckets.data}`;
+      const done = await runSparkJob(process, 'forget_user', { runKey, lakeUri, userId, forgottenAt: at });
+      const rows = Object.fromEntries(done.tables.map(({ table, rows: count }) => [table, count]));
+      return { rows, feedbackOn: done.feedbackOn };
+    },
+    deleteFeedback: async ({ userId, trackIds }) => {
+      if (trackIds.length === 0) return;
+      const records = trackIds.map((trackId) => ({ key: feedbackKey(userId, trackId), value: null }));
+      await (await producer()).send(topicNames.feedback, records);
+    },
+    removeOldSnapshots: () => removeOldSnapshots(store),
+    writeReceipt: async ({ receipt, runId }) => {
+      const key = receiptKey(receipt.userHash, runId);
+      await store.put(lake.buckets.data, key, `${JSON.stringify(receipt, null, 2)}\n`);
+    },
+  };
+}
+
+async function removeOldSnapshots(store: ObjectStore): Promise<{ removed: number }> {
+  const { serving } = lake.buckets;
+  const object = await store.get(serving, lake.prefixes.pointer);
+  const served = object && folderOf(snapshotPointer.parse(JSON.parse(object.body.toString('utf8'))).manifestKey);
+  const keys = await store.list(serving, lake.prefixes.snapshots);
+  const old = keys.filter((key) => folderOf(key) !== served);
+  for (const key of old) await store.remove(serving, key);
+  return { removed: new Set(old.map(folderOf)).size };
+}
+
+/** snapshots/<modelVersion> of a key below it. */
+function folderOf(key: string): string {
+  return key.split('/').slice(0, 2).join('/');
+}

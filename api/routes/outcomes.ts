@@ -1,0 +1,38 @@
+import { Router } from 'express';
+import type { OutcomeReport } from '../../contracts/schemas/outcomes.ts';
+import type { ApiDeps } from '../deps.ts';
+import { Problem } from '../problems.ts';
+
+/** GET /pipeline/outcomes: what became of the tracks that were recommended, as it was last measured. */
+export function outcomeRoutes(deps: ApiDeps): Router {
+  return Router().get('/pipeline/outcomes', (_req, res) => {
+    const report = deps.outcomes.current;
+    if (!report) {
+      throw new Problem('nothing_measured', {
+        detail: 'Start the workflow measureOutcomes, which also runs once a day',
+      });
+    }
+    const { measuredAt, windowHours, groups } = report;
+    res.json({ measured_at: measuredAt, window_hours: windowHours, items: groups.map(toItem) });
+  });
+}
+
+function toItem(group: OutcomeReport['groups'][number]) {
+  const { tier, reasonType, modelVersion, impressions, answers, clicked, skipped } = group;
+  return {
+    tier,
+    reason_type: reasonType,
+    model_version: modelVersion,
+    answers,
+    impressions,
+    clicked,
+    skipped,
+    click_through_rate: share(clicked, impressions),
+    skip_rate: share(skipped, impressions),
+  };
+}
+
+/** A share to four places; 0 of nothing. */
+function share(part: number, whole: number): number {
+  return whole === 0 ? 0 : Math.round((part / whole) * 10_000) / 10_000;
+}

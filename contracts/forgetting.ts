@@ -1,0 +1,38 @@
+/** Input of `forgetUser`. */
+export interface ForgetUserInput {
+  readonly userId: string;
+}
+
+/** What `forgetUser` did; also an object at `data/_control/forgotten/<hash>/<run>.json`. It does not name the user. */
+export interface ForgetUserReceipt {
+  /** SHA-256 of the user id, in hex: what is kept so that the user does not come back with a landing file or an event. */
+  readonly userHash: string;
+  readonly forgottenAt: string;
+  /** Rows that were the user's, by table. */
+  readonly rows: Readonly<Record<string, number>>;
+  readonly removedSnapshots: number;
+  /** What is still there, and until when. */
+  readonly remains: readonly string[];
+}
+
+/** Taking a user out of everything that is kept. Every step is safe to repeat. */
+export interface ForgettingActivities {
+  /** From now on the API, the streams and bronze loads leave this user out. Fails with InputInvalid without a user. */
+  markForgotten(input: { readonly userId: string; readonly at: string }): Promise<{ readonly userHash: string }>;
+  /** Deletes the user's rows from every table; answers how many there were, and the tracks with feedback in Kafka. */
+  deleteUserRows(input: {
+    readonly userId: string;
+    readonly runKey: string;
+    readonly at: string;
+  }): Promise<{ readonly rows: Readonly<Record<string, number>>; readonly feedbackOn: readonly string[] }>;
+  /** Deletes the user's keys from the compacted topic of feedback. */
+  deleteFeedback(input: { readonly userId: string; readonly trackIds: readonly string[] }): Promise<void>;
+  /** Removes every serving snapshot but the one that is served: they hold lists of the user. */
+  removeOldSnapshots(): Promise<{ readonly removed: number }>;
+  writeReceipt(input: { readonly receipt: ForgetUserReceipt; readonly runId: string }): Promise<void>;
+}
+
+/** The workflow id under which a user is forgotten: one run at a time; by hash, because ids are seen in lists. */
+export function forgetUserId({ userHash }: { readonly userHash: string }): string {
+  return `forget-user/${userHash.slice(0, 16)}`;
+}

@@ -1,0 +1,21 @@
+/** Input of `measureOutcomes`; every field may be left out. */
+export interface MeasureOutcomesInput {
+  /** An event counts for an answer at most this many hours before it; 24 unless told otherwise. */
+  readonly windowHours?: number;
+}
+
+/** Summary of `measureOutcomes`. */
+export interface MeasureOutcomesResult {
+  readonly impressions: number;
+  readonly clicked: number;
+  readonly skipped: number;
+}
+
+/** What became of the tracks that were shown. */
+export interface OutcomeActivities {
+  /**
+   * Builds gold/recommendation_outcomes from the streamed tables and writes serving/outcomes.json, which the API answers from.
+   * The table is written whole in one commit with the run key as transaction id; writing the same again changes nothing.
+   */
+  buildOutcomes(input: { readonly runKey: string; readonly windowHours: number }): Promise<MeasureOutcomesResult>;
+}

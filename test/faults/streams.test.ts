@@ -1,0 +1,146 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { Kafka, logLevel, Partitioners } from 'kafkajs';
+import { listDeadLetters } from '../../platform/dead-letters.ts';
+import { createLogger } from '../../platform/logger.ts';
+import { descendants, isRunning, type ProcessInfo } from '../support/processes.ts';
+import { readStreamTable, startStreamWorld, untilInTable, type StreamWorld } from '../support/stream-world.ts';
+import { until } from '../support/wait.ts';
+
+const minutes = 60_000;
+const listens = 'bronze/listening_events_stream';
+
+/** Live events while processes are killed: every listen that was accepted is in the table, once. */
+describe('the streams under fire', function () {
+  this.timeout(6 * minutes);
+  let world: StreamWorld;
+  before(async () => {
+    world = await startStreamWorld({}, { patience: { firstBackOffMs: 30_000, longestBackOffMs: 30_000 } });
+    await world.startStreams();
+    await untilInTable(world.lake, listens, await world.postListens(1), 4 * minutes);
+  });
+  after(() => world?.stop());
+
+  it('loses and doubles nothing when Kafka is killed under load and back after 30 s', async () => {
+    const load = startLoad(world);
+    await load.untilAccepted(500);
+    world.stack.kill('kafka');
+    await until('posts are refused', () => load.refused() > 0);
+    const before = load.accepted().length;
+    await load.untilAccepted(before + 500, 3 * minutes);
+    await everyOneOnce(world, await load.stop());
+  });
+
+  it('loses and doubles nothing when the streaming driver is killed under load', async () => {
+    const load = startLoad(world);
+    await load.untilAccepted(500);
+    const [python] = driverOf(world);
+    process.kill(python!.pid, 'SIGKILL');
+    await until('another driver runs', () => driverOf(world).some(({ pid }) => pid !== python!.pid), {
+      timeoutMs: minutes,
+    });
+    await load.untilAccepted(load.accepted().length + 500);
+    await everyOneOnce(world, await load.stop());
+  });
+
+  it('loses and doubles nothing when the JVM of the driver is killed under load', async () => {
+    const load = startLoad(world);
+    await load.untilAccepted(500);
+    const jvm = driverOf(world).find(({ command }) => command.includes('java'));
+    process.kill(jvm!.pid, 'SIGKILL');
+    await load.untilAccepted(load.accepted().length + 500);
+    await everyOneOnce(world, await load.stop());
+  });
+
+  it('loses and doubles nothing when the worker is killed under load, and leaves no driver behind', async () => {
+    const load = startLoad(world);
+    await load.untilAccepted(500);
+    const driver = driverOf(world);
+    assert.ok(driver.length >= 2);
+    world.stack.kill('worker');
+    await until('the driver has ended with it', () => driver.every(({ pid }) => !isRunning(pid)));
+    await until('a new driver runs', () => driverOf(world).length >= 2, { timeoutMs: 3 * minutes });
+    await load.untilAccepted(load.accepted().length + 500);
+    await everyOneOnce(world, await load.stop());
+  });
+
+  it('goes on past a poisoned record, which is kept with its reason', async () => {
+    const load = startLoad(world);
+    await poison(world, ['{"schema_version": 1, "event_id":', '\u0000\u0001', 'null']);
+    await load.untilAccepted(200);
+    await everyOneOnce(world, await load.stop());
+    const letters = await until('the dead letters are there', async () => {
+      const found = await listDeadLetters(kafkaOf(world), 'user_listening_history');
+      return new Set(found.map(({ place }) => place)).size === 3 && found;
+    });
+    for (const { reason } of letters) assert.match(reason, /^(unreadable|schema_version)/);
+  });
+});
+
+interface Load {
+  accepted(): readonly string[];
+  refused(): number;
+  untilAccepted(count: number, timeoutMs?: number): Promise<unknown>;
+  /** Ends the load; answers the ids of every listen that was accepted. */
+  stop(): Promise<readonly string[]>;
+}
+
+/** Posts 20 listens ten times a second, whatever happens. */
+function startLoad(world: StreamWorld): Load {
+  const accepted: string[] = [];
+  const posts = new Set<Promise<void>>();
+  let refused = 0;
+  const timer = setInterval(() => {
+    const post = world
+      .postListens(20)
+      .then((ids) => void accepted.push(...ids))
+      .catch(() => void refused++)
+      .finally(() => posts.delete(post));
+    posts.add(post);
+  }, 100);
+  return {
+    accepted: () => accepted,
+    refused: () => refused,
+    untilAccepted: (count, timeoutMs = minutes) =>
+      until(`${count} listens are accepted`, () => accepted.length >= count, { timeoutMs }),
+    async stop() {
+      clearInterval(timer);
+      await Promise.allSettled(posts);
+      return accepted;
+    },
+  };
+}
+
+/** Every accepted id is in the table exactly once, and no record is there twice. */
+async function everyOneOnce(world: StreamWorld, accepted: readonly string[]): Promise<void> {
+  await untilInTable(world.lake, listens, accepted, 4 * minutes);
+  const found = await readStreamTable(world.lake, listens);
+  const notOnce = accepted.filter((id) => found?.values[id] !== 1);
+  assert.deepEqual([notOnce, found?.doubled], [[], 0]);
+}
+
+/** The Python process of the streaming driver and what it started. */
+function driverOf(world: StreamWorld): readonly ProcessInfo[] {
+  const worker = world.stack.status().find(({ name }) => name === 'worker')?.pid;
+  if (worker === undefined) return [];
+  return descendants(worker).filter(({ command }) => command.includes('stream_events.py') || command.includes('java'));
+}
+
+async function poison(world: StreamWorld, values: readonly string[]): Promise<void> {
+  const kafka = new Kafka({ brokers: kafkaOf(world).brokers.slice(), logLevel: logLevel.NOTHING });
+  const producer = kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner });
+  await producer.connect();
+  await producer.send({
+    topic: 'user_listening_history',
+    messages: values.map((value) => ({ key: randomUUID(), value })),
+  });
+  await producer.disconnect();
+}
+
+function kafkaOf(world: StreamWorld) {
+  return {
+    brokers: [world.stack.env['SEGUE_KAFKA_BROKERS']!],
+    clientId: 'segue-faults',
+    logger: createLogger({ name: 'segue-faults', level: 'silent' }),
+  };
+}
