@@ -22,6 +22,9 @@ const remains = [
   'this run’s input in Temporal, until the namespace’s retention ends',
 ];
 
+const servedStill =
+  'the user’s list in the served snapshot, because the new one was not published: the API does not answer from it for them';
+
 /**
  * Takes a user out of every table, the served snapshot, the API's memory and what comes in later. Running it again does
  * nothing more. The mark comes first: from then on nothing brings the user back while the rest goes on.
@@ -38,10 +41,18 @@ export async function forgetUser({ userId }: ForgetUserInput = { userId: '' }): 
   });
   await deleteFeedback({ userId, trackIds: feedbackOn });
   // Something was learned from the rows that are gone: the model and the lists are made anew without them.
-  if (Object.values(rows).some((count) => count > 0)) await refresh(progress, { force: true });
+  const wasThere = Object.values(rows).some((count) => count > 0);
+  const refreshed = wasThere ? await refresh(progress, { force: true }) : undefined;
+  const isServed = refreshed !== undefined && refreshed.outcome !== 'published';
   progress.enter('removing old snapshots');
   const { removed } = await removeOldSnapshots();
-  const receipt = { userHash, forgottenAt, rows, removedSnapshots: removed, remains };
+  const receipt = {
+    userHash,
+    forgottenAt,
+    rows,
+    removedSnapshots: removed,
+    remains: isServed ? [...remains, servedStill] : remains,
+  };
   await writeReceipt({ receipt, runId });
   progress.enter('done');
   return receipt;

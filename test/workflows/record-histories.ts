@@ -4,6 +4,7 @@
  * stands for runs that are open in the field.
  */
 import { writeFile } from 'node:fs/promises';
+import type { WorkflowHandle } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import type { RunProgress } from '../../contracts/progress.ts';
 import { writeLockId, type WriteLockName } from '../../contracts/write-locks.ts';
@@ -16,6 +17,8 @@ interface Story {
   readonly input?: unknown;
   /** A lock that somebody else holds when the run comes to it, and lets go once it waits. */
   readonly lockHeldBefore?: WriteLockName;
+  /** The run never ends but continues as new: its first run is what is recorded. */
+  readonly isEndless?: boolean;
 }
 
 const stories: Readonly<Record<string, Story>> = {
@@ -23,6 +26,9 @@ const stories: Readonly<Record<string, Story>> = {
   'initial-data-load-without-refresh': { type: 'initialDataLoad', input: { refresh: false } },
   'weekly-trends-ingestion': { type: 'weeklyTrendsIngestion' },
   'refresh-recommendations': { type: 'refreshRecommendations', input: { force: true } },
+  'stream-events': { type: 'streamEvents', isEndless: true },
+  'measure-outcomes': { type: 'measureOutcomes' },
+  'forget-user': { type: 'forgetUser', input: { userId: 'u1' } },
   'initial-data-load-locks-by-table': { type: 'initialDataLoad' },
   'initial-data-load-waits-for-lock': { type: 'initialDataLoad', lockHeldBefore: 'bronze/fact_listening_events' },
   'refresh-recommendations-locks-by-table': { type: 'refreshRecommendations', input: { force: true } },
@@ -39,6 +45,7 @@ for (const name of process.argv.slice(2)) {
       await until('the run waits', async () => (await handle.query<RunProgress>('progress')).waitingFor !== undefined);
       await letGo();
     }
+    if (story.isEndless) return historyOfFirstRun(handle.workflowId);
     await handle.result();
     return handle.fetchHistory();
   });
@@ -46,6 +53,15 @@ for (const name of process.argv.slice(2)) {
   await writeFile(path, `${historyToJSON(history)}\n`);
 }
 await fixture.env.teardown();
+
+/** Waits until the run has continued as new, and ends it. */
+async function historyOfFirstRun(workflowId: string): ReturnType<WorkflowHandle['fetchHistory']> {
+  const { workflow } = fixture.env.client;
+  const first = (await workflow.getHandle(workflowId).describe()).runId;
+  await until('it has continued as new', async () => (await workflow.getHandle(workflowId).describe()).runId !== first);
+  await workflow.getHandle(workflowId).terminate('recorded');
+  return workflow.getHandle(workflowId, first).fetchHistory();
+}
 
 /** Takes a lock as an operator would by hand; answers how to let it go. */
 async function holdLock(world: World, lock: WriteLockName): Promise<() => Promise<void>> {
