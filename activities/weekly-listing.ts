@@ -48,7 +48,8 @@ export async function listWeeklyFiles(deps: ListingDeps, only?: string): Promise
 
   const inFolder = seen.found.filter(isWanted);
   const inBucket = objects.found.filter(isWanted);
-  const delivered = await deliveredObjects(deps.store, inBucket.filter(isNew));
+  const copied = new Set(inFolder.map(({ file }) => file.file));
+  const delivered = await deliveredObjects(deps.store, inBucket.filter(isNew), copied);
   const settled = await settle(deps, inFolder.filter(isNew));
   const files = newestOfEachWeek([...settled.found, ...delivered], settled.unsettled);
   const names = new Set([...inFolder, ...inBucket].map(({ file }) => file.file));
@@ -159,12 +160,23 @@ function lookAtObject({ key, sizeBytes, etag, modifiedAt }: ListedObject): Found
   };
 }
 
-/** Objects that somebody put there: those that a run of ours sent up carry the hash of the file they are a copy of. */
-async function deliveredObjects(store: ObjectStore, found: readonly Found[]): Promise<readonly Found[]> {
-  const infos = await Promise.all(
-    found.map(({ file }) => store.head(lake.buckets.landing, `${lake.prefixes.weekly}${file.file}`)),
+/**
+ * Objects that somebody put there. One that carries the hash of a file was sent up by a run of ours: it is a copy of what the
+ * folder has, unless the folder has it no more.
+ */
+async function deliveredObjects(
+  store: ObjectStore,
+  found: readonly Found[],
+  inFolder: ReadonlySet<string>,
+): Promise<readonly Found[]> {
+  const isCopy = await Promise.all(
+    found.map(async ({ file: { file } }) => {
+      if (!inFolder.has(file)) return false;
+      const info = await store.head(lake.buckets.landing, `${lake.prefixes.weekly}${file}`);
+      return info?.metadata['sha256'] !== undefined;
+    }),
   );
-  return found.filter((_, index) => infos[index] && infos[index].metadata['sha256'] === undefined);
+  return found.filter((_, index) => !isCopy[index]);
 }
 
 /** Waits until no file has changed for two seconds; gives up on those that go on changing. */

@@ -225,6 +225,13 @@ describe('weekly files', () => {
         files.map(({ weekly }) => weekly.origin),
         ['directory'],
       );
+      // The file is gone before its load was recorded: the copy is all there is.
+      await rm(path);
+      const later = await discover();
+      assert.deepEqual(
+        later.files.map(({ weekly }) => weekly.origin),
+        ['bucket'],
+      );
     });
 
     it('waits for a file that is being written, and takes it whole', async () => {
