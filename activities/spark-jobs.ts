@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { CancelledFailure, Context } from '@temporalio/activity';
 import type { PlannedFile, SparkActivities } from '../contracts/activities.ts';
+import type { FailureType } from '../contracts/failures.ts';
 import { bronzeFileKey } from '../contracts/ids.ts';
 import { lake } from '../contracts/lake.ts';
 import { sparkJobs, type SparkJobName, type SparkJobParams, type SparkJobResult } from '../contracts/schemas/jobs.ts';
@@ -12,8 +13,13 @@ import { createProgressReporter } from './progress-reporter.ts';
 import { runSparkProcess, type SparkExit, type SparkProcessOptions } from './spark-process.ts';
 
 const heartbeatMs = 5_000;
-const exitBadParameters = 64;
-const exitBrokenContract = 65;
+/** What a job says by its exit code; any other failure may be healed by a retry. */
+const failureOfExit: Readonly<Record<number, FailureType>> = {
+  64: 'SparkBadParameters',
+  65: 'SparkBrokenContract',
+  66: 'LakeStoreUnsafe',
+  67: 'RetentionTooShort',
+};
 
 /** What the Spark activities need: how to run a job, and the settings of the models. */
 export interface SparkDeps {
@@ -119,9 +125,7 @@ function refuseFailure(job: string, exit: SparkExit): void {
   const said = errorOf(exit.errorLine);
   const message = `${job}: ${said?.message ?? exit.lastLines.at(-1) ?? 'ended without a word'}`;
   const details = [{ job, exitCode: exit.exitCode ?? null, errorType: said?.type ?? null, lastLines: exit.lastLines }];
-  if (exit.exitCode === exitBadParameters) throw failure('SparkBadParameters', message, { details });
-  if (exit.exitCode === exitBrokenContract) throw failure('SparkBrokenContract', message, { details });
-  throw failure('SparkJobFailed', message, { details });
+  throw failure(failureOfExit[exit.exitCode ?? 0] ?? 'SparkJobFailed', message, { details });
 }
 
 /** What the job itself says of its failure. */

@@ -18,6 +18,8 @@ export const failures = {
   SparkResultInvalid: { retryable: false, means: 'the result document of a Spark job does not fit its schema' },
   StreamFailed: { retryable: true, means: 'the streaming driver ended; it is started again with growing pauses' },
   StreamStopped: { retryable: true, means: 'the worker that held the streaming driver was told to stop' },
+  LakeStoreUnsafe: { retryable: false, means: 'the store of the lake has no conditional writes' },
+  RetentionTooShort: { retryable: false, means: 'a vacuum would remove what somebody was promised to find' },
   ReconciliationFailed: { retryable: false, means: 'rows in a file are not the rows in bronze plus quarantine' },
   SnapshotInvalid: { retryable: false, means: 'a serving snapshot does not match its manifest' },
   PublicationConflict: { retryable: true, means: 'another publication moved the pointer at the same moment' },

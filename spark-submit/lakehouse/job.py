@@ -12,7 +12,7 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from lakehouse.cancellation import Cancellation
-from lakehouse.errors import EXIT_RETRYABLE
+from lakehouse.errors import EXIT_RETRYABLE, exit_code_of
 from lakehouse.params import Params
 from lakehouse.progress import Progress
 from lakehouse.session import interrupt, open_session
@@ -25,7 +25,7 @@ _LONGEST_MESSAGE = 2000
 def run_job(name: str, job: JobFunction) -> None:
     """Runs `job` on the parameters of --params and writes what it returns to --result; ends the process.
 
-    Exit codes: 0 done, 64 bad parameters, 65 broken data contract, 143 cancelled, 1 anything else (a retry may help).
+    Exit codes: 0 done, 64 bad parameters, 65 broken data contract, 66 unsafe store, 67 retention too short, 143 cancelled, 1 anything else (a retry may help).
     The last line on stderr of a failure is `{"error": {"type", "message"}}`.
     """
     arguments = _arguments(name)
@@ -74,7 +74,7 @@ def _write_atomically(path: Path, text: str) -> None:
 
 
 def _fail(error: Exception) -> None:
-    exit_code = getattr(error, "exit_code", EXIT_RETRYABLE)
+    exit_code = exit_code_of(error)
     if exit_code == EXIT_RETRYABLE:
         traceback.print_exception(error)
     message = str(error).strip()[:_LONGEST_MESSAGE] or "no message"

@@ -1,11 +1,19 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { repositoryRoot } from '../config.ts';
 import { StackError } from '../errors.ts';
 import { sha256 } from '../supervisor/fingerprint.ts';
 import type { CachedItem } from './cache.ts';
 import { runCommand } from './run-command.ts';
+
+/** What is built here, beside the jars that are fetched: Delta's commit-safe log store. */
+const logStoreFolder = join(repositoryRoot, 'spark-submit', 'logstore');
+const logStoreJar = 'segue-logstore.jar';
+const buildGoals = [
+  'org.apache.maven.plugins:maven-compiler-plugin:3.14.0:compile',
+  'org.apache.maven.plugins:maven-jar-plugin:3.4.2:jar',
+];
 
 /** The sets of jars that Maven fetches: each is a pom.xml with a jars.sha256 beside it. */
 export const jarSets = {
@@ -24,18 +32,47 @@ export function jarsItem(name: JarSetName, maven: MavenFinder): CachedItem {
   const lockFile = join(dirname(pom), 'jars.sha256');
   return {
     name,
-    definition: [readFileSync(pom, 'utf8'), readFileSync(lockFile, 'utf8')],
+    definition: [readFileSync(pom, 'utf8'), readFileSync(lockFile, 'utf8'), ...builtFrom(name)],
     async build(folder, signal, report) {
-      await copyJars({ name, maven: await maven(signal, report), pom, folder, signal, report });
-      const differences = compareChecksums(readFileSync(lockFile, 'utf8'), checksumsOf(folder));
-      if (differences.length === 0) return;
-      throw new StackError(
-        `The jars for ${name} are not those that ${lockFile} pins: ${differences.slice(0, 5).join('; ')}. ` +
-          'Delete them from Maven’s local repository (~/.m2/repository) and run the same command again; ' +
-          'after a wanted change of the pom.xml, pin anew with "npm run stack -- lock-jars".',
-      );
+      const mavenFile = await maven(signal, report);
+      await copyJars({ name, maven: mavenFile, pom, folder, signal, report });
+      refuseOtherJars(name, lockFile, folder);
+      if (name === 'spark-jars') await buildLogStore({ maven: mavenFile, folder, signal, report });
     },
   };
+}
+
+/** The sources of what is built into a set: another source is another folder of the cache. */
+function builtFrom(name: JarSetName): string[] {
+  if (name !== 'spark-jars') return [];
+  const sources = readdirSync(logStoreFolder, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.java') || file === 'pom.xml')
+    .toSorted();
+  return sources.flatMap((file) => [file, readFileSync(join(logStoreFolder, file), 'utf8')]);
+}
+
+function refuseOtherJars(name: JarSetName, lockFile: string, folder: string): void {
+  const differences = compareChecksums(readFileSync(lockFile, 'utf8'), checksumsOf(folder));
+  if (differences.length === 0) return;
+  throw new StackError(
+    `The jars for ${name} are not those that ${lockFile} pins: ${differences.slice(0, 5).join('; ')}. ` +
+      'Delete them from Maven’s local repository (~/.m2/repository) and run the same command again; ' +
+      'after a wanted change of the pom.xml, pin anew with "npm run stack -- lock-jars".',
+  );
+}
+
+/** Compiles spark-submit/logstore into one jar beside the fetched ones. */
+async function buildLogStore({ maven, folder, signal, report }: MavenRun): Promise<void> {
+  const work = join(folder, 'logstore');
+  await runMaven({
+    purpose: 'Building the log store',
+    maven,
+    signal,
+    report,
+    args: ['-f', join(logStoreFolder, 'pom.xml'), ...buildGoals, `-Dsegue.buildDirectory=${work}`],
+  });
+  await rename(join(work, logStoreJar), join(folder, logStoreJar));
+  await rm(work, { recursive: true });
 }
 
 /** Fetches a set of jars and writes down their checksums, after a wanted change of its pom.xml. */
@@ -47,22 +84,36 @@ export async function lockJars(name: JarSetName, maven: string, folder: string):
   return lockFile;
 }
 
-async function copyJars(copy: {
-  readonly name: string;
+/** One run of Maven that fills a folder. */
+interface MavenRun {
   readonly maven: string;
-  readonly pom: string;
   readonly folder: string;
-  readonly signal?: AbortSignal;
-  readonly report?: (detail: string) => void;
-}): Promise<void> {
+  readonly signal?: AbortSignal | undefined;
+  readonly report?: ((detail: string) => void) | undefined;
+}
+
+function copyJars(copy: MavenRun & { readonly name: string; readonly pom: string }): Promise<void> {
+  const { name, maven, pom, folder, signal, report } = copy;
+  return runMaven({
+    purpose: `Fetching the jars for ${name}`,
+    maven,
+    signal,
+    report,
+    args: ['-f', pom, copyGoal, `-DoutputDirectory=${folder}`],
+  });
+}
+
+async function runMaven(
+  run: Omit<MavenRun, 'folder'> & { readonly purpose: string; readonly args: readonly string[] },
+): Promise<void> {
   await runCommand({
-    purpose: `Fetching the jars for ${copy.name}`,
-    file: copy.maven,
-    args: ['-B', '-ntp', '-Dstyle.color=never', '-f', copy.pom, copyGoal, `-DoutputDirectory=${copy.folder}`],
-    signal: copy.signal,
+    purpose: run.purpose,
+    file: run.maven,
+    args: ['-B', '-ntp', '-Dstyle.color=never', ...run.args],
+    signal: run.signal,
     // Of a failure, what went wrong; not Maven's advice on how to ask it again.
     isWorthKeeping: (line) => !/^\[INFO\]|Re-run Maven|-e switch|For more information|^\[ERROR\] (\[Help|$)/.test(line),
-    ...(copy.report && { onLine: (line: string) => copy.report?.(line.replace(/^\[INFO\] /, '').slice(0, 100)) }),
+    ...(run.report && { onLine: (line: string) => run.report?.(line.replace(/^\[INFO\] /, '').slice(0, 100)) }),
   });
 }
 
