@@ -3,6 +3,7 @@ export { createForgettingActivities, type ForgettingDeps } from './forget-user.t
 export { createLandingActivities, type LandingDeps } from './landing-files.ts';
 export { createLoadLedgerActivities, type LoadLedgerDeps } from './load-ledger.ts';
 export { createOutcomeActivities, type OutcomeDeps } from './outcomes.ts';
+export { createMaintenanceActivities, type MaintenanceDeps } from './maintenance.ts';
 export { createPublicationActivities, type PublicationDeps } from './publication.ts';
 export { createSparkActivities, type RecommenderSettings, type SparkDeps } from './spark-jobs.ts';
 export type { SparkProcessOptions, SparkTarget } from './spark-process.ts';

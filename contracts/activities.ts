@@ -1,3 +1,4 @@
+import type { MaintenanceActivities } from './maintenance.ts';
 import type { FileSummary, TableVersion } from './runs.ts';
 import type { WeeklyActivities, WeeklyPlace } from './weekly.ts';
 import type { WriteLockName, WriteLockWait } from './write-locks.ts';
@@ -193,4 +194,5 @@ export interface Activities
     OutcomeActivities,
     ForgettingActivities,
     AnnouncementActivities,
-    WriteLockActivities {}
+    WriteLockActivities,
+    MaintenanceActivities {}

@@ -10,6 +10,7 @@ export const workflowTypes = {
   streamEvents: 'streamEvents',
   measureOutcomes: 'measureOutcomes',
   forgetUser: 'forgetUser',
+  maintainLakehouse: 'maintainLakehouse',
 } as const;
 
 /** The id under which `npm start` and `POST /pipeline/initial-load` run the initial load: one at a time. */
@@ -28,6 +29,9 @@ export const weekSearchAttribute = 'SegueWeek';
 
 /** The id under which `POST /pipeline/refresh` runs a refresh on its own. */
 export const refreshId = 'refresh-recommendations';
+
+/** The id of the maintenance schedule, and of a run that it starts. */
+export const maintenanceId = 'lakehouse-maintenance';
 
 /** The id under which `npm start` keeps the Kafka → Delta streams running: always on. */
 export const streamEventsId = 'stream-events';

@@ -44,6 +44,21 @@ export const lake = lakeJson as {
     readonly snapshots: string;
     readonly pointer: string;
   };
+  /** What maintenance keeps and when it acts. Readers may rely on the two times. */
+  readonly maintenance: {
+    /** A version of a table can be read for this long after a newer one took its place. */
+    readonly timeTravelHours: number;
+    /** The longest a job reads one version. */
+    readonly longestReaderHours: number;
+    readonly smallFileBytes: number;
+    readonly targetFileBytes: number;
+    /** Compaction is worth it from this many small files on that have another beside them in their partition. */
+    readonly smallFilesAtLeast: number;
+    /** A checkpoint is worth it from this many commits since the last one on. */
+    readonly logEntriesAtLeast: number;
+    /** Serving snapshots that are kept however old they are, newest first. */
+    readonly snapshotsAtLeast: number;
+  };
   readonly datasets: readonly Dataset[];
   readonly tables: readonly LakeTable[];
 };

@@ -7,6 +7,7 @@ import {
   createLandingActivities,
   createLoadLedgerActivities,
   createOutcomeActivities,
+  createMaintenanceActivities,
   createPublicationActivities,
   createSparkActivities,
   createWriteLockActivities,
@@ -102,6 +103,7 @@ export async function createActivities(
     ...createPublicationActivities({ store, codeVersion: await codeVersion(settings), now }),
     ...createOutcomeActivities({ process: sparkProcessOptions(config), store, now }),
     ...createForgettingActivities({ process: sparkProcessOptions(config), store, producer }),
+    ...createMaintenanceActivities({ store, process: sparkProcessOptions(config) }),
     ...createStreamActivities({
       process: streamProcessOptions(config),
       store,

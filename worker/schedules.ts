@@ -1,5 +1,5 @@
 import { ScheduleAlreadyRunning, ScheduleOverlapPolicy, type Client, type ScheduleOptions } from '@temporalio/client';
-import { measureOutcomesId, weeklyTrendsId, workflowTypes } from '../contracts/ids.ts';
+import { maintenanceId, measureOutcomesId, weeklyTrendsId, workflowTypes } from '../contracts/ids.ts';
 import type { Logger } from '../platform/logger.ts';
 
 /** When a workflow is started by itself. Times are UTC. */
@@ -10,6 +10,8 @@ interface Schedule {
   /** How late a run may be started that was missed while the server was away. */
   readonly catchupWindow: '1 day' | '7 days';
   readonly summary: string;
+  /** What an operator reads on the schedule. */
+  readonly note: string;
 }
 
 /**
@@ -24,6 +26,15 @@ const schedules: readonly Schedule[] = [
     calendar: { hour: 5, minute: 0 },
     catchupWindow: '1 day',
     summary: 'every weekly file that is not in the ledger',
+    note: 'kept by the worker; see docs/runbooks/weekly-schedule-paused.md when it is paused',
+  },
+  {
+    id: maintenanceId,
+    workflowType: workflowTypes.maintainLakehouse,
+    calendar: { dayOfWeek: 'SUNDAY', hour: 2, minute: 0 },
+    catchupWindow: '7 days',
+    summary: 'compaction, vacuum and checkpoints of every table',
+    note: 'kept by the worker; see docs/runbooks/maintenance-failed.md when it is paused',
   },
   {
     id: measureOutcomesId,
@@ -31,6 +42,7 @@ const schedules: readonly Schedule[] = [
     calendar: { hour: 6, minute: 30 },
     catchupWindow: '1 day',
     summary: 'what became of the tracks that were recommended',
+    note: 'kept by the worker',
   },
 ];
 
@@ -66,6 +78,6 @@ function optionsOf(schedule: Schedule, taskQueue: string): ScheduleOptions {
       catchupWindow: schedule.catchupWindow,
       pauseOnFailure: true,
     },
-    state: { note: 'kept by the worker; see docs/runbooks/weekly-schedule-paused.md when it is paused' },
+    state: { note: schedule.note },
   };
 }

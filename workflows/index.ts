@@ -4,6 +4,7 @@ export { initialDataLoad } from './initial-data-load.ts';
 export { measureOutcomes } from './measure-outcomes.ts';
 export { refreshRecommendations } from './refresh-recommendations.ts';
 export { streamEvents } from './stream-events.ts';
+export { maintainLakehouse } from './maintain-lakehouse.ts';
 export { reviewWeeklyFile } from './review-weekly-file.ts';
 export { weeklyTrendsIngestion } from './weekly-trends-ingestion.ts';
 export { holdWriteLock } from './write-lock.ts';

@@ -123,6 +123,36 @@ export const forgetUserResult = z.object({
   seconds,
 });
 
+const tableMeasure = z.object({
+  files: z.number().int(),
+  sizeBytes: z.number().int(),
+  smallFiles: z.number().int(),
+  logEntries: z.number().int(),
+  unusedFiles: z.number().int(),
+});
+
+export const maintainLakehouseParams = z.object({
+  runKey,
+  lakeUri,
+  tables: z.array(z.object({ table: z.string() })).min(1),
+  retentionHours: z.number().int().positive(),
+});
+
+export const maintainLakehouseResult = z.object({
+  job: z.literal('maintain_lakehouse'),
+  runKey: z.string(),
+  tables: z.array(
+    z.object({
+      table: z.string(),
+      outcome: z.enum(['maintained', 'unchanged']),
+      actions: z.array(z.enum(['compacted', 'vacuumed', 'checkpointed'])),
+      before: tableMeasure,
+      after: tableMeasure,
+    }),
+  ),
+  seconds,
+});
+
 /** Every Spark job by name: the schema of what it takes and of what it answers. */
 export const sparkJobs = {
   load_bronze: { params: loadBronzeParams, result: loadBronzeResult },
@@ -131,6 +161,7 @@ export const sparkJobs = {
   export_snapshot: { params: exportSnapshotParams, result: exportSnapshotResult },
   build_outcomes: { params: buildOutcomesParams, result: buildOutcomesResult },
   forget_user: { params: forgetUserParams, result: forgetUserResult },
+  maintain_lakehouse: { params: maintainLakehouseParams, result: maintainLakehouseResult },
 } as const;
 
 export type SparkJobName = keyof typeof sparkJobs;

@@ -79,6 +79,11 @@ def table_properties() -> dict[str, str]:
     return _lake()["tableProperties"]
 
 
+def maintenance() -> dict[str, int]:
+    """What maintenance keeps, and when it acts."""
+    return _lake()["maintenance"]
+
+
 def table(layer: str, name: str) -> Table:
     """The contract of `<layer>/<name>`; quarantine has one table for each bronze table."""
     if layer == "quarantine":

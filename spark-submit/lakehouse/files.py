@@ -5,6 +5,7 @@ AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION.
 """
 
 import os
+from dataclasses import dataclass
 from functools import cache
 from urllib.parse import urlparse
 
@@ -25,6 +26,35 @@ def list_names(uri: str) -> list[str]:
     """Names of the files right in a folder; none where there is no folder."""
     filesystem, path = open_uri(uri)
     return [entry.base_name for entry in filesystem.get_file_info(fs.FileSelector(path, allow_not_found=True))]
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """One file of a folder: its path under it, and its size in bytes."""
+
+    path: str
+    size: int
+
+
+def list_files(uri: str) -> list[StoredFile]:
+    """Every file under a folder; none where there is no folder."""
+    filesystem, folder = open_uri(uri)
+    entries = filesystem.get_file_info(fs.FileSelector(folder, recursive=True, allow_not_found=True))
+    return [StoredFile(entry.path.removeprefix(folder).lstrip("/"), entry.size) for entry in entries if entry.is_file]
+
+
+def remove_file(uri: str) -> None:
+    """Removes one file; no error where there is none."""
+    filesystem, path = open_uri(uri)
+    if filesystem.get_file_info(path).type == fs.FileType.File:
+        filesystem.delete_file(path)
+
+
+def storage_options() -> dict[str, str]:
+    """How delta-rs reaches the store, from the same variables."""
+    names = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION")
+    given = {name: os.environ[name] for name in names if os.environ.get(name)}
+    return {**given, "AWS_ALLOW_HTTP": "true"}
 
 
 def remove_folder(uri: str) -> None:

@@ -23,6 +23,8 @@ function checkedWeek(file: WeeklyFile): CheckedWeeklyFile {
   return { ...file, sha256: file.file, rows: 7, refusedRows: 0, refusedReasons: {} };
 }
 
+const measured = { files: 1, sizeBytes: 10, smallFiles: 0, logEntries: 1, unusedFiles: 0 };
+
 /**
  * Activities without services, for tests of orchestration alone: they note that they were called and answer as a healthy
  * world would. A test overrides what it is about.
@@ -60,6 +62,15 @@ export function scripted(overrides: Partial<Activities> = {}): Script {
     removeOldSnapshots: async () => ({ removed: 1 }),
     writeReceipt: async () => undefined,
     announce: async () => undefined,
+    planMaintenance: async ({ tables = ['bronze/dim_songs', 'silver/listening_events'], retentionHours = 168 }) => ({
+      retentionHours,
+      groups: tables.map((table) => ({ lock: table, tables: [table] })),
+      missing: [],
+    }),
+    maintainTables: async ({ tables }) => ({
+      tables: tables.map((table) => ({ table, outcome: 'unchanged', actions: [], before: measured, after: measured })),
+    }),
+    pruneSnapshots: async () => ({ kept: [], removed: [] }),
     ...createWriteLockActivities(),
   };
   const chosen: Activities = { ...healthy, ...overrides };

@@ -29,6 +29,7 @@ const stories: Readonly<Record<string, Story>> = {
   'stream-events': { type: 'streamEvents', isEndless: true },
   'measure-outcomes': { type: 'measureOutcomes' },
   'forget-user': { type: 'forgetUser', input: { userId: 'u1' } },
+  'maintain-lakehouse': { type: 'maintainLakehouse' },
   'initial-data-load-locks-by-table': { type: 'initialDataLoad' },
   'initial-data-load-waits-for-lock': { type: 'initialDataLoad', lockHeldBefore: 'bronze/fact_listening_events' },
   'refresh-recommendations-locks-by-table': { type: 'refreshRecommendations', input: { force: true } },

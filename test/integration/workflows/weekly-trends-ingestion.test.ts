@@ -88,7 +88,7 @@ describe('weeklyTrendsIngestion, orchestration', function () {
     assert.equal(result.rows.bronze, 140);
   });
 
-  for (const type of ['LandingFileHeader', 'LandingFileLine'] as const) {
+  for (const type of ['LandingFileHeader', 'LandingFileEncoding', 'LandingFileEmpty', 'LandingFileLine'] as const) {
     it(`leaves a file with ${type} out, ingests the other weeks, and has a review wait for a person`, async () => {
       const script = scripted(oneBadWeek('2025-01-07', () => failure(type, 'trends_2025-01-07.csv: is broken')));
       await withWorker(fixture, script.activities, async (world) => {
