@@ -1,7 +1,15 @@
 import { createHash } from 'node:crypto';
-import type { ExportedSnapshot, PublicationActivities, PublishedSnapshot } from '../contracts/activities.ts';
+import type {
+  ExportedSnapshot,
+  Judgement,
+  PublicationActivities,
+  PublishedSnapshot,
+  RefusedModel,
+} from '../contracts/activities.ts';
 import { lake } from '../contracts/lake.ts';
+import type { RollbackResult } from '../contracts/runs.ts';
 import {
+  rememberedPublications,
   snapshotManifest,
   snapshotPointer,
   type SnapshotManifest,
@@ -10,6 +18,7 @@ import {
 import { ConditionFailed, type ObjectStore } from '../platform/object-store.ts';
 import { latestVersion } from './delta-log.ts';
 import { failure } from './failures.ts';
+import { readModel, recordModel } from './model-records.ts';
 
 const { serving } = lake.buckets;
 
@@ -20,15 +29,24 @@ export interface PublicationDeps {
   readonly now: () => Date;
 }
 
-/** The activities that decide whether a refresh is needed and that move the pointer to a new snapshot. */
+type Target = Pick<SnapshotPointer, 'modelVersion' | 'manifestKey' | 'manifestSha256'>;
+type Placed = { readonly pointer: SnapshotPointer; readonly etag: string };
+
+/** The activities that decide whether a refresh is needed and that move the pointer: to a new snapshot, or back. */
 export function createPublicationActivities(deps: PublicationDeps): PublicationActivities {
   return {
-    describeRefresh: async () => {
-      const [inputs, published] = await Promise.all([fingerprint(deps), describePublished(deps.store)]);
-      return { inputs, ...(published && { published }) };
-    },
-    publishSnapshot: ({ snapshot, inputs }) => publish(deps, snapshot, inputs),
+    describeRefresh: () => describeRefresh(deps),
+    publishSnapshot: ({ snapshot, inputs, judgement }) => publish(deps, snapshot, inputs, judgement),
+    recordRefusal: ({ judgement, inputs }) => recordRefusal(deps, judgement, inputs),
+    rollBack: ({ modelVersion }) => rollBack(deps, modelVersion),
   };
+}
+
+async function describeRefresh(deps: PublicationDeps): ReturnType<PublicationActivities['describeRefresh']> {
+  const [inputs, current] = await Promise.all([fingerprint(deps), readPointer(deps.store)]);
+  const published = current && (await describePublished(deps.store, current.pointer));
+  const refused = current?.pointer.refused;
+  return { inputs, ...(published && { published }), ...(refused && { refused }) };
 }
 
 /** Bronze tables that no refresh reads: what was recommended says nothing of what people like. */
@@ -44,39 +62,93 @@ async function fingerprint({ store, codeVersion }: PublicationDeps): Promise<str
     .digest('hex');
 }
 
-async function describePublished(store: ObjectStore): Promise<PublishedSnapshot | undefined> {
-  const current = await readPointer(store);
-  if (!current) return undefined;
-  const { modelVersion, inputs, manifestKey } = current.pointer;
+async function describePublished(store: ObjectStore, pointer: SnapshotPointer): Promise<PublishedSnapshot | undefined> {
+  const { modelVersion, inputs, manifestKey } = pointer;
   const object = await store.get(serving, manifestKey);
   if (!object) return undefined;
   const { counts } = snapshotManifest.parse(JSON.parse(object.body.toString('utf8')));
   return { modelVersion, inputs, users: counts.users, recommendations: counts.recommendations };
 }
 
-async function readPointer(store: ObjectStore): Promise<{ pointer: SnapshotPointer; etag: string } | undefined> {
+async function readPointer(store: ObjectStore): Promise<Placed | undefined> {
   const object = await store.get(serving, lake.prefixes.pointer);
   if (!object) return undefined;
   return { pointer: snapshotPointer.parse(JSON.parse(object.body.toString('utf8'))), etag: object.etag };
 }
 
-async function publish(deps: PublicationDeps, snapshot: ExportedSnapshot, inputs: string): Promise<void> {
+async function publish(
+  deps: PublicationDeps,
+  snapshot: ExportedSnapshot,
+  inputs: string,
+  judgement: Judgement | undefined,
+): Promise<void> {
   await verify(deps.store, snapshot);
   const current = await readPointer(deps.store);
   if (current?.pointer.manifestSha256 === snapshot.manifestSha256) return;
-  const pointer: SnapshotPointer = {
-    formatVersion: 1,
-    modelVersion: snapshot.modelVersion,
-    manifestKey: snapshot.manifestKey,
-    manifestSha256: snapshot.manifestSha256,
-    publishedAt: deps.now().toISOString(),
-    previous: current ? previousOf(current.pointer) : null,
-    inputs,
-  };
+  if (judgement) await recordModel(deps, judgement, snapshot);
+  // A chart that stands in for a refused model says so: the same inputs need not be tried again.
+  const refused = judgement && !judgement.promoted ? refusedModel(judgement, inputs) : undefined;
+  const pointer = { ...moved(deps, current, snapshot, 'refresh'), inputs, ...(refused && { refused }) };
   await movePointer(deps.store, pointer, current?.etag);
 }
 
-function previousOf({ modelVersion, manifestKey, manifestSha256 }: SnapshotPointer): SnapshotPointer['previous'] {
+async function recordRefusal(deps: PublicationDeps, judgement: Judgement, inputs: string): Promise<void> {
+  await recordModel(deps, judgement, undefined);
+  const current = await readPointer(deps.store);
+  if (!current || current.pointer.refused?.modelVersion === judgement.modelVersion) return;
+  const pointer = { ...current.pointer, refused: refusedModel(judgement, inputs) };
+  await movePointer(deps.store, pointer, current.etag);
+}
+
+async function rollBack(deps: PublicationDeps, modelVersion: string): Promise<RollbackResult> {
+  const [current, model] = await Promise.all([readPointer(deps.store), readModel(deps.store, modelVersion)]);
+  const target = model?.snapshot ? { modelVersion, ...model.snapshot } : previousOf(current, modelVersion);
+  if (!current || !target) {
+    throw failure(
+      'ModelUnknown',
+      `No snapshot of model ${modelVersion}: it was never published. GET /pipeline/models lists those there are.`,
+    );
+  }
+  const previous = current.pointer.modelVersion;
+  if (current.pointer.manifestSha256 === target.manifestSha256) return { modelVersion, previous, outcome: 'unchanged' };
+  await verify(deps.store, target);
+  // The inputs stay: what was rolled back from must not come back by a refresh of the same.
+  const { inputs, refused } = current.pointer;
+  const pointer = { ...moved(deps, current, target, 'rollback'), inputs, ...(refused && { refused }) };
+  await movePointer(deps.store, pointer, current.etag);
+  return { modelVersion, previous, outcome: 'published' };
+}
+
+function refusedModel({ modelVersion, why }: Judgement, inputs: string): RefusedModel {
+  return { modelVersion, inputs, why };
+}
+
+/** The snapshot served before this one, if it is of this model: it may be older than the records of models. */
+function previousOf(current: Placed | undefined, modelVersion: string): Target | undefined {
+  const previous = current?.pointer.previous;
+  return previous?.modelVersion === modelVersion ? previous : undefined;
+}
+
+/** The pointer moved to a snapshot: what was served is the previous one, and the move is part of the history. */
+function moved(
+  deps: PublicationDeps,
+  current: Placed | undefined,
+  { modelVersion, manifestKey, manifestSha256 }: Target,
+  by: SnapshotPointer['history'][number]['by'],
+): Omit<SnapshotPointer, 'inputs'> {
+  const publishedAt = deps.now().toISOString();
+  return {
+    formatVersion: 1,
+    modelVersion,
+    manifestKey,
+    manifestSha256,
+    publishedAt,
+    previous: current ? servedBy(current.pointer) : null,
+    history: [{ modelVersion, publishedAt, by }, ...(current?.pointer.history ?? [])].slice(0, rememberedPublications),
+  };
+}
+
+function servedBy({ modelVersion, manifestKey, manifestSha256 }: SnapshotPointer): Target {
   return { modelVersion, manifestKey, manifestSha256 };
 }
 
@@ -94,16 +166,16 @@ async function movePointer(store: ObjectStore, pointer: SnapshotPointer, etag: s
   }
 }
 
-async function verify(store: ObjectStore, snapshot: ExportedSnapshot): Promise<void> {
+async function verify(store: ObjectStore, snapshot: Pick<Target, 'manifestKey' | 'manifestSha256'>): Promise<void> {
   const manifestBody = await readChecked(store, snapshot.manifestKey, snapshot.manifestSha256);
-  const manifest = parseManifest(snapshot, manifestBody);
+  const manifest = parseManifest(snapshot.manifestKey, manifestBody);
   for (const file of manifest.files) await readChecked(store, file.key, file.sha256);
 }
 
-function parseManifest(snapshot: ExportedSnapshot, body: Buffer): SnapshotManifest {
+function parseManifest(key: string, body: Buffer): SnapshotManifest {
   const parsed = snapshotManifest.safeParse(JSON.parse(body.toString('utf8')));
   if (parsed.success) return parsed.data;
-  throw failure('SnapshotInvalid', `serving/${snapshot.manifestKey} is no manifest: ${parsed.error.message}`);
+  throw failure('SnapshotInvalid', `serving/${key} is no manifest: ${parsed.error.message}`);
 }
 
 async function readChecked(store: ObjectStore, key: string, sha256: string): Promise<Buffer> {

@@ -19,11 +19,13 @@ const failureOfExit: Readonly<Record<number, FailureType>> = {
   65: 'SparkBrokenContract',
   66: 'LakeStoreUnsafe',
   67: 'RetentionTooShort',
+  68: 'TableCheckFailed',
 };
 
-/** What the Spark activities need: how to run a job, and the settings of the models. */
+/** What the Spark activities need: how to run a job, the settings of the models; `codeVersion` changes with the jobs' code. */
 export interface SparkDeps {
   readonly process: SparkProcessOptions;
+  readonly codeVersion: string;
   readonly settings: RecommenderSettings;
   readonly store: ObjectStore;
 }
@@ -39,7 +41,7 @@ export interface RecommenderSettings {
 const lakeUri = `s3a://${lake.buckets.data}`;
 
 /** The activities that run Spark jobs. */
-export function createSparkActivities({ process, settings, store }: SparkDeps): SparkActivities {
+export function createSparkActivities({ process, settings, store, codeVersion }: SparkDeps): SparkActivities {
   const run = <Job extends SparkJobName>(job: Job, params: SparkJobParams<Job>): Promise<SparkJobResult<Job>> =>
     runSparkJob(process, job, params);
   return {
@@ -64,12 +66,16 @@ export function createSparkActivities({ process, settings, store }: SparkDeps): 
       const { files: loaded } = await runSparkJob(process, 'load_bronze', params, { identity: submissionKey });
       return { files: [...done, ...loaded] };
     },
-    buildSilver: ({ runKey }) => run('build_silver', { runKey, lakeUri, weekEndsOn: settings.weekEndsOn }),
+    buildSilver: (input) => {
+      const { weekEndsOn } = settings;
+      return run('build_silver', { ...input, lakeUri, build: codeVersion, weekEndsOn });
+    },
+    buildFeatures: (input) => run('build_features', { ...input, lakeUri, build: codeVersion }),
     buildGold: ({ runKey, modelVersion }) => {
       const { recommendationsPerUser, seed } = settings;
       return run('build_gold', { runKey, lakeUri, modelVersion, recommendationsPerUser, seed });
     },
-    exportSnapshot: async ({ runKey, modelVersion, generatedAt }) => {
+    exportSnapshot: async ({ runKey, modelVersion, generatedAt, chartOnly = false }) => {
       const snapshotUri = `s3a://${lake.buckets.serving}/${lake.prefixes.snapshots}${modelVersion}`;
       const shards = settings.snapshotShards;
       const exported = await run('export_snapshot', {
@@ -78,6 +84,7 @@ export function createSparkActivities({ process, settings, store }: SparkDeps): 
         snapshotUri,
         modelVersion,
         generatedAt,
+        chartOnly,
         shards,
       });
       const { manifestKey, manifestSha256 } = exported;

@@ -10,6 +10,7 @@ import { forgetRoutes } from './routes/forget.ts';
 import { healthRoutes } from './routes/health.ts';
 import { ingestRoutes } from './routes/ingest.ts';
 import { listenerRoutes } from './routes/listeners.ts';
+import { modelRoutes } from './routes/models.ts';
 import { outcomeRoutes } from './routes/outcomes.ts';
 import { pipelineRoutes } from './routes/pipeline.ts';
 import { recommendationRoutes } from './routes/recommendations.ts';
@@ -22,11 +23,13 @@ const readOnly = [
   '/trending',
   '/users/:userId/history',
   '/events/stream',
+  '/pipeline/models',
   '/pipeline/outcomes',
   '/pipeline/runs',
   '/pipeline/runs/*workflowId',
 ];
 const writeOnly = [
+  '/pipeline/rollback',
   '/ingest/listening-event',
   '/feedback',
   '/pipeline/initial-load',
@@ -63,7 +66,8 @@ export function buildApp(deps: ApiDeps): Express {
   app.get(readOnly, authorizeReads);
   app.use(recommendationRoutes(deps), trackRoutes(deps), eventRoutes(deps));
   app.use(outcomeRoutes(deps), forgetRoutes(deps, authorize));
-  app.use(ingestRoutes(deps, authorize), listenerRoutes(deps, authorize), pipelineRoutes(deps, authorize));
+  app.use(ingestRoutes(deps, authorize), listenerRoutes(deps, authorize));
+  app.use(pipelineRoutes(deps, authorize), modelRoutes(deps, authorize));
   app.use(listenBrainzRoutes(deps, authorizeReads));
   app.all(readOnly, onlyMethods('GET', 'HEAD'));
   app.all(writeOnly, onlyMethods('POST'));

@@ -8,6 +8,7 @@ import type { ProducerLink } from './events/producer-link.ts';
 import type { ListenerTokens } from './listenbrainz/tokens.ts';
 import type { ListenerView } from './listeners/view.ts';
 import type { ApiMetrics } from './metrics.ts';
+import type { Models } from './models.ts';
 import type { Pipeline } from './pipeline.ts';
 import type { Snapshot } from './snapshot/snapshot.ts';
 
@@ -25,6 +26,7 @@ export interface ApiDeps {
   readonly listenerTokens: Pick<ListenerTokens, 'userOf' | 'hasUser'>;
   readonly outcomes: { readonly current: OutcomeReport | undefined };
   readonly pipeline: Pipeline;
+  readonly models: Models;
   readonly settings: ApiSettings;
   readonly now: () => Date;
 }

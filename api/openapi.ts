@@ -44,6 +44,23 @@ const run = z.object({
   closed_at: z.string().nullable(),
   progress: z.record(z.string(), z.unknown()).nullable(),
 });
+const models = z.object({
+  served: z.string().nullable(),
+  items: z.array(
+    z.object({
+      model_version: z.string(),
+      recorded_at: z.string(),
+      promoted: z.boolean(),
+      why: z.string(),
+      measures: z.record(z.string(), z.number()),
+      can_be_served: z.boolean(),
+      is_served: z.boolean(),
+    }),
+  ),
+  history: z.array(
+    z.object({ model_version: z.string(), published_at: z.string(), by: z.enum(['refresh', 'rollback']) }),
+  ),
+});
 const problem = z.object({
   type: z.string(),
   code: z.enum(Object.keys(problems) as [string, ...string[]]),
@@ -197,6 +214,24 @@ const operations: readonly Operation[] = [
         }),
       ),
     }),
+  },
+  {
+    method: 'get',
+    path: '/pipeline/models',
+    summary: 'The models that were trained, why each is served or not, and what was published when',
+    answer: models,
+  },
+  {
+    method: 'post',
+    path: '/pipeline/rollback',
+    summary: 'Serve a published model again, at once',
+    body: z.strictObject({ model_version: id }),
+    answer: z.object({
+      model_version: z.string(),
+      previous: z.string().nullable(),
+      outcome: z.enum(['published', 'unchanged']),
+    }),
+    needsToken: true,
   },
   {
     method: 'get',

@@ -1,6 +1,6 @@
 import type { RecommendationEvent } from '../contracts/schemas/events.ts';
 import { reasonOf, type Reason } from './reasons.ts';
-import type { Snapshot, Track } from './snapshot/snapshot.ts';
+import type { Snapshot, Track, TrendingTrack } from './snapshot/snapshot.ts';
 
 /** Whose list is asked for, how long, and which tracks must not be in it (hidden, hated, just heard). */
 export interface RecommendationRequest {
@@ -30,17 +30,26 @@ export interface RecommendationAnswer {
   readonly items: readonly RecommendedItem[];
 }
 
-/** What a user should hear next, of one snapshot; nothing but its arguments decides. */
+/** So often may an artist stand in a list that is made of the chart. */
+const mostPerArtist = 2;
+const chartSize = 200;
+
+/**
+ * What a user should hear next, of one snapshot; nothing but its arguments decides. `personal`: a list the model made.
+ * `cold_start`: the model knows little of the user, or nothing but the genres they prefer. `trending`: nobody knows the user.
+ */
 export function recommend(snapshot: Snapshot, request: RecommendationRequest): RecommendationAnswer {
   const { modelVersion, generatedAt } = snapshot.manifest;
   const head = { user_id: request.userId, model_version: modelVersion, generated_at: generatedAt };
-  const items = personalItems(snapshot, request);
-  if (items) return { ...head, tier: 'personal', items };
-  return { ...head, tier: 'trending', items: trendingItems(snapshot, request) };
+  const listener = snapshot.listener(request.userId);
+  const items = listedItems(snapshot, request);
+  if (items) return { ...head, tier: listener?.tier ?? 'personal', items };
+  const tier = listener ? 'cold_start' : 'trending';
+  return { ...head, tier, items: chartItems(snapshot, request, listener?.genres ?? []) };
 }
 
-/** Undefined for a user the model does not know. */
-function personalItems(
+/** Undefined for a user the model has no list for. */
+function listedItems(
   snapshot: Snapshot,
   { userId, limit, isExcluded }: RecommendationRequest,
 ): RecommendedItem[] | undefined {
@@ -50,14 +59,43 @@ function personalItems(
   });
 }
 
-/** What many people listen to in the last week of the data. */
-function trendingItems(snapshot: Snapshot, { limit, isExcluded }: RecommendationRequest): RecommendedItem[] {
-  const lastWeek = snapshot.weeks.at(-1);
-  const chart = (lastWeek === undefined ? undefined : snapshot.trending(lastWeek, limit, isExcluded)) ?? [];
-  return chart.map(({ track, trendScore, uniqueListeners }, index) => {
-    const text = `Trending: ${uniqueListeners} people listened to it in the week to ${lastWeek}`;
-    return toItem(track, trendScore, index + 1, { type: 'trending', text });
+/** What many people listen to in the data's last week: first what is of the preferred genres, then the rest of the chart. */
+function chartItems(
+  snapshot: Snapshot,
+  { limit, isExcluded }: RecommendationRequest,
+  genres: readonly string[],
+): RecommendedItem[] {
+  const week = snapshot.currentWeek;
+  const chart = (week === undefined ? undefined : snapshot.trending(week, chartSize, isExcluded)) ?? [];
+  const isPreferred = ({ track }: TrendingTrack): boolean => track.genre !== null && genres.includes(track.genre);
+  const ordered = [...chart.filter(isPreferred), ...chart.filter((entry) => !isPreferred(entry))];
+  return varied(ordered, limit).map((entry, index) => {
+    const { track, trendScore } = entry;
+    return toItem(track, trendScore, index + 1, chartReason(entry, isPreferred(entry), week));
   });
+}
+
+/** The first `limit`; of an artist who is in it often enough, the others only where nothing else is left. */
+function varied(chart: readonly TrendingTrack[], limit: number): readonly TrendingTrack[] {
+  const first: TrendingTrack[] = [];
+  const later: TrendingTrack[] = [];
+  const placed = new Map<string, number>();
+  for (const entry of chart) {
+    const artist = entry.track.artist_name || entry.track.track_id;
+    const count = placed.get(artist) ?? 0;
+    placed.set(artist, count + 1);
+    (count < mostPerArtist ? first : later).push(entry);
+  }
+  return [...first, ...later].slice(0, limit);
+}
+
+function chartReason(
+  { track, uniqueListeners }: TrendingTrack,
+  isPreferred: boolean,
+  week: string | undefined,
+): Reason {
+  if (isPreferred) return { type: 'trending_in_genre', text: `Trending in ${track.genre}, one of your genres` };
+  return { type: 'trending', text: `Trending: ${uniqueListeners} people listened to it in the week to ${week}` };
 }
 
 function toItem(track: Track, score: number, rank: number, reason: Reason): RecommendedItem {

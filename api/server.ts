@@ -22,6 +22,7 @@ import { ListenerView } from './listeners/view.ts';
 import { watchAttention } from './attention.ts';
 import { createApiMetrics } from './metrics.ts';
 import { OutcomeReports } from './outcomes.ts';
+import { createModels } from './models.ts';
 import { createPipeline } from './pipeline.ts';
 import { SnapshotStore } from './snapshot/store.ts';
 
@@ -99,6 +100,7 @@ async function serve(env: ApiConfig, log: Logger): Promise<void> {
     ),
     outcomes,
     pipeline: createPipeline(client, env.SEGUE_TASK_QUEUE),
+    models: createModels(store, client, env.SEGUE_TASK_QUEUE),
     settings: {
       token: env.SEGUE_API_TOKEN,
       readAuth: env.SEGUE_API_READ_AUTH,

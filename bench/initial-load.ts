@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +11,7 @@ import { defaultSeedOptions } from '../generators/options.ts';
 import { generateSeed } from '../generators/seed.ts';
 import { createObjectStore, type ObjectStore } from '../platform/object-store.ts';
 import { startStack, type RunningStack } from '../stack/stack.ts';
+import { peakMemory } from './peak-memory.ts';
 import { median, writeResult } from './results.ts';
 
 const rounds = 3;
@@ -208,18 +208,6 @@ function said(who: string, name: string, stdout: string): number {
 
 async function empty({ store }: World, bucket: string, prefix: string): Promise<void> {
   for (const key of await store.list(bucket, prefix)) await store.remove(bucket, key);
-}
-
-/** Peak resident memory of each service, where the system tells (Linux). */
-async function peakMemory(stack: RunningStack): Promise<Record<string, number>> {
-  const peaks: Record<string, number> = {};
-  for (const { name, pid } of stack.status()) {
-    const path = `/proc/${pid}/status`;
-    if (pid === undefined || !existsSync(path)) continue;
-    const [, kibibytes] = /VmHWM:\s+(\d+) kB/.exec(await readFile(path, 'utf8')) ?? [];
-    if (kibibytes !== undefined) peaks[name] = Math.round(Number(kibibytes) / 1024);
-  }
-  return peaks;
 }
 
 async function writeAndTell(measured: Measured): Promise<void> {

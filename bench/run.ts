@@ -4,6 +4,7 @@ import { benchEvents } from './events.ts';
 import { benchInitialLoad } from './initial-load.ts';
 import { benchOrchestration } from './orchestration.ts';
 import { benchWeeklyLoad } from './weekly-load.ts';
+import { benchRefresh } from './refresh.ts';
 
 const benches: Readonly<Record<string, () => Promise<void>>> = {
   'event-stream': benchEventStream,
@@ -14,6 +15,7 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
     await benchEvents();
     await benchEventStream();
   },
+  refresh: benchRefresh,
 };
 /** Without a name; event-stream is a part of events. */
 const all = Object.keys(benches).filter((name) => name !== 'event-stream');

@@ -1,5 +1,5 @@
 import type { MaintenanceActivities } from './maintenance.ts';
-import type { FileSummary, TableVersion } from './runs.ts';
+import type { DuplicateCounts, FileSummary, RefreshedTable, RollbackResult, TableVersion } from './runs.ts';
 import type { WeeklyActivities, WeeklyPlace } from './weekly.ts';
 import type { WriteLockName, WriteLockWait } from './write-locks.ts';
 import type { ForgettingActivities } from './forgetting.ts';
@@ -110,7 +110,10 @@ export interface SparkActivities {
     readonly files: readonly PlannedFile[];
     readonly ingestedAt: string;
   }): Promise<LoadBronzeSummary>;
-  buildSilver(input: { readonly runKey: string }): Promise<{ readonly tables: readonly TableVersion[] }>;
+  /** Brings silver up to date by the weeks that are new, or whole. Fails with TableCheckFailed. */
+  buildSilver(input: RefreshStep): Promise<SilverSummary>;
+  /** Brings gold's weekly statistics and features up to date. Fails with TableCheckFailed. */
+  buildFeatures(input: RefreshStep): Promise<{ readonly tables: readonly RefreshedTable[] }>;
   buildGold(input: { readonly runKey: string; readonly modelVersion: string }): Promise<{
     readonly tables: readonly TableVersion[];
     readonly users: number;
@@ -120,7 +123,26 @@ export interface SparkActivities {
     readonly runKey: string;
     readonly modelVersion: string;
     readonly generatedAt: string;
+    /** No lists, because there is no model that may be served: everybody gets the chart. */
+    readonly chartOnly?: boolean;
   }): Promise<ExportedSnapshot>;
+}
+
+/** What every step of a refresh that makes tables is told. */
+export interface RefreshStep {
+  readonly runKey: string;
+  /** Make every table whole, whatever is new. */
+  readonly force: boolean;
+  readonly checkedAt: string;
+}
+
+/** What build_silver did, as far as the workflow passes it on. */
+export interface SilverSummary {
+  readonly tables: readonly RefreshedTable[];
+  readonly mode: 'whole' | 'weeks';
+  readonly why: string;
+  readonly rowsRead: number;
+  readonly duplicates: DuplicateCounts;
 }
 
 /** A snapshot that lies whole in the serving bucket but is not served yet. */
@@ -138,20 +160,57 @@ export interface PublishedSnapshot {
   readonly recommendations: number;
 }
 
+/** Whether a trained model may be served, why, and the figures that was decided by. */
+export interface Judgement {
+  readonly modelVersion: string;
+  readonly promoted: boolean;
+  readonly why: string;
+  readonly measures: Readonly<Record<string, number>>;
+}
+
+/** A model that was trained from some inputs and not promoted. */
+export interface RefusedModel {
+  readonly modelVersion: string;
+  readonly inputs: string;
+  readonly why: string;
+}
+
 /** Publishing serving snapshots. */
 export interface PublicationActivities {
   /**
-   * The fingerprint of what a refresh would read (bronze table versions, the jobs' code) and what is served now.
-   * Reads only.
+   * The fingerprint of what a refresh would read (bronze table versions, the jobs' code), what is served now, and the last
+   * model that was refused. Reads only.
    */
-  describeRefresh(): Promise<{ readonly inputs: string; readonly published?: PublishedSnapshot }>;
+  describeRefresh(): Promise<{
+    readonly inputs: string;
+    readonly published?: PublishedSnapshot;
+    readonly refused?: RefusedModel;
+  }>;
 
   /**
-   * Checks the exported snapshot against its manifest and moves the pointer to it with a conditional write. Fails with
-   * SnapshotInvalid; with PublicationConflict when somebody else moved the pointer meanwhile. Publishing what is served
-   * already changes nothing.
+   * Checks the exported snapshot against its manifest, records the model and moves the pointer to it with a conditional write.
+   * Fails with SnapshotInvalid; with PublicationConflict when somebody else moved the pointer meanwhile. Publishing what is
+   * served already changes nothing.
    */
-  publishSnapshot(input: { readonly snapshot: ExportedSnapshot; readonly inputs: string }): Promise<void>;
+  publishSnapshot(input: {
+    readonly snapshot: ExportedSnapshot;
+    readonly inputs: string;
+    /** Left out by runs that began before models were judged. */
+    readonly judgement?: Judgement;
+  }): Promise<void>;
+
+  /**
+   * Records a model that was not promoted, and in the pointer that these inputs led to it. What is served stays. Recording the
+   * same again changes nothing. Fails with PublicationConflict as publishSnapshot does.
+   */
+  recordRefusal(input: { readonly judgement: Judgement; readonly inputs: string }): Promise<void>;
+
+  /**
+   * Moves the pointer back (or on) to the snapshot of a model that was published before, after checking it. Until something
+   * new arrives no refresh takes its place. Fails with ModelUnknown, SnapshotInvalid, PublicationConflict. Rolling back to what
+   * is served changes nothing.
+   */
+  rollBack(input: { readonly modelVersion: string }): Promise<RollbackResult>;
 }
 
 /** One step of a run for whoever watches. */

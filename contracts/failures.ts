@@ -15,6 +15,7 @@ export const failures = {
   SparkJobFailed: { retryable: true, means: 'a Spark job ended with an error that a retry may heal' },
   SparkBadParameters: { retryable: false, means: 'a Spark job was called with parameters it does not take' },
   SparkBrokenContract: { retryable: false, means: 'the data a Spark job read breaks the contract of its table' },
+  TableCheckFailed: { retryable: false, means: 'a table that a refresh made does not pass a hard check' },
   SparkResultInvalid: { retryable: false, means: 'the result document of a Spark job does not fit its schema' },
   StreamFailed: { retryable: true, means: 'the streaming driver ended; it is started again with growing pauses' },
   StreamStopped: { retryable: true, means: 'the worker that held the streaming driver was told to stop' },
@@ -22,6 +23,7 @@ export const failures = {
   RetentionTooShort: { retryable: false, means: 'a vacuum would remove what somebody was promised to find' },
   ReconciliationFailed: { retryable: false, means: 'rows in a file are not the rows in bronze plus quarantine' },
   SnapshotInvalid: { retryable: false, means: 'a serving snapshot does not match its manifest' },
+  ModelUnknown: { retryable: false, means: 'a rollback names a model that was never published' },
   PublicationConflict: { retryable: true, means: 'another publication moved the pointer at the same moment' },
 } as const satisfies Record<string, { readonly retryable: boolean; readonly means: string }>;
 

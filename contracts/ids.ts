@@ -11,6 +11,7 @@ export const workflowTypes = {
   measureOutcomes: 'measureOutcomes',
   forgetUser: 'forgetUser',
   maintainLakehouse: 'maintainLakehouse',
+  rollbackModel: 'rollbackModel',
 } as const;
 
 /** The id under which `npm start` and `POST /pipeline/initial-load` run the initial load: one at a time. */
@@ -35,6 +36,11 @@ export const maintenanceId = 'lakehouse-maintenance';
 
 /** The id under which `npm start` keeps the Kafka → Delta streams running: always on. */
 export const streamEventsId = 'stream-events';
+/** The id under which a rollback runs, however it was asked for: one at a time. */
+export const rollbackId = 'rollback-model';
+
+/** The name of the update of `rollbackModel`; its argument is the input of that workflow. */
+export const rollBackUpdateName = 'rollBack';
 
 /** The id of the daily schedule that measures what became of recommendations, and of its runs. */
 export const measureOutcomesId = 'recommendation-outcomes';
@@ -54,8 +60,8 @@ export function bronzeFileKey(file: {
   return `load_bronze/${loadBronzeVersion}/${file.file}/${file.sha256}/${file.generation}`;
 }
 
-/** The version of the model a run trains: sorts by time, unique by run, the same in every retry and replay. */
+/** The version of the model a run trains: sorts by time, unique by run (a run id begins with the time, too, so its end is taken), the same in every retry and replay. */
 export function modelVersionOf(run: { readonly runId: string; readonly startedAt: Date }): string {
   const time = run.startedAt.toISOString().slice(0, 19).replaceAll(/[-:]/g, '');
-  return `als-${time}-${run.runId.slice(0, 8)}`;
+  return `als-${time}-${run.runId.slice(-8)}`;
 }

@@ -1,7 +1,7 @@
 import lakeJson from './lake.json' with { type: 'json' };
 
 /** The type of a lake column, in the words of Spark's simple types. */
-export type ColumnType = 'string' | 'int' | 'long' | 'double' | 'date' | 'timestamp' | 'array<string>';
+export type ColumnType = 'string' | 'int' | 'long' | 'double' | 'boolean' | 'date' | 'timestamp' | 'array<string>';
 
 /** One column of a table; `required` means never null, `allowed` lists the only values. */
 export interface Column {
@@ -13,6 +13,25 @@ export interface Column {
   readonly note?: string;
 }
 
+/**
+ * A check of a table beyond what its columns and key say; all run on every refresh, and a hard one that fails stops it.
+ *   range       values lie between min and max
+ *   share       the share of rows in which a boolean column is true is at least min
+ *   references  the share of distinct values that `table` has in `tableColumn` is at least min
+ *   freshness   the newest value is not older than the newest one of `table`
+ */
+export interface TableCheck {
+  readonly check: 'range' | 'share' | 'references' | 'freshness';
+  readonly column: string;
+  readonly min?: number;
+  readonly max?: number;
+  readonly table?: string;
+  /** The column of `table`; the same name unless told otherwise. */
+  readonly tableColumn?: string;
+  /** False for a check that only warns; true unless told otherwise. */
+  readonly isHard?: boolean;
+}
+
 /** One Delta table at `data/<layer>/<name>`, with its grain and key. */
 export interface LakeTable {
   readonly layer: 'bronze' | 'silver' | 'gold';
@@ -22,6 +41,7 @@ export interface LakeTable {
   readonly columns: readonly Column[];
   readonly partitionBy: readonly string[];
   readonly statsColumns: readonly string[];
+  readonly checks?: readonly TableCheck[];
 }
 
 /** One kind of landing file: which table it feeds, how its name looks, and its header in order. */
@@ -42,6 +62,7 @@ export const lake = lakeJson as {
     readonly weekly: string;
     readonly control: string;
     readonly snapshots: string;
+    readonly models: string;
     readonly pointer: string;
   };
   /** What maintenance keeps and when it acts. Readers may rely on the two times. */

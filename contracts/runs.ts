@@ -39,11 +39,48 @@ export interface RefreshInput {
 
 /** Summary of `refreshRecommendations`. */
 export interface RefreshResult {
-  readonly outcome: 'published' | 'unchanged';
+  /** 'refused': a model was trained and is not served; what was served stays. `why` says why. */
+  readonly outcome: 'published' | 'unchanged' | 'refused';
+  /** The model that was trained, or, for 'unchanged', the one that is served. */
   readonly modelVersion: string;
+  readonly why?: string;
   readonly users: number;
   readonly recommendations: number;
   readonly tables: readonly TableVersion[];
+  readonly silver?: {
+    /** Whether silver's events were made whole or by weeks, and what decided it. */
+    readonly mode: 'whole' | 'weeks';
+    readonly why: string;
+    readonly rowsRead: number;
+    readonly duplicates: DuplicateCounts;
+  };
+}
+
+/** Input of `rollbackModel`; without a model it waits a minute for the update `rollBack`. */
+export interface RollbackInput {
+  readonly modelVersion?: string;
+}
+
+/** Summary of `rollbackModel`, and the answer of its update. */
+export interface RollbackResult {
+  readonly modelVersion: string;
+  /** What was served before. */
+  readonly previous: string | null;
+  readonly outcome: 'published' | 'unchanged';
+}
+
+/** A table as a refresh left it, and how much of it was written: all (weeksWritten null), or some weeks. */
+export interface RefreshedTable extends TableVersion {
+  readonly rowsWritten: number;
+  readonly weeksWritten: readonly string[] | null;
+}
+
+/** Deliveries of events that silver does not keep, by why: see silver/duplicate_events. */
+export interface DuplicateCounts {
+  readonly within_file: number;
+  readonly across_files: number;
+  readonly within_stream: number;
+  readonly against_stream: number;
 }
 
 /** A Delta table at one version: how data passes between steps. */

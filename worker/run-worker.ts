@@ -90,6 +90,7 @@ export async function createActivities(
     secretKey: config.SEGUE_S3_SECRET_KEY,
   });
   const settings = recommenderSettings(config);
+  const code = await codeVersion(settings);
   return {
     ...createLandingActivities({ dataDir: config.SEGUE_DATA_DIR, store }),
     ...createLoadLedgerActivities({ store, now }),
@@ -99,8 +100,8 @@ export async function createActivities(
       maxRefusedShare: config.SEGUE_MAX_REFUSED_SHARE,
       now,
     }),
-    ...createSparkActivities({ process: sparkProcessOptions(config), settings, store }),
-    ...createPublicationActivities({ store, codeVersion: await codeVersion(settings), now }),
+    ...createSparkActivities({ process: sparkProcessOptions(config), settings, store, codeVersion: code }),
+    ...createPublicationActivities({ store, codeVersion: code, now }),
     ...createOutcomeActivities({ process: sparkProcessOptions(config), store, now }),
     ...createForgettingActivities({ process: sparkProcessOptions(config), store, producer }),
     ...createMaintenanceActivities({ store, process: sparkProcessOptions(config) }),

@@ -7,4 +7,5 @@ export { streamEvents } from './stream-events.ts';
 export { maintainLakehouse } from './maintain-lakehouse.ts';
 export { reviewWeeklyFile } from './review-weekly-file.ts';
 export { weeklyTrendsIngestion } from './weekly-trends-ingestion.ts';
+export { rollbackModel } from './rollback-model.ts';
 export { holdWriteLock } from './write-lock.ts';

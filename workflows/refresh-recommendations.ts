@@ -1,15 +1,15 @@
-import { log, proxyActivities, workflowInfo } from '@temporalio/workflow';
-import type { PublicationActivities, SparkActivities } from '../contracts/activities.ts';
+import { log, patched, proxyActivities, workflowInfo } from '@temporalio/workflow';
+import type { PublicationActivities, RefreshStep, SparkActivities } from '../contracts/activities.ts';
 import { modelVersionOf } from '../contracts/ids.ts';
 import { lake } from '../contracts/lake.ts';
-import type { RefreshInput, RefreshResult } from '../contracts/runs.ts';
+import type { RefreshedTable, RefreshInput, RefreshResult } from '../contracts/runs.ts';
 import type { TablePath } from '../contracts/write-locks.ts';
 import { quick, sparkJob } from './activity-options.ts';
 import { announce } from './announce.ts';
 import { trackProgress, type ProgressTracker } from './progress.ts';
 import { withWriteLocks } from './write-lock.ts';
 
-const { buildSilver, buildGold, exportSnapshot } = proxyActivities<SparkActivities>(sparkJob);
+const { buildSilver, buildFeatures, buildGold, exportSnapshot } = proxyActivities<SparkActivities>(sparkJob);
 const { describeRefresh, publishSnapshot } = proxyActivities<PublicationActivities>(quick);
 
 const refreshedTables = lake.tables
@@ -40,8 +40,11 @@ async function rebuild(progress: ProgressTracker, input: RefreshInput): Promise<
   const modelVersion = modelVersionOf({ runId, startedAt: startTime });
   const runKey = `${workflowId}/${runId}`;
 
+  const step = { runKey, force: input.force ?? false, checkedAt: startTime.toISOString() };
+
   progress.enter('building silver');
-  const silver = await buildSilver({ runKey });
+  const silver = await buildSilver(step);
+  const features = patched('weekly-statistics-and-features') ? await enterFeatures(progress, step) : [];
   progress.enter('training and ranking');
   const gold = await buildGold({ runKey, modelVersion });
   progress.enter('exporting the snapshot');
@@ -50,6 +53,19 @@ async function rebuild(progress: ProgressTracker, input: RefreshInput): Promise<
   await publishSnapshot({ snapshot, inputs });
 
   const { users, recommendations } = gold;
+  const { mode, why, rowsRead, duplicates } = silver;
   await announce({ stage: 'published', details: { modelVersion, users, recommendations } });
-  return { outcome: 'published', modelVersion, users, recommendations, tables: [...silver.tables, ...gold.tables] };
+  return {
+    outcome: 'published',
+    modelVersion,
+    users,
+    recommendations,
+    tables: [...silver.tables, ...features, ...gold.tables],
+    silver: { mode, why, rowsRead, duplicates },
+  };
+}
+
+async function enterFeatures(progress: ProgressTracker, step: RefreshStep): Promise<readonly RefreshedTable[]> {
+  progress.enter('building statistics and features');
+  return (await buildFeatures(step)).tables;
 }

@@ -35,7 +35,7 @@ export function trackRoutes(deps: ApiDeps): Router {
   router.get('/trending', (req, res) => {
     const { week, limit } = parseInput(trendingRequest, req.query);
     const snapshot = servedSnapshot(deps);
-    const weekEnd = week ?? snapshot.weeks.at(-1);
+    const weekEnd = week ?? snapshot.currentWeek;
     const chart = weekEnd === undefined ? undefined : snapshot.trending(weekEnd, limit);
     if (!chart)
       throw new Problem('unknown_week', { detail: `There are charts for the weeks to ${snapshot.weeks.join(', ')}` });

@@ -16,6 +16,7 @@ type ManifestFile = SnapshotManifest['files'][number];
 const requiredColumns: Readonly<Record<ManifestFile['kind'], readonly string[]>> = {
   recommendations: ['user_id', 'rank', 'track_id', 'score', 'reason_type', 'reason_track_id'],
   tracks: ['track_id', 'title', 'artist_name', 'genre'],
+  users: ['user_id', 'tier', 'genres'],
   similar: ['track_id', 'similar_track_id', 'score', 'rank'],
   trending: ['week_end', 'rank', 'track_id', 'listen_count', 'unique_listeners', 'trend_score', 'previous_rank'],
 };
@@ -35,6 +36,7 @@ export async function loadSnapshot(store: ObjectStore, pointer: SnapshotPointer)
   return new Snapshot(manifest, {
     recommendations: ofKind('recommendations'),
     tracks: only('tracks'),
+    users: ofKind('users'),
     similar: only('similar'),
     trending: only('trending'),
   });

@@ -18,6 +18,12 @@ export interface RankedTrack {
   readonly reasonTrackId: string | null;
 }
 
+/** What a snapshot knows of a user beside the list. */
+export interface Listener {
+  readonly tier: 'personal' | 'cold_start';
+  readonly genres: readonly string[];
+}
+
 /** One track of a week's chart. */
 export interface TrendingTrack {
   readonly track: Track;
@@ -28,10 +34,15 @@ export interface TrendingTrack {
   readonly previousRank: number | null;
 }
 
+/** A chart of fewer tracks is a week that has hardly begun: it does not stand for what people listen to now. */
+const leastChart = 20;
+
 /** The tables of a snapshot; recommendations are split by user. */
 export interface SnapshotTables {
   readonly recommendations: readonly Table[];
   readonly tracks: Table;
+  /** None in a snapshot that is older than this kind of file. */
+  readonly users: readonly Table[];
   readonly similar: Table;
   readonly trending: Table;
 }
@@ -55,6 +66,7 @@ export class Snapshot {
   readonly weeks: readonly string[];
   readonly #tables: SnapshotTables;
   readonly #users: ReadonlyMap<string, Rows>;
+  readonly #listeners: ReadonlyMap<string, Listener>;
   readonly #tracks: ReadonlyMap<string, number>;
   readonly #similar: ReadonlyMap<string, Rows>;
   readonly #trending: ReadonlyMap<string, Rows>;
@@ -66,6 +78,7 @@ export class Snapshot {
     this.#tables = tables;
     this.sizeBytes = manifest.files.reduce((sum, file) => sum + file.sizeBytes, 0);
     this.#users = indexGroups(tables.recommendations, 'user_id');
+    this.#listeners = indexListeners(tables.users);
     this.#similar = indexGroups([tables.similar], 'track_id');
     this.#trending = indexGroups([tables.trending], 'week_end');
     this.weeks = [...this.#trending.keys()].toSorted();
@@ -105,6 +118,20 @@ export class Snapshot {
 
   #rowsOf(userId: string): Rows | undefined {
     return this.#isForgotten(userId) ? undefined : this.#users.get(userId);
+  }
+
+  /** What is known of a user; undefined for one who is in no table. */
+  listener(userId: string): Listener | undefined {
+    return this.#isForgotten(userId) ? undefined : this.#listeners.get(userId);
+  }
+
+  /** The last week whose chart is long enough to stand for now; the last week where none is. */
+  get currentWeek(): string | undefined {
+    const isLong = (week: string): boolean => {
+      const rows = this.#trending.get(week);
+      return rows !== undefined && rows.end - rows.start >= leastChart;
+    };
+    return this.weeks.findLast(isLong) ?? this.weeks.at(-1);
   }
 
   track(trackId: string): Track | undefined {
@@ -182,6 +209,18 @@ export class Snapshot {
       fold(`${text(tracks, 'title', row)} ${text(tracks, 'artist_name', row)}`),
     );
   }
+}
+
+function indexListeners(tables: readonly Table[]): Map<string, Listener> {
+  const index = new Map<string, Listener>();
+  for (const table of tables) {
+    for (let row = 0; row < table.numRows; row++) {
+      const tier = text(table, 'tier', row) === 'cold_start' ? 'cold_start' : 'personal';
+      const genres = (textOrNull(table, 'genres', row) ?? '').split(',').map((genre) => genre.trim());
+      index.set(text(table, 'user_id', row), { tier, genres: genres.filter(Boolean) });
+    }
+  }
+  return index;
 }
 
 /** Where each group of equal ids starts and ends; the files are sorted by it. */

@@ -19,6 +19,7 @@ export class SnapshotStore {
   readonly #deps: SnapshotStoreDeps;
   #current: Snapshot | undefined;
   #etag: string | undefined;
+  #manifestSha256: string | undefined;
   #timer: NodeJS.Timeout | undefined;
   #checking: Promise<void> | undefined;
 
@@ -71,8 +72,11 @@ export class SnapshotStore {
     const object = await store.get(lake.buckets.serving, lake.prefixes.pointer);
     if (!object || object.etag === this.#etag) return undefined;
     const pointer = snapshotPointer.parse(JSON.parse(object.body.toString('utf8')));
-    const snapshot = await loadSnapshot(store, pointer);
+    // The pointer may say more of the same snapshot, for instance that a newer model was refused.
+    const isServed = pointer.manifestSha256 === this.#manifestSha256;
+    const snapshot = isServed ? undefined : await loadSnapshot(store, pointer);
     this.#etag = object.etag;
+    this.#manifestSha256 = pointer.manifestSha256;
     return snapshot;
   }
 }

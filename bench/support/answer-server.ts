@@ -15,6 +15,7 @@ import { Spool } from '../../api/events/spool.ts';
 import { ListenerTokens } from '../../api/listenbrainz/tokens.ts';
 import { ListenerView } from '../../api/listeners/view.ts';
 import { createApiMetrics } from '../../api/metrics.ts';
+import { createModels } from '../../api/models.ts';
 import { createPipeline } from '../../api/pipeline.ts';
 import { SnapshotStore } from '../../api/snapshot/store.ts';
 import { topicNames } from '../../contracts/topics.ts';
@@ -39,18 +40,20 @@ const outbox = new Outbox({
   counters: { sent: (count) => metrics.eventsSent.inc(count), dropped: (count) => metrics.eventsDropped.inc(count) },
   logger,
 });
+const store = createObjectStore({
+  endpoint: env.SEGUE_S3_ENDPOINT,
+  region: env.SEGUE_S3_REGION,
+  accessKey: env.SEGUE_S3_ACCESS_KEY,
+  secretKey: env.SEGUE_S3_SECRET_KEY,
+});
 const snapshots = new SnapshotStore({
-  store: createObjectStore({
-    endpoint: env.SEGUE_S3_ENDPOINT,
-    region: env.SEGUE_S3_REGION,
-    accessKey: env.SEGUE_S3_ACCESS_KEY,
-    secretKey: env.SEGUE_S3_SECRET_KEY,
-  }),
+  store,
   logger,
   pollMs: 60_000,
 });
 await snapshots.check();
 
+const client = new Client({ connection: Connection.lazy({ address: env.SEGUE_TEMPORAL_ADDRESS }) });
 const now = (): Date => new Date();
 const app = buildApp({
   logger,
@@ -64,7 +67,8 @@ const app = buildApp({
   view: new ListenerView(now),
   outcomes: { current: undefined },
   listenerTokens: new ListenerTokens(''),
-  pipeline: createPipeline(new Client({ connection: Connection.lazy({ address: env.SEGUE_TEMPORAL_ADDRESS }) })),
+  pipeline: createPipeline(client),
+  models: createModels(store, client),
   settings: {
     token: env.SEGUE_API_TOKEN,
     readAuth: false,

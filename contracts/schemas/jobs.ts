@@ -45,18 +45,57 @@ export const loadBronzeResult = z.object({
   seconds,
 });
 
+const build = z.string().describe('names code and settings; tables made by another build are made whole');
+const force = z.boolean().describe('make every table whole, whatever is new');
+const checkedAt = isoTime.describe('when the checks of this run are dated');
+
+const refreshedTable = tableVersion.extend({
+  rowsWritten: z.number().int(),
+  weeksWritten: z.array(z.string()).nullable().describe('week_end of each week written; null when all were'),
+});
+
+const checks = z.object({
+  checked: z.number().int(),
+  warnings: z.array(z.string()).describe('soft checks that failed; a hard one that fails ends the job'),
+});
+
 export const buildSilverParams = z.object({
   runKey,
   lakeUri,
+  build,
+  force,
+  checkedAt,
   weekEndsOn: z.enum(['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday']),
 });
 
 export const buildSilverResult = z.object({
   job: z.literal('build_silver'),
   runKey: z.string(),
-  tables: z.array(tableVersion),
+  tables: z.array(refreshedTable),
+  mode: z.enum(['whole', 'weeks']),
+  why: z.string().describe('what decided the mode'),
+  weeks: z.array(z.string()).nullable().describe('week_end of each week whose events were made anew; null for all'),
+  rowsRead: z.number().int().describe('rows of bronze that were read for it'),
   duplicatesDropped: z.number().int(),
+  /** Deliveries of events that are not kept, in the whole table silver/duplicate_events. */
+  duplicates: z.object({
+    within_file: z.number().int(),
+    across_files: z.number().int(),
+    within_stream: z.number().int(),
+    against_stream: z.number().int(),
+  }),
+  checks,
   lastWeekEnd: z.string().nullable(),
+  seconds,
+});
+
+export const buildFeaturesParams = z.object({ runKey, lakeUri, build, force, checkedAt });
+
+export const buildFeaturesResult = z.object({
+  job: z.literal('build_features'),
+  runKey: z.string(),
+  tables: z.array(refreshedTable),
+  checks,
   seconds,
 });
 
@@ -85,6 +124,7 @@ export const exportSnapshotParams = z.object({
   snapshotUri: z.string(),
   modelVersion: z.string(),
   generatedAt: isoTime,
+  chartOnly: z.boolean().optional().describe('no lists: there is no model that may be served yet'),
   shards: z.number().int().positive(),
 });
 
@@ -157,6 +197,7 @@ export const maintainLakehouseResult = z.object({
 export const sparkJobs = {
   load_bronze: { params: loadBronzeParams, result: loadBronzeResult },
   build_silver: { params: buildSilverParams, result: buildSilverResult },
+  build_features: { params: buildFeaturesParams, result: buildFeaturesResult },
   build_gold: { params: buildGoldParams, result: buildGoldResult },
   export_snapshot: { params: exportSnapshotParams, result: exportSnapshotResult },
   build_outcomes: { params: buildOutcomesParams, result: buildOutcomesResult },

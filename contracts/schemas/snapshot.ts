@@ -8,11 +8,13 @@ import { z } from 'zod';
  *   recommendations  user_id, rank, track_id, score, reason_type, reason_track_id; sorted by user_id, rank; a user is in
  *                    one shard only
  *   tracks           track_id, title, artist_id, artist_name, genre; one row per track, the catalogue
+ *   users            user_id, tier (personal, or cold_start for one of whom little is known), genres (the preferred ones, a
+ *                    comma list, or null); one row per user there is; snapshots of before this was added have no such file
  *   similar          track_id, similar_track_id, score, rank; sorted by track_id, rank
  *   trending         week_end (string YYYY-MM-DD), rank, track_id, listen_count, unique_listeners, trend_score,
  *                    previous_rank; sorted by week_end, rank
  */
-export const snapshotFileKinds = ['recommendations', 'tracks', 'similar', 'trending'] as const;
+export const snapshotFileKinds = ['recommendations', 'tracks', 'users', 'similar', 'trending'] as const;
 
 export const snapshotManifest = z.object({
   formatVersion: z.literal(1),
@@ -31,6 +33,13 @@ export const snapshotManifest = z.object({
   ),
 });
 
+const publication = z.object({
+  modelVersion: z.string(),
+  publishedAt: z.string(),
+  /** 'refresh' for a model that passed its evaluation, 'rollback' for one an operator went back to. */
+  by: z.enum(['refresh', 'rollback']),
+});
+
 export const snapshotPointer = z.object({
   formatVersion: z.literal(1),
   modelVersion: z.string(),
@@ -38,9 +47,30 @@ export const snapshotPointer = z.object({
   manifestSha256: z.string(),
   publishedAt: z.string(),
   previous: z.object({ modelVersion: z.string(), manifestKey: z.string(), manifestSha256: z.string() }).nullable(),
-  /** Fingerprint of the bronze versions and code the snapshot was made from: a refresh of the same is not needed. */
+  /** Fingerprint of the bronze versions and code the last refresh went by: a refresh of the same is not needed. */
   inputs: z.string(),
+  /** The last refresh whose model was not promoted: a refresh of the same inputs would end the same way. */
+  refused: z.object({ modelVersion: z.string(), inputs: z.string(), why: z.string() }).optional(),
+  /** The last publications, newest first; part of the pointer, so that it cannot disagree with it. */
+  history: z.array(publication).default([]),
+});
+
+/** Publications a pointer remembers. */
+export const rememberedPublications = 100;
+
+/** One trained model, promoted or not: `serving/models/<modelVersion>.json`. Written before anything is served of it. */
+export const modelRecord = z.object({
+  formatVersion: z.literal(1),
+  modelVersion: z.string(),
+  recordedAt: z.string(),
+  promoted: z.boolean(),
+  why: z.string(),
+  /** The figures the decision was made by. */
+  measures: z.record(z.string(), z.number()),
+  /** Where its snapshot lies; null for a model that has none because it was not promoted. */
+  snapshot: z.object({ manifestKey: z.string(), manifestSha256: z.string() }).nullable(),
 });
 
 export type SnapshotManifest = z.infer<typeof snapshotManifest>;
+export type ModelRecord = z.infer<typeof modelRecord>;
 export type SnapshotPointer = z.infer<typeof snapshotPointer>;

@@ -8,41 +8,59 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from lakehouse.contracts import table
+from lakehouse.checks import check_tables
+from lakehouse.events_refresh import DUPLICATES, EVENTS, EventsRefresh, Refreshed, duplicate_counts
+from lakehouse.incremental import Build
 from lakehouse.job import run_job
-from lakehouse.listening_events import listening_events
 from lakehouse.params import Params
 from lakehouse.progress import Progress
-from lakehouse.similarity import song_similarity
-from lakehouse.songs import catalogue
-from lakehouse.tables import describe_table, overwrite_table, read_table
-from lakehouse.trending import weekly_trending_tracks
+from lakehouse.refresh_report import report
+from lakehouse.tables import read_table
+from lakehouse.weeks_refresh import CHARTS, SIMILARITY, Lake, refresh_charts, refresh_similarity
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
 def build_silver(spark: SparkSession, params: Params, progress: Progress) -> dict:
-    lake_uri, run_key = params.text("lakeUri"), params.text("runKey")
-    week_ends_on = params.one_of("weekEndsOn", WEEKDAYS)
-    events_table = table("silver", "listening_events")
-    trending_table = table("silver", "weekly_trending_tracks")
-    similarity_table = table("silver", "song_similarity")
-
-    received = read_table(spark, table("bronze", "fact_listening_events"), lake_uri)
-    songs = catalogue(read_table(spark, table("bronze", "dim_songs"), lake_uri))
+    lake_uri, run_key, build = params.text("lakeUri"), params.text("runKey"), Build.of(params)
     with progress.step("listening_events"):
-        overwrite_table(listening_events(received, week_ends_on), events_table, lake_uri, run_key)
-    events = read_table(spark, events_table, lake_uri)
+        events = EventsRefresh(spark, lake_uri, run_key, params.one_of("weekEndsOn", WEEKDAYS), build).run()
+    lake = Lake(spark, lake_uri, run_key, build)
     with progress.step("weekly_trending_tracks"):
-        overwrite_table(weekly_trending_tracks(events, songs), trending_table, lake_uri, run_key)
+        charts = refresh_charts(lake)
     with progress.step("song_similarity"):
-        overwrite_table(song_similarity(events), similarity_table, lake_uri, run_key)
-
+        similarity = refresh_similarity(lake)
+    with progress.step("checks"):
+        checks = check_tables(
+            spark, lake_uri, run_key, params.time("checkedAt"), [EVENTS, DUPLICATES, CHARTS, SIMILARITY]
+        )
     with progress.step("read back"):
-        made = [describe_table(spark, t, lake_uri) for t in (events_table, trending_table, similarity_table)]
-        last_week_end = events.agg(F.max("week_end").cast("string")).collect()[0][0]
-        duplicates = received.count() - made[0]["rows"]
-    return {"tables": made, "duplicatesDropped": duplicates, "lastWeekEnd": last_week_end}
+        tables = [
+            report(spark, lake_uri, EVENTS, events.weeks),
+            report(spark, lake_uri, DUPLICATES, events.weeks),
+            report(spark, lake_uri, CHARTS, charts.weeks),
+            report(spark, lake_uri, SIMILARITY, similarity.weeks),
+        ]
+        duplicates = duplicate_counts(spark, lake_uri)
+        last_week_end = read_table(spark, EVENTS, lake_uri).agg(F.max("week_end").cast("string")).collect()[0][0]
+    return {
+        "tables": tables,
+        **_described(events),
+        "duplicatesDropped": sum(duplicates.values()),
+        "duplicates": duplicates,
+        "checks": checks,
+        "lastWeekEnd": last_week_end,
+    }
+
+
+def _described(events: Refreshed) -> dict:
+    weeks = None if events.weeks is None else sorted(map(str, events.weeks))
+    return {
+        "mode": "whole" if weeks is None else "weeks",
+        "why": events.why,
+        "weeks": weeks,
+        "rowsRead": events.rows_read,
+    }
 
 
 if __name__ == "__main__":

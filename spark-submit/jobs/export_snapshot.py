@@ -12,13 +12,14 @@ from lakehouse.errors import BadParameters, BrokenContract
 from lakehouse.job import run_job
 from lakehouse.params import Params
 from lakehouse.progress import Progress
-from lakehouse.snapshot import last_weeks, shard_of, write_file, write_manifest
+from lakehouse.snapshot import last_weeks, listeners, shard_of, write_file, write_manifest
 from lakehouse.songs import catalogue
 from lakehouse.tables import newest_version, read_table
 
 SOURCES = {
     "recommendations": table("gold", "user_recommendations"),
     "tracks": table("bronze", "dim_songs"),
+    "users": table("gold", "user_features"),
     "similar": table("silver", "song_similarity"),
     "trending": table("silver", "weekly_trending_tracks"),
 }
@@ -28,9 +29,15 @@ def export_snapshot(spark: SparkSession, params: Params, progress: Progress) -> 
     lake_uri, model_version = params.text("lakeUri"), params.text("modelVersion")
     snapshot_uri = _snapshot_uri(params)
     shards = params.whole("shards", at_least=1)
-    versions = {source: newest_version(spark, source, lake_uri) for source in SOURCES.values()}
-    read = {kind: _at(spark, source, lake_uri, versions) for kind, source in SOURCES.items()}
-    _refuse_other_model(read["recommendations"], model_version)
+    # Without a model that may be served there are no lists: everybody gets the chart.
+    is_chart_only = params.flag("chartOnly")
+    sources = {kind: source for kind, source in SOURCES.items() if kind != "recommendations" or not is_chart_only}
+    versions = {source: newest_version(spark, source, lake_uri) for source in sources.values()}
+    read = {kind: _at(spark, source, lake_uri, versions) for kind, source in sources.items()}
+    if is_chart_only:
+        read["recommendations"] = spark.createDataFrame([], _schema_of(SOURCES["recommendations"]))
+    else:
+        _refuse_other_model(read["recommendations"], model_version)
 
     files, users = [], 0
     for shard in range(shards):
@@ -41,6 +48,7 @@ def export_snapshot(spark: SparkSession, params: Params, progress: Progress) -> 
             users += len(lists.column("user_id").unique())
     others = {
         "tracks": catalogue(read["tracks"]).orderBy("track_id"),
+        "users": listeners(read["users"], read_table(spark, table("bronze", "dim_users"), lake_uri)),
         "similar": read["similar"].orderBy("track_id", "rank"),
         "trending": last_weeks(read["trending"]),
     }
@@ -65,6 +73,10 @@ def export_snapshot(spark: SparkSession, params: Params, progress: Progress) -> 
         "recommendations": counts["recommendations"],
         "sizeBytes": sum(file.sizeBytes for file in files),
     }
+
+
+def _schema_of(source: Table) -> str:
+    return ", ".join(f"`{column.name}` {column.spark_type}" for column in source.columns)
 
 
 def _snapshot_uri(params: Params) -> str:

@@ -14,6 +14,7 @@ SPARK_TYPES = {
     "int": "INT",
     "long": "BIGINT",
     "double": "DOUBLE",
+    "boolean": "BOOLEAN",
     "date": "DATE",
     "timestamp": "TIMESTAMP",
     "array<string>": "ARRAY<STRING>",
@@ -35,6 +36,23 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Check:
+    """One check of a table beyond its columns' own rules; see `checks` in contracts/lake.ts."""
+
+    kind: str
+    column: str
+    is_hard: bool
+    least: float | None = None
+    most: float | None = None
+    other: tuple[str, str] | None = None
+    other_column: str | None = None
+
+    @property
+    def other_table(self) -> "Table":
+        return table(*self.other)
+
+
+@dataclass(frozen=True)
 class Table:
     """One Delta table, `<layer>/<name>` under the lake's folder."""
 
@@ -43,6 +61,8 @@ class Table:
     columns: tuple[Column, ...]
     partition_by: tuple[str, ...]
     stats_columns: tuple[str, ...]
+    key: tuple[str, ...] = ()
+    checks: tuple[Check, ...] = ()
 
     @property
     def path(self) -> str:
@@ -126,4 +146,19 @@ def _table(entry: dict) -> Table:
         columns,
         tuple(entry.get("partitionBy", ())),
         tuple(entry.get("statsColumns", ())),
+        tuple(entry.get("key", ())),
+        tuple(_check(check) for check in entry.get("checks", ())),
+    )
+
+
+def _check(entry: dict) -> Check:
+    other = tuple(entry["table"].split("/")) if "table" in entry else None
+    return Check(
+        entry["check"],
+        entry["column"],
+        entry.get("isHard", True),
+        entry.get("min"),
+        entry.get("max"),
+        other,
+        entry.get("tableColumn", entry["column"]),
     )

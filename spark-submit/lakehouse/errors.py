@@ -5,6 +5,7 @@ EXIT_BAD_PARAMETERS = 64
 EXIT_BROKEN_CONTRACT = 65
 EXIT_UNSAFE_STORE = 66
 EXIT_RETENTION_TOO_SHORT = 67
+EXIT_FAILED_CHECKS = 68
 EXIT_CANCELLED = 143
 
 
@@ -32,3 +33,9 @@ def exit_code_of(error: Exception) -> int:
     if "segue.delta.UnsafeStoreException" in str(error):
         return EXIT_UNSAFE_STORE
     return getattr(error, "exit_code", EXIT_RETRYABLE)
+
+
+class FailedChecks(Exception):
+    """A table does not pass a hard check of its contract: no retry can help."""
+
+    exit_code = EXIT_FAILED_CHECKS

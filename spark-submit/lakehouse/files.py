@@ -57,6 +57,15 @@ def storage_options() -> dict[str, str]:
     return {**given, "AWS_ALLOW_HTTP": "true"}
 
 
+def all_exist(uris: list[str]) -> bool:
+    """Whether every one of these files is there; they are of one store."""
+    if not uris:
+        return True
+    filesystem = open_uri(uris[0])[0]
+    found = filesystem.get_file_info([open_uri(uri)[1] for uri in uris])
+    return all(entry.type == fs.FileType.File for entry in found)
+
+
 def remove_folder(uri: str) -> None:
     """Removes a folder and what is in it; no error where there is none."""
     filesystem, path = open_uri(uri)

@@ -52,6 +52,13 @@ class Params:
             raise BadParameters(f"{self._where}: {name} must be one of {', '.join(allowed)}, found {value!r}")
         return value
 
+    def flag(self, name: str) -> bool:
+        """True or false; false where it is left out."""
+        value = self._values.get(name, False)
+        if not isinstance(value, bool):
+            raise BadParameters(f"{self._where}: {name} must be true or false, found {value!r}")
+        return value
+
     def items(self, name: str) -> list["Params"]:
         """A list of objects, at least one."""
         values = self._values.get(name)

@@ -15,6 +15,8 @@ from pyspark.sql import functions as F
 from lakehouse.files import open_uri
 
 FORMAT_VERSION = 1
+# Who has fewer complete listens and likes than this is told so: the tier of their list is cold_start.
+COLD_START_LISTENS = 10
 CHART_WEEKS = 8
 _SNAPSHOTS = "snapshots/"
 
@@ -34,6 +36,7 @@ SCHEMAS = {
         ]
     ),
     "tracks": pa.schema([(name, _text) for name in ("track_id", "title", "artist_id", "artist_name", "genre")]),
+    "users": pa.schema([("user_id", _text), ("tier", _repeated), ("genres", _repeated)]),
     "similar": pa.schema(
         [("track_id", _repeated), ("similar_track_id", _repeated), ("score", pa.float64()), ("rank", pa.int32())]
     ),
@@ -66,6 +69,16 @@ def shard_of(recommendations: DataFrame, shard: int, shards: int) -> DataFrame:
     """The lists of the users whose hash falls in `shard`, sorted: a user is in one shard only."""
     in_shard = F.pmod(F.xxhash64("user_id"), F.lit(shards)) == shard
     return recommendations.where(in_shard).orderBy("user_id", "rank")
+
+
+def listeners(features: DataFrame, users: DataFrame) -> DataFrame:
+    """One row per user of gold/user_features: the tier of a list for them, and their preferred genres as dim_users has them."""
+    preferred = users.groupBy("user_id").agg(
+        F.max_by("preferred_genres", F.struct("_source_file", "preferred_genres")).alias("genres")
+    )
+    is_cold = F.col("listens") + F.col("likes") < COLD_START_LISTENS
+    tier = F.when(is_cold, "cold_start").otherwise("personal").alias("tier")
+    return features.join(preferred, on="user_id", how="left").select("user_id", tier, "genres").orderBy("user_id")
 
 
 def last_weeks(trending: DataFrame) -> DataFrame:

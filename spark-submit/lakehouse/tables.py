@@ -72,8 +72,7 @@ def replace_file(rows: DataFrame, table: Table, lake_uri: str, file_column: str,
 def overwrite_table(rows: DataFrame, table: Table, lake_uri: str, run_key: str) -> None:
     """Replaces the whole table by `rows` in one commit; the transaction id is `<run_key>/<table>`."""
     create_table(rows.sparkSession, table, lake_uri)
-    columns = [F.col(column.name).cast(column.spark_type).alias(column.name) for column in table.columns]
-    writer = _with_transaction(rows.select(*columns), f"{run_key}/{table.path}").mode("overwrite")
+    writer = writer_of(rows, table, f"{run_key}/{table.path}").mode("overwrite")
     retry_conflicts(lambda: writer.save(table.uri(lake_uri)))
 
 
@@ -81,6 +80,21 @@ def append_rows(rows: DataFrame, table: Table, lake_uri: str, key: str, version:
     """Appends `rows` in one commit, once for every (key, version); of one key, versions may only grow."""
     writer = rows.write.format("delta").option("txnAppId", key).option("txnVersion", str(version)).mode("append")
     retry_conflicts(lambda: writer.save(table.uri(lake_uri)))
+
+
+def conform_table(spark: SparkSession, table: Table, lake_uri: str) -> None:
+    """Makes an empty table as the contract says where there is none, or one of another layout. For tables that are derived:
+    what they held is made again."""
+    if has_table(table, lake_uri) and not _has_layout(spark, table, lake_uri):
+        statement = _create_statement(table, table.uri(lake_uri), "CREATE OR REPLACE TABLE")
+        retry_conflicts(lambda: spark.sql(statement).collect())
+    create_table(spark, table, lake_uri)
+
+
+def writer_of(rows: DataFrame, table: Table, key: str):
+    """A Delta writer of the table's columns, in its types; `key` is the transaction id."""
+    columns = [F.col(column.name).cast(column.spark_type).alias(column.name) for column in table.columns]
+    return _with_transaction(rows.select(*columns), key)
 
 
 def count_by(spark: SparkSession, table: Table, lake_uri: str, file_column: str, file: str, by: str) -> dict[str, int]:
@@ -132,7 +146,14 @@ def _with_transaction(rows: DataFrame, key: str):
     return rows.write.format("delta").option("txnAppId", key).option("txnVersion", "1")
 
 
-def _create_statement(table: Table, uri: str) -> str:
+def _has_layout(spark: SparkSession, table: Table, lake_uri: str) -> bool:
+    detail = spark.sql(f"DESCRIBE DETAIL delta.`{table.uri(lake_uri)}`").select("partitionColumns").collect()[0][0]
+    found = {field.name: field.dataType.simpleString() for field in read_table(spark, table, lake_uri).schema}
+    expected = {column.name: column.spark_type.lower() for column in table.columns}
+    return found == expected and tuple(detail) == table.partition_by
+
+
+def _create_statement(table: Table, uri: str, verb: str = "CREATE TABLE IF NOT EXISTS") -> str:
     columns = ", ".join(
         f"`{column.name}` {column.spark_type}{' NOT NULL' if column.required else ''}" for column in table.columns
     )
@@ -140,7 +161,7 @@ def _create_statement(table: Table, uri: str) -> str:
     properties = {**table_properties(), "delta.dataSkippingStatsColumns": ",".join(table.stats_columns)}
     listed = ", ".join(f"{sql_text(name)} = {sql_text(value)}" for name, value in properties.items())
     return (
-        f"CREATE TABLE IF NOT EXISTS delta.`{uri}` ({columns}) USING delta "
+        f"{verb} delta.`{uri}` ({columns}) USING delta "
         + (f"PARTITIONED BY ({partitions}) " if partitions else "")
         + f"TBLPROPERTIES ({listed})"
     )

@@ -10,13 +10,25 @@ HALF_LIFE_DAYS = 3.5
 _WEIGHTS = {"complete_listen": 1.0, "like": 2.0}
 
 
+CHART_COLUMNS = ("week_end", "rank", "track_id", "listen_count", "unique_listeners", "trend_score")
+
+
 def weekly_trending_tracks(events: DataFrame, songs: DataFrame) -> DataFrame:
-    """One row per (week_end, rank), rank 1 to 200, of silver listening_events and the catalogue.
+    """One row per (week_end, rank), rank 1 to 200, of silver listening_events and the catalogue."""
+    return described(charts(events), songs)
+
+
+def charts(events: DataFrame) -> DataFrame:
+    """One row per (week_end, rank): what was heard most. A week's chart depends on that week's events alone.
 
     trend_score is the sum over listeners of ln(1 + their decayed listens and likes): many listeners outweigh one who
-    repeats a track all week. previous_rank is the rank in the chart seven days before.
+    repeats a track all week.
     """
-    chart = _ranked(_scored(_by_listener(events)))
+    return _ranked(_scored(_by_listener(events))).select(*CHART_COLUMNS)
+
+
+def described(chart: DataFrame, songs: DataFrame) -> DataFrame:
+    """Adds title and artist_name as the catalogue has them now, and previous_rank: the rank in the chart seven days before."""
     before = chart.select(F.date_add("week_end", 7).alias("week_end"), "track_id", F.col("rank").alias("previous_rank"))
     return (
         chart.join(before, on=["week_end", "track_id"], how="left")

@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from build_features import build_features
 from build_gold import build_gold
 from build_silver import build_silver
 from export_snapshot import export_snapshot
 from load_bronze import load_bronze
-from worlds import bronze_params, events_file, rows, run, songs_file, table, version
+from worlds import bronze_params, events_file, rows, run, silver_params, songs_file, table, users_file, version
 
 from lakehouse.errors import BrokenContract
 from lakehouse.interactions import interactions, ratings
@@ -131,9 +132,10 @@ def two_tastes(spark, tmp_path_factory):
         for group in ("pop", "rock")
         for track in range(12)
     ]
-    files = [events_file(folder, lines), songs_file(folder, songs)]
+    files = [events_file(folder, lines), songs_file(folder, songs), users_file(folder, ["u0,Una,pop,"])]
     run(load_bronze, spark, bronze_params(lake, files))
-    run(build_silver, spark, {"runKey": "r1", "lakeUri": lake, "weekEndsOn": "tuesday"})
+    run(build_silver, spark, silver_params(lake))
+    run(build_features, spark, silver_params(lake))
     params = {"runKey": "r1", "lakeUri": lake, "modelVersion": "m1", "recommendationsPerUser": 5, "seed": 42}
     return lake, params, run(build_gold, spark, params)
 
@@ -198,9 +200,10 @@ def test_gold_without_a_listen_says_so(spark, lake, tmp_path):
     files = [
         events_file(tmp_path, ["1,u1,t1,skip,2025-01-01T00:00:00Z"]),
         songs_file(tmp_path, ["t1,One,a1,Ann,pop,1,,"]),
+        users_file(tmp_path, ["u1,Una,,"]),
     ]
     run(load_bronze, spark, bronze_params(lake, files))
-    run(build_silver, spark, {"runKey": "r1", "lakeUri": lake, "weekEndsOn": "tuesday"})
+    run(build_silver, spark, silver_params(lake))
     params = {"runKey": "r1", "lakeUri": lake, "modelVersion": "m1", "recommendationsPerUser": 5, "seed": 42}
     with pytest.raises(BrokenContract, match="no complete listen and no like"):
         run(build_gold, spark, params)

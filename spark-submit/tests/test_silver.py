@@ -4,16 +4,18 @@ from datetime import date, timedelta
 import pytest
 from build_silver import build_silver
 from load_bronze import load_bronze
-from worlds import bronze_params, events_file, rows, run, songs_file, table, version
+from pyspark.sql import functions as F
+from worlds import bronze_params, events_file, rows, run, silver_params, songs_file, table, users_file, version
 
 from lakehouse import similarity
-from lakehouse.listening_events import unique_events, week_end
+from lakehouse.listening_events import deliveries, kept_and_dropped, reason_dropped, week_end
 from lakehouse.similarity import song_similarity
 from lakehouse.trending import weekly_trending_tracks
 
 BRONZE_EVENT = (
     "event_id string, user_id string, track_id string, event_type string, timestamp string, _source_file string"
 )
+STREAM_EVENT = "event_id string, user_id string, track_id string, event_type string, timestamp string"
 SILVER_EVENT = "user_id string, track_id string, event_type string, event_date date, week_end date"
 SONGS = [("t1", "One", "a1", "Ann", "pop"), ("t2", "Two", "a2", "Bob", "rock")]
 TUESDAY = date(2025, 1, 7)
@@ -43,25 +45,38 @@ def songs(spark):
     ],
 )
 def test_a_week_is_the_seven_days_up_to_its_last(spark, day, ends_on, expected):
-    from pyspark.sql import functions as F
-
     found = spark.range(1).select(week_end(F.lit(day).cast("date"), ends_on)).collect()[0][0]
     assert found == date.fromisoformat(expected)
 
 
-def test_of_several_deliveries_of_an_event_the_earliest_file_name_wins(spark):
-    events = [
+def test_of_several_deliveries_a_file_wins_over_the_stream_and_the_first_file_name_over_others(spark):
+    files = [
         ("1", "u1", "t1", "like", "2025-01-01", "b.csv"),
-        ("1", "u9", "t9", "skip", "2025-01-01", "a.csv"),
+        ("1", "u9", "t9", "skip", "2025-01-09", "a.csv"),
         ("2", "u1", "t1", "like", "2025-01-01", "b.csv"),
         ("2", "u1", "t1", "like", "2025-01-01", "b.csv"),
         ("3", "u1", "t1", "like", "2025-01-01", "c.csv"),
     ]
-    found = unique_events(spark.createDataFrame(events, BRONZE_EVENT)).select("event_id", "user_id", "_source_file")
-    assert sorted(tuple(row) for row in found.collect()) == [
-        ("1", "u9", "a.csv"),
-        ("2", "u1", "b.csv"),
-        ("3", "u1", "c.csv"),
+    stream = [
+        ("1", "u1", "t1", "like", "2024-01-01"),
+        ("4", "u2", "t1", "like", "2025-01-02"),
+        ("4", "u1", "t1", "like", "2025-01-01"),
+    ]
+    from_files = spark.createDataFrame(files, BRONZE_EVENT).withColumn("event_date", F.to_date("timestamp"))
+    from_stream = spark.createDataFrame(stream, STREAM_EVENT).withColumn("event_date", F.to_date("timestamp"))
+    kept, dropped = kept_and_dropped(deliveries(from_files, from_stream, "tuesday"))
+    assert sorted((r.event_id, r.user_id, r.source, r._source_file) for r in kept.collect()) == [
+        ("1", "u9", "file", "a.csv"),
+        ("2", "u1", "file", "b.csv"),
+        ("3", "u1", "file", "c.csv"),
+        ("4", "u1", "stream", None),
+    ]
+    reasons = dropped.withColumn("reason", reason_dropped()).collect()
+    assert sorted((r.event_id, r._source_file or "", r.reason, str(r.kept_week_end)) for r in reasons) == [
+        ("1", "", "against_stream", "2025-01-14"),
+        ("1", "b.csv", "across_files", "2025-01-14"),
+        ("2", "b.csv", "within_file", "2025-01-07"),
+        ("4", "", "within_stream", "2025-01-07"),
     ]
 
 
@@ -135,9 +150,10 @@ def test_a_track_has_at_most_twenty_similar_ones(spark):
 def test_silver_is_built_of_bronze_and_a_retry_adds_no_version(spark, lake, tmp_path):
     year = events_file(tmp_path, ["1,u1,t1,like,2024-12-31T23:00:00Z", "2,u1,t2,complete_listen,2025-01-01T00:00:00Z"])
     weekly = events_file(tmp_path, ["2,u1,t2,like,2025-01-01T00:00:00Z"], file="trends_2025-01-07.csv")
-    files = [year, weekly, songs_file(tmp_path, ["t1,One,a1,Ann,pop,1,,", "t2,Two,a2,Bob,rock,1,,"])]
+    songs = songs_file(tmp_path, ["t1,One,a1,Ann,pop,1,,", "t2,Two,a2,Bob,rock,1,,"])
+    files = [year, weekly, songs, users_file(tmp_path, ["u1,Una,,"])]
     run(load_bronze, spark, bronze_params(lake, files))
-    params = {"runKey": "r1", "lakeUri": lake, "weekEndsOn": "tuesday"}
+    params = silver_params(lake)
 
     result = run(build_silver, spark, params)
     again = run(build_silver, spark, params)
@@ -149,17 +165,21 @@ def test_silver_is_built_of_bronze_and_a_retry_adds_no_version(spark, lake, tmp_
     assert (result["duplicatesDropped"], result["lastWeekEnd"]) == (1, "2025-01-07")
     assert [(made["table"], made["rows"]) for made in result["tables"]] == [
         ("silver/listening_events", 2),
+        ("silver/duplicate_events", 1),
         ("silver/weekly_trending_tracks", 2),
         ("silver/song_similarity", 0),
     ]
-    assert again["tables"] == result["tables"]
+    versions = [[made["version"] for made in each["tables"]] for each in (result, again)]
+    assert versions[0] == versions[1]
+    assert [made["rowsWritten"] for made in again["tables"]] == [0, 0, 0, 0]
     assert version(lake, "silver/listening_events") == result["tables"][0]["version"]
 
 
 def test_no_events_make_empty_tables(spark, lake, tmp_path):
-    files = [events_file(tmp_path, []), songs_file(tmp_path, ["t1,One,a1,Ann,pop,1,,"])]
+    songs = songs_file(tmp_path, ["t1,One,a1,Ann,pop,1,,"])
+    files = [events_file(tmp_path, []), songs, users_file(tmp_path, ["u1,Una,,"])]
     run(load_bronze, spark, bronze_params(lake, files))
-    result = run(build_silver, spark, {"runKey": "r1", "lakeUri": lake, "weekEndsOn": "tuesday"})
-    assert [made["rows"] for made in result["tables"]] == [0, 0, 0]
+    result = run(build_silver, spark, silver_params(lake))
+    assert [made["rows"] for made in result["tables"]] == [0, 0, 0, 0]
     assert result["lastWeekEnd"] is None
     assert table(lake, "silver/weekly_trending_tracks").num_rows == 0

@@ -39,8 +39,26 @@ def songs_file(folder: Path, lines: list[str], rows: int | None = None) -> dict:
     return landing_file(folder, "dim_songs.csv", "dim_songs", content, len(lines) if rows is None else rows)
 
 
+def users_file(folder: Path, lines: list[str]) -> dict:
+    content = "\n".join([USERS_HEADER, *lines]) + "\n"
+    return landing_file(folder, "dim_users.csv", "dim_users", content, len(lines))
+
+
 def bronze_params(lake: str, files: list[dict], run_key: str = "test") -> dict:
     return {"runKey": run_key, "lakeUri": lake, "ingestedAt": INGESTED_AT, "files": files}
+
+
+def silver_params(lake: str, run_key: str = "r1", **more) -> dict:
+    """Parameters of build_silver; those of build_features are among them."""
+    return {
+        "runKey": run_key,
+        "lakeUri": lake,
+        "weekEndsOn": "tuesday",
+        "build": "b1",
+        "checkedAt": INGESTED_AT,
+        "force": False,
+        **more,
+    }
 
 
 def run(job, spark, values: dict) -> dict:

@@ -34,6 +34,23 @@ describe('recommend', () => {
     assert.deepEqual([tier, items.map(({ track_id, rank }) => [track_id, rank])], ['trending', [['t2', 1]]]);
   });
 
+  it('says of a short list that little is known of the user', () => {
+    const { tier, items } = recommend(snapshot, { userId: '2', limit: 20 });
+    assert.deepEqual([tier, items.map((item) => item.track_id)], ['cold_start', ['t3']]);
+  });
+
+  it('gives a user without a listen the chart, their own genres first', () => {
+    const { tier, items } = recommend(snapshot, { userId: '3', limit: 20 });
+    assert.equal(tier, 'cold_start');
+    assert.deepEqual(
+      items.map(({ track_id, rank, reason }) => [track_id, rank, reason.text]),
+      [
+        ['t2', 1, 'Trending in rock, one of your genres'],
+        ['t1', 2, 'Trending: 5 people listened to it in the week to 2024-12-31'],
+      ],
+    );
+  });
+
   it('answers a known user who has excluded everything with an empty list, not with the chart', () => {
     const { tier, items } = recommend(snapshot, { userId: '1', limit: 20, isExcluded: () => true });
     assert.deepEqual([tier, items], ['personal', []]);

@@ -18,9 +18,9 @@ export const testToken = 'a-token-of-the-tests';
 /** The app on a free port, with its world in memory: what was sent to Kafka can be read, Kafka can be taken away. */
 export async function startApi(
   overrides: Partial<Omit<ApiDeps, 'settings'>> & { settings?: Partial<ApiDeps['settings']> } = {},
+  store = createMemoryStore(),
 ) {
   const logger = createLogger({ name: 'test', level: 'silent' });
-  const store = createMemoryStore();
   const metrics = createApiMetrics(new Registry());
   const snapshots = new SnapshotStore({
     store,
@@ -67,6 +67,10 @@ export async function startApi(
       list: async () => [],
       describe: async () => undefined,
       decide: async (weekEnd) => ({ workflowId: `weekly-trends/${weekEnd}` }),
+    },
+    models: {
+      list: async () => ({ pointer: undefined, models: [] }),
+      rollBack: async (modelVersion) => ({ modelVersion, previous: 'als-1', outcome: 'published' }),
     },
     now: () => new Date('2025-01-02T03:04:05Z'),
     ...rest,

@@ -1,8 +1,11 @@
 import { createHash } from 'node:crypto';
 import { tableFromJSON, tableToIPC } from 'apache-arrow';
+import type { ExportedSnapshot } from '../../contracts/activities.ts';
 import { lake } from '../../contracts/lake.ts';
 import type { SnapshotManifest, SnapshotPointer } from '../../contracts/schemas/snapshot.ts';
 import type { ObjectStore } from '../../platform/object-store.ts';
+
+const { serving } = lake.buckets;
 
 type Row = Record<string, string | number | null>;
 type Kind = SnapshotManifest['files'][number]['kind'];
@@ -36,6 +39,11 @@ export function smallTables(modelVersion: string): Readonly<Record<Kind, readonl
       { track_id: 't1', title: 'Café del Mar', artist_id: 'a1', artist_name: 'Renée', genre: 'ambient' },
       { track_id: 't2', title: 'Golden, Train', artist_id: 'a2', artist_name: 'Los Ríos', genre: 'rock' },
       { track_id: 't3', title: '夜の海', artist_id: 'a3', artist_name: '東京', genre: 'jazz' },
+    ],
+    users: [
+      { user_id: '1', tier: 'personal', genres: null },
+      { user_id: '2', tier: 'cold_start', genres: null },
+      { user_id: '3', tier: 'cold_start', genres: 'folk, rock' },
     ],
     similar: [
       { track_id: 't1', similar_track_id: 't3', score: 0.8, rank: 1 },
@@ -73,13 +81,12 @@ export function smallTables(modelVersion: string): Readonly<Record<Kind, readonl
   };
 }
 
-/** Writes a snapshot as the export job does and moves the pointer to it. */
-export async function publishSnapshot(
+/** Writes a snapshot as the export job does; nothing is served of it yet. */
+export async function exportSnapshot(
   store: ObjectStore,
   modelVersion: string,
   tables = smallTables(modelVersion),
-): Promise<SnapshotManifest> {
-  const { serving } = lake.buckets;
+): Promise<ExportedSnapshot & { readonly manifest: SnapshotManifest }> {
   const folder = `${lake.prefixes.snapshots}${modelVersion}`;
   const files: SnapshotManifest['files'] = [];
   for (const kind of Object.keys(tables) as Kind[]) {
@@ -97,15 +104,28 @@ export async function publishSnapshot(
     files,
   };
   const body = JSON.stringify(manifest);
-  await store.put(serving, `${folder}/manifest.json`, body);
+  const manifestKey = `${folder}/manifest.json`;
+  await store.put(serving, manifestKey, body);
+  return { modelVersion, manifestKey, manifestSha256: sha256(body), manifest };
+}
+
+/** Writes a snapshot and moves the pointer to it. */
+export async function publishSnapshot(
+  store: ObjectStore,
+  modelVersion: string,
+  tables = smallTables(modelVersion),
+): Promise<SnapshotManifest> {
+  const { manifest, manifestKey, manifestSha256 } = await exportSnapshot(store, modelVersion, tables);
+  const publishedAt = '2025-01-01T00:00:00Z';
   const pointer: SnapshotPointer = {
     formatVersion: 1,
     modelVersion,
-    manifestKey: `${folder}/manifest.json`,
-    manifestSha256: sha256(body),
-    publishedAt: '2025-01-01T00:00:00Z',
+    manifestKey,
+    manifestSha256,
+    publishedAt,
     previous: null,
     inputs: 'test',
+    history: [{ modelVersion, publishedAt, by: 'refresh' }],
   };
   await store.put(serving, lake.prefixes.pointer, JSON.stringify(pointer));
   return manifest;

@@ -1,0 +1,87 @@
+import { WithStartWorkflowOperation, WorkflowUpdateFailedError, type Client } from '@temporalio/client';
+import { ApplicationFailure, type Workflow } from '@temporalio/common';
+import { rollBackUpdateName, rollbackId, taskQueue as defaultTaskQueue, workflowTypes } from '../contracts/ids.ts';
+import { lake } from '../contracts/lake.ts';
+import type { RollbackResult } from '../contracts/runs.ts';
+import { modelRecord, snapshotPointer, type ModelRecord, type SnapshotPointer } from '../contracts/schemas/snapshot.ts';
+import type { ObjectStore } from '../platform/object-store.ts';
+import { within } from './events/producer-link.ts';
+
+const { serving } = lake.buckets;
+const rollbackTimeoutMs = 15_000;
+const listed = 50;
+
+/** The models there are, and which is served. */
+export interface ModelListing {
+  readonly pointer: SnapshotPointer | undefined;
+  /** Newest first. */
+  readonly models: readonly ModelRecord[];
+}
+
+/** Trained models, and going back to one. */
+export interface Models {
+  list(): Promise<ModelListing>;
+  /** Serves a published model; answers once the pointer has moved. Throws ModelNotPublished or RollbackRefused. */
+  rollBack(modelVersion: string): Promise<RollbackResult>;
+}
+
+/** There is no snapshot of that model. */
+export class ModelNotPublished extends Error {
+  override readonly name = 'ModelNotPublished';
+}
+
+/** The snapshot of that model cannot be served; the message says why. */
+export class RollbackRefused extends Error {
+  override readonly name = 'RollbackRefused';
+}
+
+/** Models by what the store holds of them; rolling back is a workflow's work, as everything that publishes is. */
+export function createModels(store: ObjectStore, client: Client, taskQueue: string = defaultTaskQueue): Models {
+  return {
+    list: async () => {
+      const [pointer, models] = await Promise.all([readPointer(store), readModels(store)]);
+      return { pointer, models };
+    },
+    rollBack: (modelVersion) => within(rollbackTimeoutMs, rollBack(client, taskQueue, modelVersion)),
+  };
+}
+
+async function readPointer(store: ObjectStore): Promise<SnapshotPointer | undefined> {
+  const object = await store.get(serving, lake.prefixes.pointer);
+  return object && snapshotPointer.parse(JSON.parse(object.body.toString('utf8')));
+}
+
+/** Versions sort by time, and so do their keys. */
+async function readModels(store: ObjectStore): Promise<readonly ModelRecord[]> {
+  const keys = (await store.list(serving, lake.prefixes.models)).toSorted().toReversed().slice(0, listed);
+  const objects = await Promise.all(keys.map((key) => store.get(serving, key)));
+  return objects.flatMap((object) => (object ? [modelRecord.parse(JSON.parse(object.body.toString('utf8')))] : []));
+}
+
+async function rollBack(client: Client, taskQueue: string, modelVersion: string): Promise<RollbackResult> {
+  const startWorkflowOperation = new WithStartWorkflowOperation(workflowTypes.rollbackModel, {
+    taskQueue,
+    workflowId: rollbackId,
+    workflowIdConflictPolicy: 'USE_EXISTING',
+    args: [],
+  });
+  try {
+    return await client.workflow.executeUpdateWithStart<Workflow, RollbackResult, [{ modelVersion: string }]>(
+      rollBackUpdateName,
+      { startWorkflowOperation, args: [{ modelVersion }] },
+    );
+  } catch (error) {
+    if (!(error instanceof WorkflowUpdateFailedError)) throw error;
+    throw refusal(error);
+  }
+}
+
+/** The failure of our catalogue at the bottom of a failed update. */
+function refusal(error: WorkflowUpdateFailedError): Error {
+  for (let cause: unknown = error.cause; cause instanceof Error; cause = cause.cause) {
+    if (!(cause instanceof ApplicationFailure)) continue;
+    if (cause.type === 'ModelUnknown') return new ModelNotPublished(cause.message, { cause: error });
+    return new RollbackRefused(cause.message, { cause: error });
+  }
+  return error;
+}

@@ -1,0 +1,67 @@
+"""Silver → gold's weekly statistics and features. Parameters and result: contracts/schemas/jobs.ts."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from pyspark.sql import SparkSession
+
+from lakehouse.checks import check_tables
+from lakehouse.contracts import table
+from lakehouse.events_refresh import EVENTS, SONGS, USERS
+from lakehouse.features import pairs_of, track_features, user_features
+from lakehouse.incremental import Build, Recipe
+from lakehouse.job import run_job
+from lakehouse.params import Params
+from lakehouse.progress import Progress
+from lakehouse.refresh_report import report
+from lakehouse.weekly_stats import artist_weekly_stats, daily_activity, genre_weekly_stats
+from lakehouse.weeks_refresh import Lake, refresh_weekly, refresh_whole
+
+WEEKLY = {
+    "artist_weekly_stats": artist_weekly_stats,
+    "genre_weekly_stats": genre_weekly_stats,
+    "daily_activity": lambda events, _: daily_activity(events),
+}
+
+
+def build_features(spark: SparkSession, params: Params, progress: Progress) -> dict:
+    lake_uri, run_key = params.text("lakeUri"), params.text("runKey")
+    lake = Lake(spark, lake_uri, run_key, Build.of(params))
+    written = []
+    for name, make in WEEKLY.items():
+        with progress.step(name):
+            written.append(refresh_weekly(lake, table("gold", name), make))
+    with progress.step("features"):
+        written += _features(lake)
+    with progress.step("checks"):
+        tables = [each.table for each in written]
+        checks = check_tables(spark, lake_uri, run_key, params.time("checkedAt"), tables)
+    with progress.step("read back"):
+        reports = [report(spark, lake_uri, each.table, each.weeks) for each in written]
+    return {"tables": reports, "checks": checks}
+
+
+def _features(lake: Lake) -> list:
+    """Both tables are made of the same pairs, which are made once."""
+    pairs = pairs_of(lake.read(EVENTS, lake.recipe())).persist()
+    users, tracks = table("gold", "user_features"), table("gold", "track_features")
+
+    def of_users(recipe: Recipe):
+        return user_features(pairs, lake.read(USERS, recipe), lake.songs(recipe))
+
+    def of_tracks(recipe: Recipe):
+        return track_features(pairs, lake.songs(recipe))
+
+    try:
+        return [
+            refresh_whole(lake, users, [EVENTS, SONGS, USERS], of_users),
+            refresh_whole(lake, tracks, [EVENTS, SONGS], of_tracks),
+        ]
+    finally:
+        pairs.unpersist()
+
+
+if __name__ == "__main__":
+    run_job("build_features", build_features)

@@ -1,0 +1,188 @@
+"""Checks of a table against its contract: run on every refresh, on what is new in it; each result is a row.
+
+From the contract's columns and key come: the key is unique, required columns are never null, columns hold allowed values
+only. `checks` adds ranges, referential shares and freshness. A hard check that fails stops the refresh, and keeps failing
+until the table has passed: what was checked and passed is known by the table's version in gold/table_checks.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from lakehouse.contracts import Check, Table, table
+from lakehouse.delta_log import changes_between, newest_commit
+from lakehouse.errors import FailedChecks
+from lakehouse.incremental import WEEK, in_weeks_sql, to_weeks
+from lakehouse.tables import create_table, has_table, read_table, retry_conflicts, writer_of
+
+RESULTS = table("gold", "table_checks")
+_LONGEST_SCOPE = 8
+
+
+@dataclass(frozen=True)
+class Result:
+    """One check of one table: `observed` is what was counted or measured, `expected` says when it passes."""
+
+    table: Table
+    version: int
+    scope: str
+    check: str
+    is_hard: bool
+    is_passed: bool
+    observed: float
+    expected: str
+
+    def __str__(self) -> str:
+        return f"{self.table.path} version {self.version}: {self.check} is {self.observed:g}, expected {self.expected}"
+
+
+def check_tables(spark: SparkSession, lake_uri: str, run_key: str, checked_at: str, tables: list[Table]) -> dict:
+    """Checks these tables, writes the results to gold/table_checks, and raises FailedChecks if a hard one failed."""
+    results = [result for each in tables for result in check_table(spark, each, lake_uri)]
+    _write(spark, results, lake_uri, run_key, checked_at)
+    failed = [result for result in results if not result.is_passed]
+    hard = [result for result in failed if result.is_hard]
+    if hard:
+        raise FailedChecks(f"{'; '.join(map(str, hard))}. See gold/table_checks; nothing was published")
+    return {"checked": len(results), "warnings": [str(result) for result in failed]}
+
+
+def check_table(spark: SparkSession, checked: Table, lake_uri: str) -> list[Result]:
+    """The results for one table: of the weeks that are new since it last passed, else of all its rows."""
+    version = newest_commit(checked, lake_uri)
+    weeks = _new_weeks(spark, checked, lake_uri, version)
+    everything = read_table(spark, checked, lake_uri, version)
+    rows = everything if weeks is None else everything.where(in_weeks_sql(weeks) if weeks else "false")
+    found = [*_row_checks(checked, rows), *_unique(checked, rows, everything, weeks)]
+    found += [_run(spark, check, rows, everything, lake_uri) for check in checked.checks if check.kind != "range"]
+    scope = _describe(weeks)
+    return [Result(checked, version, scope, *each) for each in found if each]
+
+
+def _row_checks(checked: Table, rows: DataFrame) -> list[tuple]:
+    """Rows that break a rule of their own, all rules counted in one pass."""
+    rules: dict[str, Column] = {}
+    for column in checked.columns:
+        if column.required:
+            rules[f"{column.name} is null"] = F.col(column.name).isNull()
+        if column.allowed:
+            rules[f"{column.name} is not allowed"] = ~F.col(column.name).isin(*column.allowed)
+    for check in checked.checks:
+        if check.kind == "range":
+            rules[f"{check.column} is out of range"] = _out_of_range(check)
+    counted = rows.agg(*[F.count_if(rule).alias(f"r{place}") for place, rule in enumerate(rules.values())]).collect()[0]
+    return [(name, True, broken == 0, float(broken), "0 rows") for name, broken in zip(rules, counted, strict=True)]
+
+
+def _out_of_range(check: Check) -> Column:
+    value = F.col(check.column)
+    too_small = value < check.least if check.least is not None else F.lit(False)
+    too_large = value > check.most if check.most is not None else F.lit(False)
+    return too_small | too_large
+
+
+def _unique(checked: Table, rows: DataFrame, everything: DataFrame, weeks: set[date] | None) -> list[tuple]:
+    """Keys that occur more than once among the rows, and, where a key may be in any week, beside them."""
+    if not checked.key:
+        return []
+    key = list(checked.key)
+    repeated = rows.groupBy(F.xxhash64(*key).alias("_hash")).count().where(F.col("count") > 1)
+    # Different keys may share a hash: only what is left is compared as it is.
+    suspects = rows.withColumn("_hash", F.xxhash64(*key)).join(repeated.select("_hash"), on="_hash", how="left_semi")
+    doubled = suspects.groupBy(*key).count().where(F.col("count") > 1).count()
+    if weeks and WEEK not in key:
+        others = everything.where(f"NOT {in_weeks_sql(weeks)}")
+        doubled += others.join(rows.select(*key).distinct(), on=key, how="left_semi").count()
+    return [(f"{', '.join(key)} is not unique", True, doubled == 0, float(doubled), "0 keys")]
+
+
+def _run(spark: SparkSession, check: Check, rows: DataFrame, everything: DataFrame, lake_uri: str) -> tuple | None:
+    if check.kind == "references":
+        return _references(spark, check, rows, lake_uri)
+    if check.kind == "share":
+        return _share(check, rows)
+    return _freshness(spark, check, everything, lake_uri)
+
+
+def _references(spark: SparkSession, check: Check, rows: DataFrame, lake_uri: str) -> tuple:
+    """The share of distinct values that the other table has."""
+    values = rows.where(F.col(check.column).isNotNull()).select(F.col(check.column).alias("_value")).distinct()
+    others = read_table(spark, check.other_table, lake_uri).select(F.col(check.other_column).alias("_value")).distinct()
+    known = values.join(others.withColumn("_known", F.lit(1)), on="_value", how="left")
+    found, total = known.agg(F.count("_known"), F.count(F.lit(1))).collect()[0]
+    share = 1.0 if total == 0 else found / total
+    name = f"{check.column} in {check.other_table.path}"
+    return name, check.is_hard, share >= check.least, share, f"a share of at least {check.least:g}"
+
+
+def _share(check: Check, rows: DataFrame) -> tuple:
+    """The share of rows in which a boolean column is true."""
+    share = rows.agg(F.avg(F.col(check.column).cast("double"))).collect()[0][0]
+    observed = 1.0 if share is None else share
+    return (
+        f"{check.column} is true",
+        check.is_hard,
+        observed >= check.least,
+        observed,
+        f"a share of at least {check.least:g}",
+    )
+
+
+def _freshness(spark: SparkSession, check: Check, everything: DataFrame, lake_uri: str) -> tuple:
+    """Days by which the newest value lies behind the newest of the other table; of a table that is not there, none."""
+    newest = everything.agg(F.max(check.column)).collect()[0][0]
+    others = [
+        read_table(spark, other, lake_uri).agg(F.max(check.other_column)).collect()[0][0]
+        for other in (check.other_table,)
+        if has_table(other, lake_uri)
+    ]
+    expected = max((value for value in others if value is not None), default=None)
+    behind = 0 if expected is None else (expected - (newest or date.min)).days
+    name = f"days behind {check.other_table.path}"
+    return name, check.is_hard, behind <= 0, float(behind), "0 days"
+
+
+def _new_weeks(spark: SparkSession, checked: Table, lake_uri: str, version: int) -> set[date] | None:
+    """Weeks that are new since the version that passed last; None for all rows."""
+    passed = _last_passed(spark, checked, lake_uri)
+    if passed is None or passed > version or (WEEK not in checked.partition_by and passed < version):
+        return None
+    changes = changes_between(checked, lake_uri, passed, version)
+    return None if changes is None else to_weeks(changes.partitions(WEEK))
+
+
+def _last_passed(spark: SparkSession, checked: Table, lake_uri: str) -> int | None:
+    if not has_table(RESULTS, lake_uri):
+        return None
+    results = read_table(spark, RESULTS, lake_uri).where(F.col("table") == checked.path)
+    of_run = results.groupBy("run_key", "table_version").agg(
+        F.count_if(F.col("is_hard") & ~F.col("is_passed")).alias("failed")
+    )
+    return of_run.where(F.col("failed") == 0).agg(F.max("table_version")).collect()[0][0]
+
+
+def _describe(weeks: set[date] | None) -> str:
+    if weeks is None:
+        return "all rows"
+    if not weeks:
+        return "nothing new"
+    listed = ", ".join(str(week) for week in sorted(weeks)[-_LONGEST_SCOPE:])
+    return f"weeks {listed}" if len(weeks) <= _LONGEST_SCOPE else f"{len(weeks)} weeks, the last {listed}"
+
+
+def _write(spark: SparkSession, results: list[Result], lake_uri: str, run_key: str, checked_at: str) -> None:
+    create_table(spark, RESULTS, lake_uri)
+    values = [
+        (run_key, r.table.path, r.version, r.scope, r.check, r.is_hard, r.is_passed, r.observed, r.expected)
+        for r in results
+    ]
+    schema = (
+        "run_key string, `table` string, table_version bigint, scope string, `check` string, "
+        "is_hard boolean, is_passed boolean, observed double, expected string"
+    )
+    rows = spark.createDataFrame(values, schema).withColumn("checked_at", F.lit(checked_at).cast("timestamp"))
+    versions = ",".join(sorted({f"{r.table.path}@{r.version}" for r in results}))
+    writer = writer_of(rows.coalesce(1), RESULTS, f"{run_key}/checks/{versions}").mode("append")
+    retry_conflicts(lambda: writer.save(RESULTS.uri(lake_uri)))

@@ -1,0 +1,204 @@
+"""Brings silver listening_events and duplicate_events up to date: whole, or the weeks that something new touches.
+
+Which weeks those are: the weeks of rows that came or went in bronze, the weeks in which another delivery of the same events
+is kept or was dropped, and the weeks of tracks and users that dim_songs or dim_users came to know. All other weeks hold no
+event whose winner could have changed. Within those weeks the winners are found anew from bronze; an event that is kept in a
+week left alone stays there.
+
+Cost of one new week: bronze's new files are read; of silver the column event_id is read once.
+"""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from lakehouse.contracts import Table, table
+from lakehouse.delta_log import Changes
+from lakehouse.incremental import (
+    MOST_WEEKS,
+    WEEK,
+    Build,
+    changed_rows,
+    changes_of,
+    former_versions,
+    in_weeks_sql,
+    recipe_of,
+    weeks_in,
+    write_weeks,
+    write_whole,
+)
+from lakehouse.listening_events import deliveries, kept_and_dropped, reason_dropped, week_end, with_known
+from lakehouse.tables import has_table, read_table
+
+EVENTS = table("silver", "listening_events")
+DUPLICATES = table("silver", "duplicate_events")
+FILES = table("bronze", "fact_listening_events")
+STREAM = table("bronze", "listening_events_stream")
+SONGS = table("bronze", "dim_songs")
+USERS = table("bronze", "dim_users")
+
+_FILE_COLUMNS = ["event_id", "user_id", "track_id", "event_type", "timestamp", "event_date", "_source_file"]
+_STREAM_COLUMNS = ["event_id", "user_id", "track_id", "event_type", "timestamp", "event_date", "_partition", "_offset"]
+
+
+@dataclass(frozen=True)
+class Refreshed:
+    """What a refresh of the events did; `weeks` None means that all were made anew."""
+
+    weeks: set[date] | None
+    rows_read: int
+    why: str
+
+
+class EventsRefresh:
+    """One refresh of silver listening_events, reading bronze at the versions found at its start."""
+
+    def __init__(self, spark: SparkSession, lake_uri: str, run_key: str, week_ends_on: str, build: Build):
+        self._spark = spark
+        self._lake_uri = lake_uri
+        self._run_key = run_key
+        self._week_ends_on = week_ends_on
+        self._recipe = recipe_of([FILES, STREAM, SONGS, USERS], lake_uri, build.with_setting(week_ends_on))
+
+    def run(self) -> Refreshed:
+        former = self._former()
+        if former is None:
+            return self._whole("asked for, or no former refresh by this code and settings")
+        if former == self._recipe.versions:
+            return Refreshed(set(), 0, "nothing new in bronze")
+        return self._weeks(former)
+
+    def _former(self) -> dict | None:
+        """Both tables are of one refresh, or a run died between their commits: then both are made whole."""
+        events = former_versions(EVENTS, self._lake_uri, self._recipe)
+        duplicates = former_versions(DUPLICATES, self._lake_uri, self._recipe)
+        return events if events == duplicates else None
+
+    def _whole(self, why: str) -> Refreshed:
+        files, stream = self._bronze(FILES), self._bronze(STREAM)
+        kept, dropped = kept_and_dropped(deliveries(files, stream, self._week_ends_on))
+        write_whole(self._known(kept), EVENTS, self._lake_uri, self._run_key, self._recipe)
+        write_whole(_with_reason(dropped), DUPLICATES, self._lake_uri, self._run_key, self._recipe)
+        return Refreshed(None, _count(files) + _count(stream), why)
+
+    def _weeks(self, former: dict) -> Refreshed:
+        changes = {source: changes_of(source, self._lake_uri, former, self._recipe) for source in (FILES, STREAM)}
+        if None in changes.values():
+            return self._whole("bronze's log no longer tells what is new")
+        changed = self._changed(changes)
+        if changed is None:
+            return self._whole("bronze's former files are gone, so that nobody can tell what is new")
+        changed = changed.persist()
+        try:
+            return self._rewrite(former, changed, sum(change.rows for change in changes.values()))
+        finally:
+            changed.unpersist()
+
+    def _rewrite(self, former: dict, changed: DataFrame, rows_changed: int) -> Refreshed:
+        silver = read_table(self._spark, EVENTS, self._lake_uri)
+        duplicates = read_table(self._spark, DUPLICATES, self._lake_uri)
+        present = weeks_in(silver)
+        ids = changed.select("event_id").distinct()
+        weeks = weeks_in(changed) if rows_changed else set()
+        if rows_changed:
+            weeks |= weeks_in(silver.join(ids, on="event_id", how="left_semi"))
+            weeks |= weeks_in(duplicates.join(ids, on="event_id", how="left_semi"))
+        weeks |= self._weeks_of_dimensions(former, silver)
+        if len(weeks) > MOST_WEEKS * max(len(present), 2):
+            return self._whole(f"{len(weeks)} of {len(present)} weeks are touched")
+        if not weeks:
+            return Refreshed(set(), rows_changed, "nothing that counts is new in bronze")
+
+        candidates = self._in_weeks(weeks)
+        kept, dropped = kept_and_dropped(candidates)
+        if weeks & (present | weeks_in(duplicates)):
+            kept, dropped = _without_kept_elsewhere(kept, dropped, silver.where(f"NOT {in_weeks_sql(weeks)}"))
+        # The events first: their note says that the duplicates are behind, should this run die in between.
+        write_weeks(self._known(kept), EVENTS, self._lake_uri, self._run_key, self._recipe, weeks)
+        write_weeks(_with_reason(dropped), DUPLICATES, self._lake_uri, self._run_key, self._recipe, weeks)
+        return Refreshed(weeks, candidates.count(), f"{len(weeks)} of {len(present | weeks)} weeks are touched")
+
+    def _changed(self, changes: dict[Table, Changes]) -> DataFrame | None:
+        """event_id and week_end of every delivery that came or went."""
+        parts = []
+        for source, columns in ((FILES, _FILE_COLUMNS), (STREAM, _STREAM_COLUMNS)):
+            if changes[source].added or changes[source].removed:
+                parts.append(changed_rows(self._spark, source, self._lake_uri, changes[source], columns))
+        if None in parts:
+            return None
+        if not parts:
+            return self._spark.createDataFrame([], "event_id string, week_end date")
+        dated = [
+            part.select("event_id", week_end(F.col("event_date"), self._week_ends_on).alias(WEEK)) for part in parts
+        ]
+        return dated[0] if len(dated) == 1 else dated[0].unionByName(dated[1])
+
+    def _weeks_of_dimensions(self, former: dict, silver: DataFrame) -> set[date]:
+        """Weeks with a track or user that a dimension now knows, or no longer knows."""
+        if all(former[source.path] == self._recipe.versions[source.path] for source in (SONGS, USERS)):
+            return set()
+        now = self._known(silver.select("track_id", "user_id", WEEK, *_were("is_known_track", "is_known_user")))
+        differs = (F.col("is_known_track") != F.col("was_known_track")) | (
+            F.col("is_known_user") != F.col("was_known_user")
+        )
+        return weeks_in(now.where(differs))
+
+    def _in_weeks(self, weeks: set[date]) -> DataFrame:
+        """Every delivery of these weeks; Delta skips files whose days are others."""
+        days = {week - timedelta(days=back) for week in weeks for back in range(7)}
+        condition = in_weeks_sql(days, "event_date")
+        stream = self._bronze(STREAM)
+        return deliveries(
+            self._bronze(FILES).where(condition),
+            None if stream is None else stream.where(condition),
+            self._week_ends_on,
+        )
+
+    def _known(self, events: DataFrame) -> DataFrame:
+        return with_known(events, self._bronze(SONGS), self._bronze(USERS))
+
+    def _bronze(self, source: Table) -> DataFrame | None:
+        version = self._recipe.versions[source.path]
+        if version is None and source is STREAM:
+            return None
+        return read_table(self._spark, source, self._lake_uri, version)
+
+
+def duplicate_counts(spark: SparkSession, lake_uri: str) -> dict[str, int]:
+    """Deliveries dropped, by why, in the whole table."""
+    counted = {"within_file": 0, "across_files": 0, "within_stream": 0, "against_stream": 0}
+    if has_table(DUPLICATES, lake_uri):
+        rows = read_table(spark, DUPLICATES, lake_uri).groupBy("reason").count().collect()
+        counted |= {row[0]: row[1] for row in rows}
+    return counted
+
+
+def _without_kept_elsewhere(kept: DataFrame, dropped: DataFrame, others: DataFrame) -> tuple[DataFrame, DataFrame]:
+    """Takes from `kept` the events that are kept in a week left alone; they, and what was dropped for them, lose to that."""
+    ids = kept.select("event_id")
+    elsewhere = others.join(ids, on="event_id", how="left_semi").select(
+        "event_id",
+        F.col("source").alias("kept_source"),
+        F.col("_source_file").alias("kept_source_file"),
+        F.col(WEEK).alias("kept_week_end"),
+    )
+    lost = kept.join(elsewhere, on="event_id", how="inner").select(*dropped.columns)
+    beside = dropped.drop("kept_source", "kept_source_file", "kept_week_end")
+    dropped_for_it = beside.join(elsewhere, on="event_id", how="inner").select(*dropped.columns)
+    dropped_here = dropped.join(elsewhere.select("event_id"), on="event_id", how="left_anti")
+    stays = kept.join(elsewhere.select("event_id"), on="event_id", how="left_anti").select(*kept.columns)
+    return stays, dropped_here.unionByName(dropped_for_it).unionByName(lost)
+
+
+def _with_reason(dropped: DataFrame) -> DataFrame:
+    return dropped.withColumn("reason", reason_dropped())
+
+
+def _were(*flags: str):
+    return [F.col(flag).alias(flag.replace("is_", "was_")) for flag in flags]
+
+
+def _count(rows: DataFrame | None) -> int:
+    return 0 if rows is None else rows.count()

@@ -1,0 +1,81 @@
+"""Gold's feature tables: what is known of each listener and each track, over all of the data and of late.
+
+"Of late" is the last RECENT_WEEKS weeks of the data, never of the clock.
+"""
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+RECENT_WEEKS = 4
+
+
+def pairs_of(events: DataFrame) -> DataFrame:
+    """One row per (user_id, track_id) with an event; both feature tables are made of it, so that events are read once."""
+    last = events.agg(F.max("week_end").alias("_last"))
+    is_recent = F.datediff(F.col("_last"), F.col("week_end")) < 7 * RECENT_WEEKS
+    is_listen = F.col("event_type") == "complete_listen"
+    return (
+        events.crossJoin(F.broadcast(last))
+        .groupBy("user_id", "track_id")
+        .agg(
+            F.count_if(is_listen).alias("listens"),
+            F.count_if(F.col("event_type") == "like").alias("likes"),
+            F.count_if(F.col("event_type") == "skip").alias("skips"),
+            F.count_if(is_listen & is_recent).alias("recent_listens"),
+            F.min("timestamp").alias("first_event_at"),
+            F.max("timestamp").alias("last_event_at"),
+        )
+    )
+
+
+def user_features(pairs: DataFrame, users: DataFrame, songs: DataFrame) -> DataFrame:
+    """One row per user of dim_users or with an event.
+
+    skip_share is skips over listens and skips; top_genre the one of most listens, with its share of the listens whose genre is
+    known. Both null where there is nothing to say.
+    """
+    described = pairs.join(songs.select("track_id", "artist_id", "genre"), on="track_id", how="left")
+    heard = described.groupBy("user_id").agg(
+        *_totals(),
+        F.count_if(F.col("listens") > 0).alias("tracks_heard"),
+        F.count_distinct(F.when(F.col("listens") > 0, F.col("artist_id"))).alias("artists_heard"),
+    )
+    everybody = users.select("user_id").union(pairs.select("user_id")).distinct()
+    joined = everybody.join(heard, on="user_id", how="left").join(_top_genres(described), on="user_id", how="left")
+    return _filled(joined, "listens", "likes", "skips", "recent_listens", "tracks_heard", "artists_heard")
+
+
+def track_features(pairs: DataFrame, songs: DataFrame) -> DataFrame:
+    """One row per track of the catalogue or with an event."""
+    heard = pairs.groupBy("track_id").agg(*_totals(), F.count_if(F.col("listens") > 0).alias("unique_listeners"))
+    every_track = songs.select("track_id").union(pairs.select("track_id")).distinct()
+    joined = every_track.join(heard, on="track_id", how="left")
+    return _filled(joined, "listens", "likes", "skips", "recent_listens", "unique_listeners")
+
+
+def _totals() -> list[Column]:
+    summed = [F.sum(name).alias(name) for name in ("listens", "likes", "skips", "recent_listens")]
+    return [*summed, F.min("first_event_at").alias("first_event_at"), F.max("last_event_at").alias("last_event_at")]
+
+
+def _filled(rows: DataFrame, *counts: str) -> DataFrame:
+    heard_or_skipped = F.col("listens") + F.col("skips")
+    share = F.when(heard_or_skipped > 0, F.round(F.col("skips") / heard_or_skipped, 6))
+    return rows.fillna(0, subset=list(counts)).withColumn("skip_share", share)
+
+
+def _top_genres(described: DataFrame) -> DataFrame:
+    """One row per user with a listen of a known genre."""
+    totals = (
+        described.where(F.col("genre").isNotNull() & (F.col("listens") > 0))
+        .groupBy("user_id", "genre")
+        .agg(F.sum("listens").alias("of_genre"))
+    )
+    most_first = Window.partitionBy("user_id").orderBy(F.desc("of_genre"), "genre")
+    of_user = Window.partitionBy("user_id")
+    return (
+        totals.withColumn("place", F.row_number().over(most_first))
+        .withColumn("top_genre_share", F.round(F.col("of_genre") / F.sum("of_genre").over(of_user), 6))
+        .where(F.col("place") == 1)
+        .select("user_id", F.col("genre").alias("top_genre"), "top_genre_share")
+    )

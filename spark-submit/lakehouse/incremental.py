@@ -1,0 +1,137 @@
+"""Tables that are brought up to date by weeks: what a table was made of, what of it is new, and writing just that.
+
+Every commit of such a table carries a note (Delta's `userMetadata`): the versions of the tables it was made of and the build
+(code and settings) that made it. The note is part of the commit, so table and note cannot disagree, whatever dies when. The
+next run compares the note with the sources' logs; where it cannot tell (no note, another build, a log that was cleaned up)
+the table is made whole.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import date
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from lakehouse.contracts import Table
+from lakehouse.delta_log import Changes, changes_between, commit_note, newest_commit
+from lakehouse.files import all_exist
+from lakehouse.params import Params
+from lakehouse.tables import conform_table, has_table, retry_conflicts, sql_text, writer_of
+
+WEEK = "week_end"
+# Past this share of the weeks, finding out what to leave alone costs more than it saves.
+MOST_WEEKS = 0.5
+
+
+@dataclass(frozen=True)
+class Build:
+    """Code and settings, by a name that changes with them. A forced build makes every table whole, whatever it holds."""
+
+    name: str
+    is_forced: bool = False
+
+    @classmethod
+    def of(cls, params: Params) -> "Build":
+        return cls(params.text("build"), params.flag("force"))
+
+    def with_setting(self, setting: str) -> "Build":
+        return Build(f"{self.name}/{setting}", self.is_forced)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a table is to be made of now: source tables by their newest versions (None: there is no such table)."""
+
+    versions: dict[str, int | None]
+    build: Build
+
+    def note(self) -> dict:
+        return {"inputs": self.versions, "build": self.build.name}
+
+    def key(self, run_key: str, table: Table) -> str:
+        """A transaction id: this run, this table, these inputs. A repeat with newer inputs is another unit of work."""
+        digest = hashlib.sha256(json.dumps(self.note(), sort_keys=True).encode()).hexdigest()[:16]
+        return f"{run_key}/{table.path}/{digest}"
+
+
+def recipe_of(sources: list[Table], lake_uri: str, build: Build) -> Recipe:
+    return Recipe({source.path: newest_commit(source, lake_uri) for source in sources}, build)
+
+
+def former_versions(table: Table, lake_uri: str, recipe: Recipe) -> dict[str, int | None] | None:
+    """The versions the table was made of; None where it must be made whole."""
+    if recipe.build.is_forced or not has_table(table, lake_uri):
+        return None
+    note = commit_note(table, lake_uri)
+    if note is None or note.get("build") != recipe.build.name or set(note["inputs"]) != set(recipe.versions):
+        return None
+    return note["inputs"]
+
+
+def changes_of(source: Table, lake_uri: str, former: dict, recipe: Recipe) -> Changes | None:
+    """What changed in a source since; None where that cannot be told."""
+    before, now = former[source.path], recipe.versions[source.path]
+    if before == now:
+        return Changes((), ())
+    if now is None or (before is not None and now < before):
+        return None
+    return changes_between(source, lake_uri, -1 if before is None else before, now)
+
+
+def changed_rows(
+    spark: SparkSession, source: Table, lake_uri: str, changes: Changes, columns: list[str]
+) -> DataFrame | None:
+    """Rows that came or went, each once: a row that was only written again, into another file, is none of them.
+
+    None where a file is gone from the store (vacuumed), so that nobody can tell. Reads the changed files only.
+    """
+    uri = source.uri(lake_uri)
+    parts = []
+    for files, sign in ((changes.added, 1), (changes.removed, -1)):
+        paths = [f"{uri}/{file.path}" for file in files]
+        if not all_exist(paths):
+            return None
+        if paths:
+            rows = spark.read.option("basePath", uri).parquet(*paths)
+            parts.append(rows.select(*columns, F.lit(sign).alias("_sign")))
+    if not parts:
+        schema = ", ".join(f"`{c.name}` {c.spark_type}" for c in source.columns if c.name in columns)
+        return spark.createDataFrame([], schema)
+    if len(parts) == 1:
+        return parts[0].drop("_sign")
+    moved = parts[0].unionByName(parts[1]).groupBy(*columns).agg(F.sum("_sign").alias("_sign"))
+    return moved.where(F.col("_sign") != 0).drop("_sign")
+
+
+def write_whole(rows: DataFrame, table: Table, lake_uri: str, run_key: str, recipe: Recipe) -> None:
+    """Replaces the whole table in one commit that carries the recipe."""
+    conform_table(rows.sparkSession, table, lake_uri)
+    _save(rows, table, lake_uri, recipe.key(run_key, table), recipe, None)
+
+
+def write_weeks(rows: DataFrame, table: Table, lake_uri: str, run_key: str, recipe: Recipe, weeks: set[date]) -> None:
+    """Replaces exactly these weeks of a table that is partitioned by week_end, in one commit that carries the recipe."""
+    by_week = rows.repartition(min(len(weeks), 16), WEEK)
+    _save(by_week, table, lake_uri, recipe.key(run_key, table), recipe, in_weeks_sql(weeks))
+
+
+def in_weeks_sql(weeks: set[date], column: str = WEEK) -> str:
+    """A SQL condition: the column is one of these days."""
+    return f"{column} IN ({', '.join(f'DATE{sql_text(str(week))}' for week in sorted(weeks))})"
+
+
+def weeks_in(rows: DataFrame) -> set[date]:
+    return {row[0] for row in rows.select(WEEK).distinct().collect()}
+
+
+def to_weeks(values: set[str]) -> set[date]:
+    return {date.fromisoformat(value) for value in values}
+
+
+def _save(rows: DataFrame, table: Table, lake_uri: str, key: str, recipe: Recipe, condition: str | None) -> None:
+    writer = writer_of(rows, table, key).mode("overwrite").option("userMetadata", json.dumps(recipe.note()))
+    if condition:
+        writer = writer.option("replaceWhere", condition)
+    retry_conflicts(lambda: writer.save(table.uri(lake_uri)))

@@ -1,0 +1,69 @@
+"""Gold's weekly tables: what was heard of each artist and genre in each week, and on each day.
+
+Each row depends on its own week's events and on the catalogue. All are transforms of silver listening_events.
+"""
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+UNKNOWN_GENRE = "unknown"
+
+
+def artist_weekly_stats(events: DataFrame, songs: DataFrame) -> DataFrame:
+    """One row per (week_end, artist_id) with an event; events of tracks without a song row have no artist and are left out.
+
+    Cost: one shuffle of the events added up by week, artist, listener and track.
+    """
+    heard = events.join(songs.select("track_id", "artist_id", "artist_name"), on="track_id", how="inner")
+    by_track = heard.groupBy("week_end", "artist_id", "user_id", "track_id").agg(
+        F.first("artist_name").alias("artist_name"), *_counts()
+    )
+    return by_track.groupBy("week_end", "artist_id").agg(
+        F.max("artist_name").alias("artist_name"),
+        *_sums(),
+        _listeners(),
+        F.count_distinct(F.when(F.col("listens") > 0, F.col("track_id"))).alias("tracks_heard"),
+    )
+
+
+def genre_weekly_stats(events: DataFrame, songs: DataFrame) -> DataFrame:
+    """One row per (week_end, genre) with an event; tracks without a song row or a genre count as 'unknown'.
+
+    listen_share is the genre's share of the week's listens, 0 in a week without one.
+    """
+    genre = F.coalesce(F.col("genre"), F.lit(UNKNOWN_GENRE)).alias("genre")
+    heard = events.join(songs.select("track_id", "genre"), on="track_id", how="left")
+    by_user = heard.groupBy("week_end", genre, "user_id").agg(*_counts())
+    by_genre = by_user.groupBy("week_end", "genre").agg(*_sums(), _listeners())
+    totals = by_genre.groupBy("week_end").agg(F.sum("listens").alias("_all"))
+    share = F.when(F.col("_all") > 0, F.round(F.col("listens") / F.col("_all"), 6)).otherwise(F.lit(0.0))
+    return by_genre.join(totals, on="week_end", how="inner").withColumn("listen_share", share).drop("_all")
+
+
+def daily_activity(events: DataFrame) -> DataFrame:
+    """One row per event_date with an event: events by type, who was active, tracks heard to the end."""
+    return events.groupBy("week_end", "event_date").agg(
+        *_counts(),
+        F.count_distinct("user_id").alias("active_users"),
+        F.count_distinct(F.when(_is("complete_listen"), F.col("track_id"))).alias("tracks_heard"),
+    )
+
+
+def _is(event_type: str) -> Column:
+    return F.col("event_type") == event_type
+
+
+def _counts() -> list[Column]:
+    return [
+        F.count_if(_is("complete_listen")).alias("listens"),
+        F.count_if(_is("like")).alias("likes"),
+        F.count_if(_is("skip")).alias("skips"),
+    ]
+
+
+def _sums() -> list[Column]:
+    return [F.sum(name).alias(name) for name in ("listens", "likes", "skips")]
+
+
+def _listeners() -> Column:
+    return F.count_distinct(F.when(F.col("listens") > 0, F.col("user_id"))).alias("unique_listeners")

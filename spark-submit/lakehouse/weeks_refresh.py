@@ -1,0 +1,177 @@
+"""Brings the tables that are made of silver listening_events up to date: the weekly ones by weeks, the others whole.
+
+Which weeks are new is said by the log of silver listening_events (it is partitioned by week), and, for tables that show the
+catalogue, by the song rows that came or went. Each table has its own note, so a run that died between two tables is taken up
+where it stopped.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import cached_property
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from lakehouse.contracts import Table, table
+from lakehouse.events_refresh import EVENTS, SONGS
+from lakehouse.incremental import (
+    MOST_WEEKS,
+    WEEK,
+    Build,
+    Recipe,
+    changed_rows,
+    changes_of,
+    former_versions,
+    in_weeks_sql,
+    recipe_of,
+    to_weeks,
+    weeks_in,
+    write_weeks,
+    write_whole,
+)
+from lakehouse.similarity import song_similarity
+from lakehouse.songs import catalogue
+from lakehouse.tables import read_table
+from lakehouse.trending import CHART_COLUMNS, charts, described
+
+CHARTS = table("silver", "weekly_trending_tracks")
+SIMILARITY = table("silver", "song_similarity")
+# So many weeks of the data make a block, after which similarity is made anew.
+SIMILARITY_WEEKS = 4
+# Blocks are counted from here; only weekdays and distances matter.
+_FIRST_BLOCK = date(2024, 1, 2)
+_SONG_COLUMNS = ["track_id", "title", "artist_id", "artist_name", "genre"]
+_A_WEEK = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written of a table: the weeks (None: all of it)."""
+
+    table: Table
+    weeks: set[date] | None
+
+
+class Lake:
+    """What every one of these refreshes needs: silver's events and the catalogue as they were when the run began."""
+
+    def __init__(self, spark: SparkSession, lake_uri: str, run_key: str, build: Build):
+        self.spark, self.lake_uri, self.run_key = spark, lake_uri, run_key
+        self.build = build
+        self._changed_songs: dict[int | None, set[date] | None] = {}
+
+    def recipe(self) -> Recipe:
+        """What a table of events and catalogue is to be made of now."""
+        return recipe_of([EVENTS, SONGS], self.lake_uri, self.build)
+
+    def read(self, source: Table, recipe: Recipe) -> DataFrame:
+        return read_table(self.spark, source, self.lake_uri, recipe.versions[source.path])
+
+    def songs(self, recipe: Recipe) -> DataFrame:
+        return catalogue(self.read(SONGS, recipe))
+
+    def new_weeks(self, target: Table, recipe: Recipe) -> set[date] | None:
+        """The weeks of `target` that are not as its sources are; None where it must be made whole."""
+        former = former_versions(target, self.lake_uri, recipe)
+        if former is None:
+            return None
+        changes = changes_of(EVENTS, self.lake_uri, former, recipe)
+        of_songs = self._weeks_of_songs(former, recipe)
+        if changes is None or of_songs is None:
+            return None
+        weeks = to_weeks(changes.partitions(WEEK)) | of_songs
+        return None if len(weeks) > MOST_WEEKS * max(len(self.present_weeks), 2) else weeks
+
+    @cached_property
+    def present_weeks(self) -> set[date]:
+        """The weeks silver has events of."""
+        return weeks_in(read_table(self.spark, EVENTS, self.lake_uri))
+
+    def _weeks_of_songs(self, former: dict, recipe: Recipe) -> set[date] | None:
+        """Weeks in which a track was heard whose song row came, went or changed; looked up once a run."""
+        before = former[SONGS.path]
+        if before == recipe.versions[SONGS.path]:
+            return set()
+        if before not in self._changed_songs:
+            changes = changes_of(SONGS, self.lake_uri, former, recipe)
+            changed = changes and changed_rows(self.spark, SONGS, self.lake_uri, changes, _SONG_COLUMNS)
+            self._changed_songs[before] = None if changed is None else self._weeks_with(changed, recipe)
+        return self._changed_songs[before]
+
+    def _weeks_with(self, tracks: DataFrame, recipe: Recipe) -> set[date]:
+        events = self.read(EVENTS, recipe)
+        return weeks_in(events.join(tracks.select("track_id").distinct(), on="track_id", how="left_semi"))
+
+
+def refresh_weekly(lake: Lake, target: Table, make: Callable[[DataFrame, DataFrame], DataFrame]) -> Written:
+    """Brings a table up to date whose rows depend on their own week's events and on the catalogue: `make(events, songs)`."""
+    recipe = lake.recipe()
+    weeks = lake.new_weeks(target, recipe)
+    if weeks == set():
+        return Written(target, set())
+    events, songs = lake.read(EVENTS, recipe), lake.songs(recipe)
+    if weeks is None:
+        write_whole(make(events, songs), target, lake.lake_uri, lake.run_key, recipe)
+    else:
+        rows = make(events.where(in_weeks_sql(weeks)), songs)
+        write_weeks(rows, target, lake.lake_uri, lake.run_key, recipe, weeks)
+    return Written(target, weeks)
+
+
+def refresh_charts(lake: Lake) -> Written:
+    """Brings the charts up to date: of the new weeks, and of the weeks after them, whose previous ranks may be others."""
+    recipe = lake.recipe()
+    weeks = lake.new_weeks(CHARTS, recipe)
+    if weeks == set():
+        return Written(CHARTS, set())
+    events, songs = lake.read(EVENTS, recipe), lake.songs(recipe)
+    if weeks is None:
+        write_whole(described(charts(events), songs), CHARTS, lake.lake_uri, lake.run_key, recipe)
+        return Written(CHARTS, None)
+    others = read_table(lake.spark, CHARTS, lake.lake_uri).where(f"NOT {in_weeks_sql(weeks)}")
+    after = {week + _A_WEEK for week in weeks} - weeks
+    before = {week - _A_WEEK for week in weeks | after} - weeks
+    beside = others.where(in_weeks_sql(after | before)).select(*CHART_COLUMNS)
+    targets = weeks | (after & weeks_in(beside))
+    chart = charts(events.where(in_weeks_sql(weeks))).unionByName(beside)
+    rows = described(chart, songs).where(in_weeks_sql(targets))
+    write_weeks(rows, CHARTS, lake.lake_uri, lake.run_key, recipe, targets)
+    return Written(CHARTS, targets)
+
+
+def refresh_whole(lake: Lake, target: Table, sources: list[Table], make: Callable[[Recipe], DataFrame]) -> Written:
+    """Makes a table anew if anything it is made of is new; one that depends on all events at once knows no weeks."""
+    recipe = recipe_of(sources, lake.lake_uri, lake.build)
+    if former_versions(target, lake.lake_uri, recipe) == recipe.versions:
+        return Written(target, set())
+    write_whole(make(recipe), target, lake.lake_uri, lake.run_key, recipe)
+    return Written(target, None)
+
+
+def refresh_similarity(lake: Lake) -> Written:
+    """Makes song_similarity anew when four more weeks of the data are whole, or one of those it was made of is another.
+
+    What is heard together changes slowly and depends on all events at once. Where the blocks of four weeks end does not depend
+    on when anything was loaded, so a lake built week by week is the same as one built at once.
+    """
+    events = recipe_of([EVENTS], lake.lake_uri, lake.build)
+    silver = lake.read(EVENTS, events)
+    through = last_whole_block(lake.present_weeks)
+    recipe = Recipe(events.versions, lake.build.with_setting(f"through {through}"))
+    former = former_versions(SIMILARITY, lake.lake_uri, recipe)
+    changes = None if former is None else changes_of(EVENTS, lake.lake_uri, former, recipe)
+    if changes is not None and all(week > str(through) for week in changes.partitions(WEEK)):
+        return Written(SIMILARITY, set())
+    rows = song_similarity(silver if through is None else silver.where(F.col(WEEK) <= F.lit(through)))
+    write_whole(rows, SIMILARITY, lake.lake_uri, lake.run_key, recipe)
+    return Written(SIMILARITY, None)
+
+
+def last_whole_block(weeks: set[date]) -> date | None:
+    """The last day of the last block of four weeks that is over; the last week where no block is; None without a week."""
+    if not weeks:
+        return None
+    last = max(weeks)
+    through = last - (((last - _FIRST_BLOCK).days // 7 + 1) % SIMILARITY_WEEKS) * _A_WEEK
+    return through if through >= min(weeks) else last

@@ -1,0 +1,36 @@
+import { allHandlersFinished, condition, defineUpdate, proxyActivities, setHandler } from '@temporalio/workflow';
+import type { PublicationActivities } from '../contracts/activities.ts';
+import { rollBackUpdateName } from '../contracts/ids.ts';
+import type { RollbackInput, RollbackResult } from '../contracts/runs.ts';
+import { quick } from './activity-options.ts';
+import { announce } from './announce.ts';
+
+const { rollBack } = proxyActivities<PublicationActivities>(quick);
+const longestWait = '1 minute';
+
+/** Goes back to a published model, at once; the answer says what was served before. */
+export const rollBackUpdate = defineUpdate<RollbackResult, [{ readonly modelVersion: string }]>(rollBackUpdateName);
+
+/**
+ * Serves a model that was published before. Which one is said by the input, or by the update (`temporal workflow
+ * execute-update-with-start`); a run without either ends after a minute.
+ */
+export async function rollbackModel({ modelVersion }: RollbackInput = {}): Promise<RollbackResult | undefined> {
+  let result: RollbackResult | undefined;
+  let isAsked = false;
+  const goBack = async (to: string): Promise<RollbackResult> => {
+    isAsked = true;
+    result = await rollBack({ modelVersion: to });
+    await announce({ stage: 'rolled back', details: { ...result } });
+    return result;
+  };
+  setHandler(rollBackUpdate, (update) => goBack(update.modelVersion), {
+    validator: (update) => {
+      if (!update?.modelVersion) throw new Error('rollBack takes {"modelVersion": "…"}');
+    },
+  });
+  if (modelVersion !== undefined) await goBack(modelVersion);
+  else await condition(() => isAsked, longestWait);
+  await condition(allHandlersFinished);
+  return result;
+}
