@@ -1,5 +1,5 @@
-import type { Snapshot } from '../snapshot/snapshot.ts';
-import type { Feedback, ListenerView } from './view.ts';
+import type { PastPlay, Snapshot } from '../snapshot/snapshot.ts';
+import type { Feedback, ListenerView, Play } from './view.ts';
 
 /** One play of a listener, as the API tells of it. */
 export interface HistoryItem {
@@ -13,25 +13,36 @@ export interface HistoryItem {
   readonly feedback: Feedback['feedback'] | null;
 }
 
-/** A listener's last plays, the newest first; undefined for one that nobody knows. */
+/** A listener's last plays, live ones and the lake's, the newest first; undefined for one that nobody knows. */
 export function historyOf(
   snapshot: Snapshot | undefined,
   view: ListenerView,
   userId: string,
   limit: number,
 ): readonly HistoryItem[] | undefined {
-  const plays = view.plays(userId) ?? [];
-  if (plays.length === 0 && !view.knows(userId) && !snapshot?.hasUser(userId)) return undefined;
-  return plays.slice(0, limit).map(({ track_id, title, artist_name, event_type, timestamp }) => {
-    const track = snapshot?.track(track_id);
-    return {
-      track_id,
-      title: track?.title ?? title ?? track_id,
-      artist_name: track?.artist_name ?? artist_name ?? '',
-      genre: track?.genre ?? null,
-      event_type,
-      timestamp,
-      feedback: view.feedbackOn(userId, track_id)?.feedback ?? null,
-    };
-  });
+  if (!view.knows(userId) && !snapshot?.hasUser(userId)) return undefined;
+  return lastPlays(snapshot, view, userId)
+    .slice(0, limit)
+    .map(({ track_id, event_type, timestamp, title, artist_name }) => {
+      const track = snapshot?.track(track_id);
+      return {
+        track_id,
+        title: track?.title ?? title ?? track_id,
+        artist_name: track?.artist_name ?? artist_name ?? '',
+        genre: track?.genre ?? null,
+        event_type,
+        timestamp,
+        feedback: view.feedbackOn(userId, track_id)?.feedback ?? null,
+      };
+    });
+}
+
+type AnyPlay = PastPlay & Partial<Pick<Play, 'title' | 'artist_name'>>;
+
+/** A live play is in the lake too once it was refreshed: it counts once. */
+function lastPlays(snapshot: Snapshot | undefined, view: ListenerView, userId: string): readonly AnyPlay[] {
+  const live = view.plays(userId) ?? [];
+  const ids = new Set(live.map((play) => play.event_id));
+  const past = (snapshot?.history(userId) ?? []).filter((play) => !ids.has(play.event_id));
+  return [...live, ...past].toSorted((one, other) => Date.parse(other.timestamp) - Date.parse(one.timestamp));
 }

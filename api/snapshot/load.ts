@@ -19,6 +19,7 @@ const requiredColumns: Readonly<Record<ManifestFile['kind'], readonly string[]>>
   users: ['user_id', 'tier', 'genres'],
   similar: ['track_id', 'similar_track_id', 'score', 'rank'],
   trending: ['week_end', 'rank', 'track_id', 'listen_count', 'unique_listeners', 'trend_score', 'previous_rank'],
+  history: ['user_id', 'rank', 'event_id', 'track_id', 'event_type', 'timestamp'],
 };
 
 /** Reads the snapshot a pointer names, checking every object against the manifest; throws BrokenSnapshot. */
@@ -39,6 +40,7 @@ export async function loadSnapshot(store: ObjectStore, pointer: SnapshotPointer)
     users: ofKind('users'),
     similar: only('similar'),
     trending: only('trending'),
+    history: ofKind('history'),
   });
 }
 

@@ -45,6 +45,16 @@ export interface SnapshotTables {
   readonly users: readonly Table[];
   readonly similar: Table;
   readonly trending: Table;
+  /** None in a snapshot that is older than this kind of file. */
+  readonly history: readonly Table[];
+}
+
+/** One play of a user, as the lake has it. */
+export interface PastPlay {
+  readonly event_id: string;
+  readonly track_id: string;
+  readonly event_type: string;
+  readonly timestamp: string;
 }
 
 interface Rows {
@@ -70,6 +80,7 @@ export class Snapshot {
   readonly #tracks: ReadonlyMap<string, number>;
   readonly #similar: ReadonlyMap<string, Rows>;
   readonly #trending: ReadonlyMap<string, Rows>;
+  readonly #history: ReadonlyMap<string, Rows>;
   readonly #searchTexts: readonly string[];
   #isForgotten: (userId: string) => boolean = () => false;
 
@@ -81,6 +92,7 @@ export class Snapshot {
     this.#listeners = indexListeners(tables.users);
     this.#similar = indexGroups([tables.similar], 'track_id');
     this.#trending = indexGroups([tables.trending], 'week_end');
+    this.#history = indexGroups(tables.history, 'user_id');
     this.weeks = [...this.#trending.keys()].toSorted();
     this.#tracks = new Map([...column(tables.tracks, 'track_id')].map((id, row) => [String(id), row]));
     this.#searchTexts = this.#foldTexts();
@@ -95,9 +107,20 @@ export class Snapshot {
     this.#isForgotten = isForgotten;
   }
 
-  /** Whether the model knows this user. */
+  /** Whether there are recommendations or plays of this user. */
   hasUser(userId: string): boolean {
-    return this.#rowsOf(userId) !== undefined;
+    return this.#rowsOf(userId) !== undefined || this.#playsOf(userId) !== undefined;
+  }
+
+  /** A user's last plays in the lake, the newest first. */
+  history(userId: string): readonly PastPlay[] {
+    const plays = this.#mapRows({ rows: this.#playsOf(userId), limit: Infinity }, (table, row) => ({
+      event_id: text(table, 'event_id', row),
+      track_id: text(table, 'track_id', row),
+      event_type: text(table, 'event_type', row),
+      timestamp: text(table, 'timestamp', row),
+    }));
+    return plays ?? [];
   }
 
   /** A user's tracks, best first, without the excluded ones; undefined for a user the model does not know. */
@@ -114,6 +137,10 @@ export class Snapshot {
       reasonType: text(table, 'reason_type', row),
       reasonTrackId: textOrNull(table, 'reason_track_id', row),
     }));
+  }
+
+  #playsOf(userId: string): Rows | undefined {
+    return this.#isForgotten(userId) ? undefined : this.#history.get(userId);
   }
 
   #rowsOf(userId: string): Rows | undefined {

@@ -13,8 +13,10 @@ import { z } from 'zod';
  *   similar          track_id, similar_track_id, score, rank; sorted by track_id, rank
  *   trending         week_end (string YYYY-MM-DD), rank, track_id, listen_count, unique_listeners, trend_score,
  *                    previous_rank; sorted by week_end, rank
+ *   history          user_id, rank, event_id, track_id, event_type, timestamp (ISO 8601, UTC); each user's last 50 plays in the
+ *                    data's last four weeks, the newest first; snapshots of before this was added have no such file
  */
-export const snapshotFileKinds = ['recommendations', 'tracks', 'users', 'similar', 'trending'] as const;
+export const snapshotFileKinds = ['recommendations', 'tracks', 'users', 'similar', 'trending', 'history'] as const;
 
 export const snapshotManifest = z.object({
   formatVersion: z.literal(1),

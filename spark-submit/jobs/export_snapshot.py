@@ -12,7 +12,7 @@ from lakehouse.errors import BadParameters, BrokenContract
 from lakehouse.job import run_job
 from lakehouse.params import Params
 from lakehouse.progress import Progress
-from lakehouse.snapshot import last_weeks, listeners, shard_of, write_file, write_manifest
+from lakehouse.snapshot import last_plays, last_weeks, listeners, shard_of, write_file, write_manifest
 from lakehouse.songs import catalogue
 from lakehouse.tables import newest_version, read_table
 
@@ -22,6 +22,7 @@ SOURCES = {
     "users": table("gold", "user_features"),
     "similar": table("silver", "song_similarity"),
     "trending": table("silver", "weekly_trending_tracks"),
+    "history": table("silver", "listening_events"),
 }
 
 
@@ -51,6 +52,7 @@ def export_snapshot(spark: SparkSession, params: Params, progress: Progress) -> 
         "users": listeners(read["users"], read_table(spark, table("bronze", "dim_users"), lake_uri)),
         "similar": read["similar"].orderBy("track_id", "rank"),
         "trending": last_weeks(read["trending"]),
+        "history": last_plays(read["history"]),
     }
     for kind, rows in others.items():
         with progress.step(kind):

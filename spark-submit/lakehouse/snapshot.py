@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 
 import pyarrow as pa
 from pyarrow import fs
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from lakehouse.files import open_uri
@@ -18,6 +18,8 @@ FORMAT_VERSION = 1
 # Who has fewer complete listens and likes than this is told so: the tier of their list is cold_start.
 COLD_START_LISTENS = 10
 CHART_WEEKS = 8
+HISTORY_WEEKS = 4
+HISTORY_PLAYS = 50
 _SNAPSHOTS = "snapshots/"
 
 _text = pa.string()
@@ -54,6 +56,18 @@ SCHEMAS = {
 }
 
 
+SCHEMAS["history"] = pa.schema(
+    [
+        ("user_id", _repeated),
+        ("rank", pa.int32()),
+        ("event_id", _text),
+        ("track_id", _repeated),
+        ("event_type", _repeated),
+        ("timestamp", _text),
+    ]
+)
+
+
 @dataclass(frozen=True)
 class SnapshotFile:
     """One file of the manifest; the field names are the document's."""
@@ -86,6 +100,20 @@ def last_weeks(trending: DataFrame) -> DataFrame:
     last = trending.agg(F.max("week_end").alias("last"))
     recent = trending.join(F.broadcast(last), on=F.expr(f"week_end > date_sub(last, {7 * CHART_WEEKS})"), how="inner")
     return recent.withColumn("week_end", F.col("week_end").cast("string")).orderBy("week_end", "rank")
+
+
+def last_plays(events: DataFrame) -> DataFrame:
+    """One row per (user_id, rank): the last plays of each user in the data's last weeks, the newest first."""
+    # Its partitions alone are read, once the last of them is known.
+    last = events.agg(F.max("week_end")).first()[0]
+    recent = events.where(F.col("week_end") > F.date_sub(F.lit(last).cast("date"), 7 * HISTORY_WEEKS))
+    newest_first = Window.partitionBy("user_id").orderBy(F.col("timestamp").desc(), "event_id")
+    return (
+        recent.withColumn("rank", F.row_number().over(newest_first))
+        .where(F.col("rank") <= HISTORY_PLAYS)
+        .withColumn("timestamp", F.date_format("timestamp", "yyyy-MM-dd'T'HH:mm:ss'Z'"))
+        .orderBy("user_id", "rank")
+    )
 
 
 def write_file(rows: DataFrame, kind: str, snapshot_uri: str, name: str) -> tuple[SnapshotFile, pa.Table]:

@@ -243,6 +243,13 @@ def test_a_snapshot_holds_the_lists_each_user_in_one_shard(spark, two_tastes, tm
         )
     assert tables["trending"][0][0]["week_end"] == "2025-01-07"
     assert len(tables["tracks"][0]) == 24
+    history = tables["history"][0]
+    newest_first = sorted(history, key=lambda row: (row["user_id"], row["rank"]))
+    assert history == newest_first
+    for user in shards[0]:
+        plays = [row["timestamp"] for row in history if row["user_id"] == user]
+        assert 0 < len(plays) <= 50
+        assert plays == sorted(plays, reverse=True)
 
     again = run(export_snapshot, spark, params)
     assert again["manifestSha256"] == result["manifestSha256"]

@@ -98,8 +98,25 @@ describe('feedback and the last plays', () => {
     });
   });
 
+  it('has the lake’s plays behind the live ones, each once', async () => {
+    for (const [event_id, track_id] of [
+      ['past-2', 't2'],
+      ['live-1', 't3'],
+    ]) {
+      const body = { event_id, track_id, user_id: '2', event_type: 'like', timestamp: '2025-01-01T20:00:00Z' };
+      await ask(api, '/ingest/listening-event', { method: 'POST', token, body });
+    }
+    const { body } = await ask(api, '/users/2/history');
+    assert.deepEqual(
+      (body['items'] as { track_id: string }[]).map((item) => item.track_id),
+      ['t3', 't2', 't1'],
+    );
+    const { body: shorter } = await ask(api, '/users/2/history?limit=1');
+    assert.equal((shorter['items'] as object[]).length, 1);
+  });
+
   it('has an empty history for a user who played nothing lately, and 404 for one that nobody knows', async () => {
-    assert.deepEqual((await ask(api, '/users/2/history')).body, { user_id: '2', items: [] });
+    assert.deepEqual((await ask(api, '/users/1/history')).body, { user_id: '1', items: [] });
     const { status, body } = await ask(api, '/users/nobody/history');
     assert.deepEqual([status, body['code']], [404, 'unknown_user']);
     assert.equal((await ask(api, '/users/1/history?limit=0')).status, 400);

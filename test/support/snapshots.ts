@@ -49,6 +49,24 @@ export function smallTables(modelVersion: string): Readonly<Record<Kind, readonl
       { track_id: 't1', similar_track_id: 't3', score: 0.8, rank: 1 },
       { track_id: 't1', similar_track_id: 't2', score: 0.3, rank: 2 },
     ],
+    history: [
+      {
+        user_id: '2',
+        rank: 1,
+        event_id: 'past-2',
+        track_id: 't2',
+        event_type: 'like',
+        timestamp: '2024-12-31T20:00:00Z',
+      },
+      {
+        user_id: '2',
+        rank: 2,
+        event_id: 'past-1',
+        track_id: 't1',
+        event_type: 'complete_listen',
+        timestamp: '2024-12-30T20:00:00Z',
+      },
+    ],
     trending: [
       {
         week_end: '2024-12-24',
