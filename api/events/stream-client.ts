@@ -2,8 +2,11 @@ import type { Response } from 'express';
 import type { StreamEvent, StreamPart } from './hub.ts';
 import type { StreamType } from './position.ts';
 
-/** Bytes that may wait for a client that reads slowly; past that it is dropped, and may come back with its last id. */
-export const mostWaitingBytes = 1024 * 1024;
+/**
+ * Bytes that may wait for a client that reads slowly; past that it is dropped, and may come back with its last id. Two posts of
+ * a thousand listens in a moment are one MiB; what waits is written out once and shared by all it waits for.
+ */
+export const mostWaitingBytes = 4 * 1024 * 1024;
 
 /** Which events a client wants: kinds, and of one user only. */
 export interface StreamFilter {
