@@ -107,9 +107,9 @@ export class Snapshot {
     this.#isForgotten = isForgotten;
   }
 
-  /** Whether there are recommendations or plays of this user. */
+  /** Whether any table has this user. */
   hasUser(userId: string): boolean {
-    return this.#rowsOf(userId) !== undefined || this.#playsOf(userId) !== undefined;
+    return [this.#rowsOf(userId), this.#playsOf(userId), this.listener(userId)].some((found) => found !== undefined);
   }
 
   /** A user's last plays in the lake, the newest first. */
