@@ -88,9 +88,9 @@ async function pruneSnapshots(
   store: ObjectStore,
   { ranAt, retentionHours }: { readonly ranAt: string; readonly retentionHours: number },
 ): Promise<PrunedSnapshots> {
-  const [snapshots, served] = await Promise.all([listSnapshots(store), servedSnapshots(store)]);
+  const [snapshots, published] = await Promise.all([listSnapshots(store), lastPublished(store)]);
   const oldestKept = Date.parse(ranAt) - retentionHours * hourMs;
-  const removed = chooseRemovals(snapshots, served, oldestKept);
+  const removed = chooseRemovals(snapshots, published, oldestKept);
   for (const { keys } of removed) {
     for (const key of manifestFirst(keys)) await store.remove(serving, key);
   }
@@ -99,17 +99,17 @@ async function pruneSnapshots(
   return { kept: kept.map(({ modelVersion }) => modelVersion), removed: [...names] };
 }
 
-/** What may go: neither served nor the one before it, not among the newest whole ones, and older than the retention. */
+/** What may go: not among the last published, not among the newest whole ones, and older than the retention. */
 export function chooseRemovals(
   snapshots: readonly StoredSnapshot[],
-  served: ReadonlySet<string>,
+  published: ReadonlySet<string>,
   oldestKept: number,
 ): readonly StoredSnapshot[] {
   const newestFirst = snapshots.toSorted((one, other) => (other.generatedAt ?? 0) - (one.generatedAt ?? 0));
   const newest = newestFirst.filter(({ isWhole }) => isWhole).slice(0, lake.maintenance.snapshotsAtLeast);
   return newestFirst.filter(
     (snapshot) =>
-      !served.has(snapshot.modelVersion) &&
+      !published.has(snapshot.modelVersion) &&
       !newest.includes(snapshot) &&
       (snapshot.generatedAt ?? Infinity) < oldestKept,
   );
@@ -144,11 +144,14 @@ function timeInName(modelVersion: string): number | undefined {
   return Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
 }
 
-async function servedSnapshots(store: ObjectStore): Promise<ReadonlySet<string>> {
+/** What a rollback may want: the model that is served, the one before it, and the last ten that were published. */
+async function lastPublished(store: ObjectStore): Promise<ReadonlySet<string>> {
   const object = await store.get(serving, lake.prefixes.pointer);
   if (!object) return new Set();
-  const { modelVersion, previous } = snapshotPointer.parse(JSON.parse(object.body.toString('utf8')));
-  return new Set(previous ? [modelVersion, previous.modelVersion] : [modelVersion]);
+  const { modelVersion, previous, history } = snapshotPointer.parse(JSON.parse(object.body.toString('utf8')));
+  const published = [...new Set(history.map((publication) => publication.modelVersion))];
+  const kept = published.slice(0, lake.maintenance.snapshotsAtLeast);
+  return new Set([modelVersion, ...(previous ? [previous.modelVersion] : []), ...kept]);
 }
 
 /** Without its manifest a snapshot is none: a removal that is cut off leaves nothing that could be taken for whole. */

@@ -71,8 +71,8 @@ export interface MaintenanceActivities {
   }): Promise<{ readonly tables: readonly TableMaintenance[] }>;
 
   /**
-   * Removes old serving snapshots: never the one that is served or the one before it, never the newest ten, never one that is
-   * younger than the retention. Manifest first, so that half a snapshot is none. Safe to repeat.
+   * Removes old serving snapshots: never the one that is served or the one before it, never the last ten published or the
+   * newest ten, never one that is younger than the retention. Manifest first, so that half a snapshot is none. Safe to repeat.
    */
   pruneSnapshots(input: { readonly ranAt: string; readonly retentionHours: number }): Promise<PrunedSnapshots>;
 }

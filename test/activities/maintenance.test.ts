@@ -39,6 +39,15 @@ describe('pruning of serving snapshots', () => {
     assert.deepEqual(removed, [names[2]]);
   });
 
+  it('keeps the last ten that were published, however old an operator went back to', async () => {
+    const world = newWorld();
+    const names = await putSnapshots(world, snapshotsAtLeast + 3, '2025-01');
+    // Served again by a rollback, then replaced twice.
+    await putPointer(world, names[12]!, names[11]!, [names[12]!, names[11]!, names[0]!, names[10]!]);
+    const { removed } = await world.activities.pruneSnapshots({ ranAt, retentionHours });
+    assert.deepEqual(removed.toSorted(), [names[1], names[2]]);
+  });
+
   it('keeps what is younger than the retention', async () => {
     const world = newWorld();
     // The 22nd of February is the seventh day before the 1st of March.
@@ -108,8 +117,14 @@ async function putSnapshots({ store }: World, count: number, month: string, firs
   return names;
 }
 
-async function putPointer({ store }: World, served: string, before: string): Promise<void> {
+async function putPointer(
+  { store }: World,
+  served: string,
+  before: string,
+  published: readonly string[] = [],
+): Promise<void> {
   const of = (modelVersion: string): object => ({ modelVersion, manifestKey: 'k', manifestSha256: 's' });
-  const pointer = { formatVersion: 1, ...of(served), publishedAt: ranAt, previous: of(before), inputs: 'i' };
+  const history = published.map((modelVersion) => ({ modelVersion, publishedAt: ranAt, by: 'refresh' }));
+  const pointer = { formatVersion: 1, ...of(served), publishedAt: ranAt, previous: of(before), inputs: 'i', history };
   await store.put('serving', 'current.json', JSON.stringify(pointer));
 }
