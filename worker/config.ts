@@ -27,11 +27,11 @@ const schema = z
     SEGUE_STREAM_MEMORY: z
       .string()
       .regex(/^\d+[mg]$/i, 'give a size such as 1g or 700m')
-      .default('700m'),
+      .default('1g'),
     /** A stream looks for new records this often, in milliseconds. */
     SEGUE_STREAM_TRIGGER_MS: z.coerce.number().int().min(100).default(2_000),
     /** The most records of a topic that one micro-batch takes: bounds its memory when a backlog drains. */
-    SEGUE_STREAM_MAX_OFFSETS: z.coerce.number().int().min(1).default(100_000),
+    SEGUE_STREAM_MAX_OFFSETS: z.coerce.number().int().min(1).default(200_000),
     /** Last day of a data week; trends_2025-01-07.csv is a Tuesday's. */
     SEGUE_WEEK_END: z
       .enum(['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'])
