@@ -38,6 +38,8 @@ export interface RecommenderSettings {
   readonly seed: number;
 }
 
+/** Models are judged by so many places of a list. */
+const judgedPlaces = 10;
 const lakeUri = `s3a://${lake.buckets.data}`;
 
 /** The activities that run Spark jobs. */
@@ -71,6 +73,12 @@ export function createSparkActivities({ process, settings, store, codeVersion }:
       return run('build_silver', { ...input, lakeUri, build: codeVersion, weekEndsOn });
     },
     buildFeatures: (input) => run('build_features', { ...input, lakeUri, build: codeVersion }),
+    evaluateModel: async (input) => {
+      const k = Math.min(judgedPlaces, settings.recommendationsPerUser);
+      const { candidate, ...result } = await run('evaluate_model', { ...input, lakeUri, k, seed: settings.seed });
+      const { modelVersion, promoted, why } = result;
+      return { modelVersion, promoted, why, users: candidate.users, ndcg: candidate.ndcg };
+    },
     buildGold: ({ runKey, modelVersion }) => {
       const { recommendationsPerUser, seed } = settings;
       return run('build_gold', { runKey, lakeUri, modelVersion, recommendationsPerUser, seed });

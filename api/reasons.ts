@@ -17,6 +17,10 @@ function textOf(type: string, track: Track, cause: Track | undefined): string {
   switch (type) {
     case 'because_you_played':
       return cause ? `Because you played “${cause.title}” by ${cause.artist_name}` : 'Because of what you played';
+    case 'people_you_follow':
+      return 'People you follow play this';
+    case 'new_from_artist':
+      return `New from ${track.artist_name}, whom you play`;
     case 'artist_you_play':
       return `More from ${track.artist_name}, whom you play`;
     case 'trending_in_genre':

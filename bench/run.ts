@@ -5,6 +5,7 @@ import { benchInitialLoad } from './initial-load.ts';
 import { benchOrchestration } from './orchestration.ts';
 import { benchWeeklyLoad } from './weekly-load.ts';
 import { benchRefresh } from './refresh.ts';
+import { benchQuality } from './quality.ts';
 
 const benches: Readonly<Record<string, () => Promise<void>>> = {
   'event-stream': benchEventStream,
@@ -16,6 +17,7 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
     await benchEventStream();
   },
   refresh: benchRefresh,
+  quality: benchQuality,
 };
 /** Without a name; event-stream is a part of events. */
 const all = Object.keys(benches).filter((name) => name !== 'event-stream');

@@ -114,6 +114,16 @@ export interface SparkActivities {
   buildSilver(input: RefreshStep): Promise<SilverSummary>;
   /** Brings gold's weekly statistics and features up to date. Fails with TableCheckFailed. */
   buildFeatures(input: RefreshStep): Promise<{ readonly tables: readonly RefreshedTable[] }>;
+  /**
+   * Trains on all but the data's last weeks and judges on them; appends one row to gold/model_evaluations, whose transaction
+   * id is the model version: a repeat adds none. A model that is refused must not be published over one that is served.
+   */
+  evaluateModel(input: {
+    readonly runKey: string;
+    readonly modelVersion: string;
+    readonly evaluatedAt: string;
+    readonly servedModelVersion?: string;
+  }): Promise<ModelEvaluation>;
   buildGold(input: { readonly runKey: string; readonly modelVersion: string }): Promise<{
     readonly tables: readonly TableVersion[];
     readonly users: number;
@@ -143,6 +153,16 @@ export interface SilverSummary {
   readonly why: string;
   readonly rowsRead: number;
   readonly duplicates: DuplicateCounts;
+}
+
+/** What the evaluation of a model came to. */
+export interface ModelEvaluation {
+  readonly modelVersion: string;
+  readonly promoted: boolean;
+  readonly why: string;
+  /** Of the listeners who heard something new in the days held out. */
+  readonly users: number;
+  readonly ndcg: number;
 }
 
 /** A snapshot that lies whole in the serving bucket but is not served yet. */

@@ -99,6 +99,55 @@ export const buildFeaturesResult = z.object({
   seconds,
 });
 
+/** What one model did on the judged days; means over the listeners. */
+export const modelMeasures = z.object({
+  recall: z.number(),
+  ndcg: z.number(),
+  map: z.number(),
+  ndcgLow: z.number().describe('95 % bootstrap interval of the mean NDCG'),
+  ndcgHigh: z.number(),
+  coverage: z.number().describe('share of the tracks that could be recommended that some list has'),
+  novelty: z.number().describe('bits: -log2 of the share of users who like a recommended track'),
+  diversity: z.number().describe('1 - mean cosine between two tracks of a list'),
+});
+
+export const evaluateModelParams = z.object({
+  runKey,
+  lakeUri,
+  modelVersion: z.string(),
+  evaluatedAt: isoTime,
+  k: z.number().int().positive(),
+  seed: z.number().int(),
+  /** The model whose lists gold/user_recommendations holds and that is served. */
+  servedModelVersion: z.string().optional(),
+  /** What the generator knows of the judged days (`generate -- oracle`); for benches only. */
+  oracleUri: z.string().optional(),
+});
+
+export const evaluateModelResult = z.object({
+  job: z.literal('evaluate_model'),
+  runKey: z.string(),
+  modelVersion: z.string(),
+  split: z.object({ trainUntil: z.string(), validationUntil: z.string(), testUntil: z.string() }),
+  k: z.number().int(),
+  weights: z.record(z.string(), z.number()),
+  settings: z.record(z.string(), z.number()),
+  candidate: modelMeasures.partial().extend({ users: z.number().int(), ndcg: z.number() }),
+  baselines: z.record(
+    z.string(),
+    modelMeasures.extend({
+      differenceLow: z.number().describe("interval of the candidate's NDCG minus the baseline's"),
+      differenceHigh: z.number(),
+    }),
+  ),
+  served: modelMeasures.extend({ modelVersion: z.string() }).nullable(),
+  oracle: modelMeasures.nullable(),
+  promoted: z.boolean(),
+  why: z.string(),
+  tables: z.array(tableVersion),
+  seconds,
+});
+
 export const buildGoldParams = z.object({
   runKey,
   lakeUri,
@@ -198,6 +247,7 @@ export const sparkJobs = {
   load_bronze: { params: loadBronzeParams, result: loadBronzeResult },
   build_silver: { params: buildSilverParams, result: buildSilverResult },
   build_features: { params: buildFeaturesParams, result: buildFeaturesResult },
+  evaluate_model: { params: evaluateModelParams, result: evaluateModelResult },
   build_gold: { params: buildGoldParams, result: buildGoldResult },
   export_snapshot: { params: exportSnapshotParams, result: exportSnapshotResult },
   build_outcomes: { params: buildOutcomesParams, result: buildOutcomesResult },

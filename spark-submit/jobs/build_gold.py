@@ -1,28 +1,30 @@
 """Silver → gold: trains the recommender, writes every user's list with reasons. Contract: contracts/schemas/jobs.ts."""
 
+import json
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import numpy as np
+from evaluate_model import EVALUATIONS, follows_of
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lakehouse.contracts import table
 from lakehouse.errors import BrokenContract
 from lakehouse.files import remove_folder
-from lakehouse.interactions import interactions, ratings, with_indexes
+from lakehouse.held_out import day_number
+from lakehouse.interactions import interactions
 from lakehouse.job import run_job
+from lakehouse.listeners import Tracks, collect_tracks
+from lakehouse.lists import write_lists
+from lakehouse.model import DEFAULT_WEIGHTS, PARTS
 from lakehouse.params import Params
 from lakehouse.progress import Progress
-from lakehouse.reasons import with_reasons
-from lakehouse.recommender import Tracks, factors_of, train, write_lists
 from lakehouse.songs import catalogue
-from lakehouse.tables import describe_table, overwrite_table, read_table
-
-# Whole users per file of interactions: what this process holds at once is one of these.
-SHARDS = 16
+from lakehouse.tables import describe_table, has_table, overwrite_table, read_table
+from lakehouse.training import fit_factors, gather, learn_model, write_tracks
 
 
 def build_gold(spark: SparkSession, params: Params, progress: Progress) -> dict:
@@ -32,23 +34,27 @@ def build_gold(spark: SparkSession, params: Params, progress: Progress) -> dict:
     gold = table("gold", "user_recommendations")
     work_uri = f"{lake_uri.rstrip('/')}/_work/{run_key}"
     songs = catalogue(read_table(spark, table("bronze", "dim_songs"), lake_uri))
+    events = read_table(spark, table("silver", "listening_events"), lake_uri)
+    weights = weights_of(spark, lake_uri, model_version)
     # What a run that was killed left behind must not mix with this one's.
     remove_folder(work_uri)
     try:
         with progress.step("interactions"):
-            pairs = _write_interactions(spark, lake_uri, work_uri)
-            users, track_count = _sizes(pairs)
+            until = _day_after(events)
+            tracks = write_tracks(events, songs, f"{work_uri}/tracks")
+            known = collect_tracks(tracks)
+            pairs = interactions(events, until.isoformat())
+            listening = gather(pairs, follows_of(spark, lake_uri), tracks, f"{work_uri}/shards", len(known.ids))
         with progress.step("train"):
-            factors = factors_of(train(ratings(pairs), seed), users, track_count)
-        chart = last_chart(read_table(spark, table("silver", "weekly_trending_tracks"), lake_uri))
+            factors = fit_factors(listening, known, seed)
+        with progress.step("learn"):
+            model = learn_model(listening, known, factors, day_number(until))
         with progress.step("lists"):
-            tracks = _tracks(pairs, songs, chart)
-            write_lists(f"{work_uri}/interactions", f"{work_uri}/lists", factors, tracks, size)
-        with progress.step("reasons"):
+            chart = chart_of(read_table(spark, table("silver", "weekly_trending_tracks"), lake_uri), known)
+            write_lists(listening.shards_uri, f"{work_uri}/lists", model, weights, chart, size)
+        with progress.step("write"):
             lists = spark.read.parquet(f"{work_uri}/lists")
-            similar = read_table(spark, table("silver", "song_similarity"), lake_uri)
-            reasoned = with_reasons(lists, pairs, similar, songs, chart)
-            overwrite_table(reasoned.withColumn("model_version", F.lit(model_version)), gold, lake_uri, run_key)
+            overwrite_table(lists.withColumn("model_version", F.lit(model_version)), gold, lake_uri, run_key)
     finally:
         remove_folder(work_uri)
     made = describe_table(spark, gold, lake_uri)
@@ -56,43 +62,34 @@ def build_gold(spark: SparkSession, params: Params, progress: Progress) -> dict:
     return {"modelVersion": model_version, "tables": [made], "users": listed, "recommendations": made["rows"]}
 
 
-def last_chart(trending: DataFrame) -> DataFrame:
-    """The chart of the data's last week: one row per rank."""
+def weights_of(spark: SparkSession, lake_uri: str, model_version: str) -> dict[str, float] | None:
+    """The weights tuned for this model, as its evaluation recorded them; the default ones where it has none.
+
+    None where the evaluation refused it: then there is nothing better than the chart.
+    """
+    if not has_table(EVALUATIONS, lake_uri):
+        return dict(DEFAULT_WEIGHTS)
+    recorded = read_table(spark, EVALUATIONS, lake_uri).where(F.col("model_version") == model_version)
+    found = recorded.select("weights", "promoted").limit(1).collect()
+    if not found:
+        return dict(DEFAULT_WEIGHTS)
+    weights, is_promoted = found[0]
+    return {name: json.loads(weights)[name] for name in PARTS} if is_promoted else None
+
+
+def chart_of(trending: DataFrame, tracks: Tracks) -> list[int]:
+    """The chart of the data's last week: indexes of tracks by rank."""
     last = trending.agg(F.max("week_end").alias("week_end"))
-    return trending.join(F.broadcast(last), on="week_end", how="inner").select("rank", "track_id")
+    chart = trending.join(F.broadcast(last), on="week_end", how="inner").orderBy("rank").select("track_id").collect()
+    place = {track: index for index, track in enumerate(tracks.ids)}
+    return [place[row[0]] for row in chart if row[0] in place]
 
 
-def _write_interactions(spark: SparkSession, lake_uri: str, work_uri: str) -> DataFrame:
-    events = read_table(spark, table("silver", "listening_events"), lake_uri)
-    indexed = with_indexes(interactions(events)).repartition(SHARDS, "user")
-    indexed.write.mode("overwrite").parquet(f"{work_uri}/interactions")
-    return spark.read.parquet(f"{work_uri}/interactions")
-
-
-def _sizes(pairs: DataFrame) -> tuple[int, int]:
-    users, tracks, liked = pairs.agg(F.max("user"), F.max("track"), F.count_if(F.col("affinity") > 0)).collect()[0]
-    if not liked:
-        raise BrokenContract(
-            "silver/listening_events: there is no complete listen and no like to learn from; load events first"
-        )
-    return users + 1, tracks + 1
-
-
-def _tracks(pairs: DataFrame, songs: DataFrame, chart: DataFrame) -> Tracks:
-    """Every track with an event, by index. A track without a song row counts as an artist of its own."""
-    found = (
-        pairs.select("track", "track_id")
-        .distinct()
-        .join(songs, on="track_id", how="left")
-        .join(chart, on="track_id", how="left")
-        .select("track", "track_id", F.coalesce("artist_id", F.concat(F.lit("?"), "track_id")).alias("artist"), "rank")
-        .orderBy("track")
-        .toArrow()
-    )
-    _, artists = np.unique(found.column("artist").to_numpy(zero_copy_only=False), return_inverse=True)
-    ids = found.column("track_id").to_numpy(zero_copy_only=False)
-    ranked = sorted((rank, index) for index, rank in enumerate(found.column("rank").to_pylist()) if rank is not None)
-    return Tracks(ids, artists, [index for _, index in ranked])
+def _day_after(events: DataFrame):
+    last = events.agg(F.max("event_date")).collect()[0][0]
+    if last is None:
+        raise BrokenContract("silver/listening_events: there is no event to learn from; load events first")
+    return last + timedelta(days=1)
 
 
 if __name__ == "__main__":

@@ -1,50 +1,103 @@
-"""What each user did with each track, as the recommender sees it."""
+"""What each listener did with each track, as the recommender sees it, and the shards in which it reads that.
+
+Spark's part of the model's input. Shuffles: the events once by (user, track), then their pairs by user (medians, shards) and
+by track (indexes); the tracks of those one follows once by user. Nothing is joined with itself but follows, whose cost is
+FOLLOWED_TRACKS rows for each row of the graph.
+"""
 
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-LIKE_WEIGHT = 2.0
-SKIP_WEIGHT = -0.5
+# What one event says about liking: a like is meant, a listen may be chance, a skip is a mild no.
+EVENT_WEIGHTS = {"complete_listen": 1.0, "like": 3.0, "skip": -0.5}
+# An event this many days old counts half.
+HALF_LIFE_DAYS = 180.0
 # How far one pair may stand out from its user's median, either way.
 LEAST_CONFIDENCE = 0.3
 MOST_CONFIDENCE = 3.0
+# Of each person followed, so many tracks count: the dearest.
+FOLLOWED_TRACKS = 100
+# Whole users per file of a shard: what the recommender's process holds at once is one of these.
+SHARDS = 16
 
 
-def interactions(events: DataFrame) -> DataFrame:
-    """One row per (user_id, track_id) with any event: `plays`, `affinity`.
+def interactions(events: DataFrame, until: str) -> DataFrame:
+    """One row per (user_id, track_id) with any event before the day `until`: affinity, first_heard.
 
-    plays counts complete listens. affinity adds likes and takes half a skip off; at or below 0 the pair only says that the
-    track is known to the user, not that it is liked.
+    affinity sums the events' weights, halved for every 180 days before `until`; at or below 0 the pair only says that the
+    track is known to the user, not that it is liked. first_heard is the day number (since 1970) of the first event that is
+    no skip, null where there is none.
     """
-    counted = events.groupBy("user_id", "track_id").agg(
-        F.count_if(F.col("event_type") == "complete_listen").alias("plays"),
-        F.count_if(F.col("event_type") == "like").alias("likes"),
-        F.count_if(F.col("event_type") == "skip").alias("skips"),
+    age_days = F.datediff(F.lit(until).cast("date"), "event_date")
+    weight = F.lit(0.0)
+    for event_type, value in EVENT_WEIGHTS.items():
+        weight = F.when(F.col("event_type") == event_type, value).otherwise(weight)
+    heard_on = F.when(F.col("event_type") != "skip", F.unix_date("event_date"))
+    return (
+        events.where(F.col("event_date") < F.lit(until).cast("date"))
+        .groupBy("user_id", "track_id")
+        .agg(
+            # Rounded, so that the order of summing cannot change a list.
+            F.round(F.sum(weight * F.pow(F.lit(0.5), age_days / HALF_LIFE_DAYS)), 6).alias("affinity"),
+            F.min(heard_on).alias("first_heard"),
+        )
     )
-    affinity = F.col("plays") + LIKE_WEIGHT * F.col("likes") + SKIP_WEIGHT * F.col("skips")
-    return counted.select("user_id", "track_id", "plays", affinity.alias("affinity"))
 
 
-def with_indexes(pairs: DataFrame) -> DataFrame:
-    """Adds `user` and `track`, whole numbers from 0 in the order of the ids: ALS knows no other ids."""
-    return pairs.join(_index(pairs, "user_id", "user"), on="user_id", how="inner").join(
-        _index(pairs, "track_id", "track"), on="track_id", how="inner"
-    )
-
-
-def ratings(pairs: DataFrame) -> DataFrame:
-    """One row per liked (user, track): `rating`, the confidence that ALS multiplies by alpha.
+def rated(pairs: DataFrame) -> DataFrame:
+    """Adds `rating`, the confidence of a liked pair; null for one that is only known.
 
     It is the logarithm of the affinity over the user's own median: who plays a lot says no more with it than who plays
     little. A pair at the median has 1.
     """
-    liked = pairs.where(F.col("affinity") > 0)
-    medians = liked.groupBy("user").agg(F.median("affinity").alias("median"))
-    relative = F.log2(1 + F.col("affinity") / F.col("median"))
+    liked = F.when(F.col("affinity") > 0, F.col("affinity"))
+    medians = pairs.groupBy("user_id").agg(F.median(liked).alias("median"))
+    relative = F.log2(1 + liked / F.col("median"))
     rating = F.least(F.greatest(relative, F.lit(LEAST_CONFIDENCE)), F.lit(MOST_CONFIDENCE))
-    return liked.join(medians, on="user", how="inner").select("user", "track", rating.cast("float").alias("rating"))
+    rating = F.when(liked.isNotNull(), rating).cast("float")
+    return pairs.join(medians, on="user_id", how="inner").withColumn("rating", rating).drop("median")
 
 
-def _index(pairs: DataFrame, id_column: str, name: str) -> DataFrame:
-    in_order = Window.orderBy(id_column)
-    return pairs.select(id_column).distinct().withColumn(name, F.row_number().over(in_order) - 1)
+def followed_tracks(pairs: DataFrame, follows: DataFrame) -> DataFrame:
+    """One row per (user_id, track_id) that somebody the user follows likes: `followed`, the sum of their ratings."""
+    dearest_first = Window.partitionBy("user_id").orderBy(F.desc("affinity"), "track_id")
+    dearest = (
+        pairs.where(F.col("affinity") > 0)
+        .withColumn("place", F.row_number().over(dearest_first))
+        .where(F.col("place") <= FOLLOWED_TRACKS)
+        .select(F.col("user_id").alias("user_id_b"), "track_id", "rating")
+    )
+    edges = follows.select("user_id_a", "user_id_b").distinct().where(F.col("user_id_a") != F.col("user_id_b"))
+    return (
+        edges.join(dearest, on="user_id_b", how="inner")
+        .groupBy(F.col("user_id_a").alias("user_id"), "track_id")
+        .agg(F.round(F.sum("rating"), 4).cast("float").alias("followed"))
+    )
+
+
+def all_tracks(pairs: DataFrame, songs: DataFrame) -> DataFrame:
+    """One row per track of the catalogue or with an event: `track` (its index from 0, in the order of ids) and its song."""
+    ids = songs.select("track_id").union(pairs.select("track_id")).distinct()
+    in_order = Window.orderBy("track_id")
+    return ids.withColumn("track", F.row_number().over(in_order) - 1).join(songs, on="track_id", how="left")
+
+
+def write_shards(pairs: DataFrame, followed: DataFrame | None, tracks: DataFrame, uri: str) -> DataFrame:
+    """Writes what the model reads of each user, whole users a file; gives it back as read from there.
+
+    One row per (user, track) that the user knows or that somebody they follow likes. Columns: user, user_id, track,
+    affinity, rating, first_heard (null where the user has no event with it), followed (null where nobody does).
+    """
+    in_order = Window.orderBy("user_id")
+    users = pairs.select("user_id").distinct().withColumn("user", F.row_number().over(in_order) - 1)
+    rows = pairs.select("user_id", "track_id", "affinity", "rating", "first_heard")
+    if followed is None:
+        rows = rows.withColumn("followed", F.lit(None).cast("float"))
+    else:
+        rows = rows.join(followed, on=["user_id", "track_id"], how="full")
+    indexed = rows.join(F.broadcast(users), on="user_id", how="inner").join(
+        F.broadcast(tracks.select("track_id", "track")), on="track_id", how="inner"
+    )
+    chosen = indexed.select("user", "user_id", "track", "affinity", "rating", "first_heard", "followed")
+    chosen.repartition(SHARDS, "user").write.mode("overwrite").parquet(uri)
+    return pairs.sparkSession.read.parquet(uri)

@@ -31,6 +31,10 @@ class Params:
             raise BadParameters(f"{self._where}: {name} must be a text that is not empty, found {value!r}")
         return value
 
+    def optional_text(self, name: str) -> str | None:
+        """The same, or None where the field is missing or null."""
+        return None if self._values.get(name) is None else self.text(name)
+
     def whole(self, name: str, at_least: int = 0) -> int:
         value = self._values.get(name)
         if not isinstance(value, int) or isinstance(value, bool) or value < at_least:

@@ -1,10 +1,7 @@
-"""Top-N lists from factors, in NumPy: the best tracks a user does not know, no artist crowding the first places.
-
-Pure functions over arrays; a user is a row, a track a column.
-"""
+"""Top-N lists from scores, in NumPy, no artist crowding the first places. Pure functions over arrays."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -15,15 +12,13 @@ MOST_PER_ARTIST = 2
 _POOL = 4
 
 
-def best_unknown(
-    user_factors: np.ndarray, track_factors: np.ndarray, known: list[np.ndarray], artists: np.ndarray, size: int
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """For each user the tracks (columns of `track_factors`) and scores of the best `size` that are not in `known`."""
-    scores = user_factors @ track_factors.T
-    for row, known_tracks in zip(scores, known, strict=True):
-        row[known_tracks] = -np.inf
-        tracks = _best_of(row, artists, size)
-        yield tracks, row[tracks]
+def best_of(scores: np.ndarray, artists: np.ndarray, size: int) -> np.ndarray:
+    """Places of the best `size` scores, best first, artists varied; `artists` is the artist of each place."""
+    pool = min(len(scores), size * _POOL)
+    chosen, is_filled = varied(highest(scores, pool), artists, size)
+    if not is_filled and pool < len(scores):
+        chosen, is_filled = varied(highest(scores, len(scores)), artists, size)
+    return np.array(chosen, dtype=np.int64)
 
 
 def varied(tracks: Iterable[int], artists: np.ndarray, size: int) -> tuple[list[int], bool]:
@@ -44,16 +39,15 @@ def varied(tracks: Iterable[int], artists: np.ndarray, size: int) -> tuple[list[
     return (first + later)[:size], len(first) == places
 
 
-def _best_of(row: np.ndarray, artists: np.ndarray, size: int) -> np.ndarray:
-    pool = min(len(row), size * _POOL)
-    tracks, is_filled = varied(_highest(row, pool), artists, size)
-    if not is_filled and pool < len(row):
-        tracks, is_filled = varied(_highest(row, len(row)), artists, size)
-    return np.array(tracks, dtype=np.int64)
-
-
-def _highest(row: np.ndarray, count: int) -> np.ndarray:
-    """Columns of the `count` highest finite values, best first; equal values in the order of columns."""
-    chosen = np.arange(len(row)) if count >= len(row) else np.argpartition(-row, count - 1)[:count]
-    chosen = chosen[np.isfinite(row[chosen])]
-    return chosen[np.lexsort((chosen, -row[chosen]))]
+def highest(scores: np.ndarray, count: int) -> np.ndarray:
+    """Places of the `count` highest finite values, best first; equal values in the order of places."""
+    count = min(count, len(scores))
+    if count == 0:
+        return np.array([], dtype=np.int64)
+    chosen = np.arange(len(scores))
+    if count < len(scores):
+        # Everything that ties with the last chosen value, so that ties are settled by place and not by the partition.
+        least = scores[np.argpartition(-scores, count - 1)[count - 1]]
+        chosen = np.flatnonzero(scores >= least)
+    chosen = chosen[np.isfinite(scores[chosen])]
+    return chosen[np.lexsort((chosen, -scores[chosen]))][:count]

@@ -1,64 +1,76 @@
-"""Why a track is in a user's list: a reason is given only where the data bear it out."""
+"""Why a track is in a listener's list: the cause named is the largest of the parts its score is the sum of."""
 
-from pyspark.sql import DataFrame, Window
-from pyspark.sql import functions as F
+from dataclasses import dataclass
 
-FAVOURITE_GENRES = 3
+import numpy as np
+
+from lakehouse.als import fold_in
+from lakehouse.listeners import Listener
+from lakehouse.model import PARTS, Model
+
+# A track is new for so long after its release.
+NEW_FOR_DAYS = 60
+# The parts that come from single tracks the listener played, and the others, in PARTS' order.
+CAUSES = {"played": ("taste", "similar"), "follows": ("follows",), "artist": ("artist",), "genre": ("genre",)}
+_CAUSE_NAMES = tuple(CAUSES)
 
 
-def with_reasons(
-    lists: DataFrame, pairs: DataFrame, similar: DataFrame, songs: DataFrame, chart: DataFrame
-) -> DataFrame:
-    """Adds reason_type and reason_track_id to one row per (user_id, rank).
+@dataclass(frozen=True)
+class Reason:
+    """The reason's type and, for because_you_played, the track that was played."""
 
-    The first that holds: `trending` for a list filled from the chart; `because_you_played` with the liked track the user's
-    evidence for this one is strongest of; `artist_you_play`; `trending_in_genre` (in the last chart, of one of the user's
-    three genres); else `similar_listeners`, which is what the model goes by.
+    type: str
+    track: int | None = None
+
+
+def causes_of(contributions: np.ndarray) -> list[str]:
+    """The strongest cause of each track; `contributions` by (part, track), weights included."""
+    totals = [contributions[[PARTS.index(part) for part in parts]].sum(axis=0) for parts in CAUSES.values()]
+    return [_CAUSE_NAMES[index] for index in np.argmax(np.array(totals), axis=0)]
+
+
+def reasons_of(
+    model: Model, weights: dict[str, float], who: Listener, chosen: np.ndarray, contributions: np.ndarray
+) -> list[Reason]:
+    """One reason for each of `chosen` (indexes of tracks)."""
+    seeds = _strongest_seeds(model, weights, who, chosen)
+    causes = causes_of(contributions)
+    return [_reason(model, cause, track, seed) for cause, track, seed in zip(causes, chosen, seeds, strict=True)]
+
+
+def _reason(model: Model, cause: str, track: int, seed: int | None) -> Reason:
+    if cause == "played":
+        return Reason("because_you_played", seed) if seed is not None else Reason("similar_listeners")
+    if cause == "follows":
+        return Reason("people_you_follow")
+    if cause == "artist":
+        is_new = model.until - model.tracks.released[track] <= NEW_FOR_DAYS
+        return Reason("new_from_artist" if is_new else "artist_you_play")
+    return Reason("trending_in_genre" if model.has_genre(track) else "trending")
+
+
+def _strongest_seeds(model: Model, weights: dict[str, float], who: Listener, chosen: np.ndarray) -> list[int | None]:
+    """The liked track to which each of `chosen` owes most of its taste and similar parts; None where it owes them to none.
+
+    Both parts are sums over the liked tracks (see als.fold_in and item_to_item.ease), on the scale they were blended in.
     """
-    liked = pairs.where(F.col("affinity") > 0).select("user_id", "track_id", "affinity")
-    described = liked.join(songs, on="track_id", how="inner")
-    known = lists.join(songs.select("track_id", "artist_id", "genre"), on="track_id", how="left")
-    reason_type = (
-        F.when(F.col("is_filled"), "trending")
-        .when(F.col("seed_track_id").isNotNull(), "because_you_played")
-        .when(F.col("plays_artist"), "artist_you_play")
-        .when(F.col("is_in_chart") & F.col("likes_genre"), "trending_in_genre")
-        .otherwise("similar_listeners")
-    )
-    return (
-        known.join(_seeds(lists, liked, similar), on=["user_id", "track_id"], how="left")
-        .join(_artists(described), on=["user_id", "artist_id"], how="left")
-        .join(_genres(described), on=["user_id", "genre"], how="left")
-        .join(chart.select("track_id", F.lit(True).alias("is_in_chart")), on="track_id", how="left")
-        .withColumn("reason_type", reason_type)
-        .withColumn("reason_track_id", F.when(F.col("reason_type") == "because_you_played", F.col("seed_track_id")))
-        .select("user_id", "rank", "track_id", "score", "reason_type", "reason_track_id")
-    )
+    if len(who.liked) == 0 or len(chosen) == 0:
+        return [None] * len(chosen)
+    _, shares = fold_in(model.factors, model.gram, who.liked, who.ratings)
+    by_taste = model.factors.rows[chosen].astype(np.float64) @ shares.T
+    by_likeness = _likeness(model, who, chosen)
+    scale = model.scales(who)
+    owed = weights["taste"] * by_taste / scale["taste"] + weights["similar"] * by_likeness / scale["similar"]
+    best = np.argmax(owed, axis=1)
+    return [int(who.liked[seed]) if owed[row, seed] > 0 else None for row, seed in enumerate(best)]
 
 
-def _seeds(lists: DataFrame, liked: DataFrame, similar: DataFrame) -> DataFrame:
-    """One row per (user_id, track_id) of the lists that is similar to a track the user likes: that track."""
-    likeness = similar.select(
-        "track_id", F.col("similar_track_id").alias("seed_track_id"), F.col("score").alias("likeness")
-    )
-    candidates = lists.select("user_id", "track_id").join(likeness, on="track_id", how="inner")
-    heard = liked.select("user_id", F.col("track_id").alias("seed_track_id"), "affinity")
-    evidence = F.struct(F.col("likeness") * F.log1p("affinity"), "seed_track_id")
-    return (
-        candidates.join(heard, on=["user_id", "seed_track_id"], how="inner")
-        .groupBy("user_id", "track_id")
-        .agg(F.max_by("seed_track_id", evidence).alias("seed_track_id"))
-    )
-
-
-def _artists(described: DataFrame) -> DataFrame:
-    return described.select("user_id", "artist_id").distinct().withColumn("plays_artist", F.lit(True))
-
-
-def _genres(described: DataFrame) -> DataFrame:
-    totals = (
-        described.where(F.col("genre").isNotNull()).groupBy("user_id", "genre").agg(F.sum("affinity").alias("total"))
-    )
-    most_first = Window.partitionBy("user_id").orderBy(F.desc("total"), "genre")
-    favourites = totals.withColumn("place", F.row_number().over(most_first)).where(F.col("place") <= FAVOURITE_GENRES)
-    return favourites.select("user_id", "genre", F.lit(True).alias("likes_genre"))
+def _likeness(model: Model, who: Listener, chosen: np.ndarray) -> np.ndarray:
+    found = np.zeros((len(chosen), len(who.liked)))
+    rows, columns = model.together.place[who.liked], model.together.place[chosen]
+    known, target = np.flatnonzero(rows >= 0), np.flatnonzero(columns >= 0)
+    if len(known) and len(target):
+        found[np.ix_(target, known)] = (
+            model.likeness[np.ix_(rows[known], columns[target])] * who.ratings[known][:, None]
+        ).T
+    return found

@@ -1,8 +1,8 @@
 import hashlib
 import json
+from datetime import date
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pytest
 from build_features import build_features
@@ -13,103 +13,47 @@ from load_bronze import load_bronze
 from worlds import bronze_params, events_file, rows, run, silver_params, songs_file, table, users_file, version
 
 from lakehouse.errors import BrokenContract
-from lakehouse.interactions import interactions, ratings
-from lakehouse.ranking import best_unknown, varied
-from lakehouse.reasons import with_reasons
+from lakehouse.interactions import followed_tracks, interactions, rated
 
-EVENT = "user_id string, track_id string, event_type string"
+EVENT = "user_id string, track_id string, event_type string, event_date date"
 
 
-def test_affinity_adds_likes_and_takes_half_a_skip_off(spark):
-    events = [("u", "t1", "complete_listen"), ("u", "t1", "like"), ("u", "t1", "skip"), ("u", "t2", "skip")]
-    found = interactions(spark.createDataFrame(events, EVENT)).collect()
-    # t1: 1 + 2 - 0.5; t2: -0.5
-    assert sorted((r.track_id, r.plays, r.affinity) for r in found) == [("t1", 1, 2.5), ("t2", 0, -0.5)]
+def test_affinity_weighs_likes_listens_and_skips_and_halves_with_age(spark):
+    events = [
+        ("u", "t1", "complete_listen", date(2025, 1, 6)),
+        ("u", "t1", "like", date(2025, 1, 6)),
+        ("u", "t1", "skip", date(2025, 1, 6)),
+        # 180 days before the 7th: half a listen.
+        ("u", "t2", "complete_listen", date(2024, 7, 11)),
+        ("u", "t3", "skip", date(2025, 1, 6)),
+        ("u", "t4", "like", date(2025, 1, 7)),
+    ]
+    found = interactions(spark.createDataFrame(events, EVENT), "2025-01-07").orderBy("track_id").collect()
+    one_day = 0.5 ** (1 / 180)
+    # t1: 1 + 3 - 0.5; t4 is of the day itself, which is not learnt from.
+    assert [(r.track_id, pytest.approx(r.affinity, abs=1e-6)) for r in found] == [
+        ("t1", 3.5 * one_day),
+        ("t2", 0.5),
+        ("t3", -0.5 * one_day),
+    ]
+    assert [r.first_heard for r in found] == [20094, 19915, None]
 
 
 def test_a_rating_is_relative_to_the_users_median_and_cut_at_both_ends(spark):
-    pairs = [(0, track, affinity) for track, affinity in enumerate([0.1, 2.0, 2.0, 2.0, 1000.0, -0.5])]
-    found = ratings(spark.createDataFrame(pairs, "user int, track int, affinity double")).collect()
+    pairs = [("u", f"t{number}", affinity) for number, affinity in enumerate([0.1, 2.0, 2.0, 2.0, 1000.0, -0.5])]
+    found = rated(spark.createDataFrame(pairs, "user_id string, track_id string, affinity double")).orderBy("track_id")
     # The median of the liked is 2: log2(1 + 2/2) = 1; 0.1 is cut to 0.3, 1000 to 3; what is only skipped has no rating.
-    assert [(r.track, pytest.approx(r.rating)) for r in sorted(found)] == [
-        (0, 0.3),
-        (1, 1.0),
-        (2, 1.0),
-        (3, 1.0),
-        (4, 3.0),
-    ]
+    assert [None if r.rating is None else pytest.approx(r.rating) for r in found.collect()] == [0.3, 1, 1, 1, 3, None]
 
 
-def test_the_best_unknown_tracks_come_first_and_equal_ones_in_order(spark):
-    users = np.array([[1.0, 0.0], [0.0, 1.0]], dtype=np.float32)
-    tracks = np.array([[3, 1], [2, 1], [1, 9], [1, 8]], dtype=np.float32)
-    found = list(best_unknown(users, tracks, [np.array([0]), np.array([2, 3])], np.arange(4), size=2))
-    assert [(chosen.tolist(), scores.tolist()) for chosen, scores in found] == [
-        ([1, 2], [2.0, 1.0]),
-        ([0, 1], [1.0, 1.0]),
-    ]
-
-
-def test_a_user_who_knows_every_track_gets_none_from_the_model():
-    factors = np.ones((1, 1), dtype=np.float32)
-    [(chosen, scores)] = best_unknown(factors, np.ones((3, 1), dtype=np.float32), [np.arange(3)], np.arange(3), size=2)
-    assert (chosen.tolist(), scores.tolist()) == ([], [])
-
-
-def test_an_artist_stands_at_most_twice_in_the_first_twenty_places():
-    artists = np.array([0] * 10 + list(range(1, 30)))
-    chosen, is_filled = varied(range(39), artists, size=30)
-    assert is_filled
-    assert chosen[:20] == [0, 1, *range(10, 28)]
-    assert chosen[20:] == [2, 3, 4, 5, 6, 7, 8, 9, 28, 29]
-
-
-def test_with_too_few_artists_a_list_is_not_varied_but_whole():
-    chosen, is_filled = varied(range(6), np.zeros(6, dtype=int), size=5)
-    assert (chosen, is_filled) == ([0, 1, 2, 3, 4], False)
-
-
-def test_each_reason_is_given_only_where_the_data_bear_it_out(spark):
-    tracks = [
-        ("heard", "a1", "pop"),
-        ("like-heard", "a9", "jazz"),
-        ("same-artist", "a1", "jazz"),
-        ("charted-pop", "a2", "pop"),
-        ("charted-jazz", "a3", "jazz"),
-        ("plain-pop", "a4", "pop"),
-        ("filler", "a5", "pop"),
-        ("only-skipped", "a6", "folk"),
-        ("like-skipped", "a7", None),
-    ]
-    songs = spark.createDataFrame(
-        [(t, t, a, a, g) for t, a, g in tracks],
-        "track_id string, title string, artist_id string, artist_name string, genre string",
+def test_followed_people_are_heard_by_those_who_follow_them_and_nobody_hears_himself(spark):
+    pairs = [("a", "t1", 1.0, 1.0), ("b", "t1", 2.0, 2.0), ("b", "t2", -0.5, None)]
+    follows = [("c", "a"), ("c", "b"), ("c", "b"), ("a", "a")]
+    found = followed_tracks(
+        spark.createDataFrame(pairs, "user_id string, track_id string, affinity double, rating float"),
+        spark.createDataFrame(follows, "user_id_a string, user_id_b string"),
     )
-    listed = ["like-heard", "same-artist", "charted-pop", "charted-jazz", "plain-pop", "filler", "like-skipped"]
-    lists = spark.createDataFrame(
-        [("u", place, track, 1.0, track == "filler") for place, track in enumerate(listed, start=1)],
-        "user_id string, rank int, track_id string, score double, is_filled boolean",
-    )
-    pairs = spark.createDataFrame(
-        [("u", "heard", 3.0), ("u", "only-skipped", -0.5)], "user_id string, track_id string, affinity double"
-    )
-    similar = spark.createDataFrame(
-        [("like-heard", "heard", 0.5), ("like-skipped", "only-skipped", 0.9)],
-        "track_id string, similar_track_id string, score double",
-    )
-    chart = spark.createDataFrame([(1, "charted-pop"), (2, "charted-jazz"), (3, "filler")], "rank int, track_id string")
-
-    found = with_reasons(lists, pairs, similar, songs, chart).orderBy("rank").collect()
-
-    assert [(r.track_id, r.reason_type, r.reason_track_id) for r in found] == [
-        ("like-heard", "because_you_played", "heard"),
-        ("same-artist", "artist_you_play", None),
-        ("charted-pop", "trending_in_genre", None),
-        ("charted-jazz", "similar_listeners", None),
-        ("plain-pop", "similar_listeners", None),
-        ("filler", "trending", None),
-        ("like-skipped", "similar_listeners", None),
-    ]
+    assert [(r.user_id, r.track_id, r.followed) for r in found.collect()] == [("c", "t1", 3.0)]
 
 
 @pytest.fixture(scope="module")

@@ -58,6 +58,7 @@ export function scripted(overrides: Partial<Activities> = {}): Script {
       duplicates: { within_file: 0, across_files: 0, within_stream: 0, against_stream: 0 },
     }),
     buildFeatures: async () => ({ tables: [] }),
+    evaluateModel: async ({ modelVersion }) => ({ modelVersion, promoted: true, why: 'better', users: 1, ndcg: 0.5 }),
     buildGold: async () => ({ tables: [], users: 3, recommendations: 30 }),
     exportSnapshot: async ({ modelVersion }) => ({ modelVersion, manifestKey: 'm', manifestSha256: 's' }),
     publishSnapshot: async () => undefined,

@@ -1,0 +1,100 @@
+"""Listeners and tracks as the recommender's arrays, read shard by shard."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow.parquet as pq
+from pyarrow import fs
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from lakehouse.files import open_uri
+
+_COLUMNS = ["user", "user_id", "track", "affinity", "rating", "first_heard", "followed"]
+# Released before anything that has a date.
+ALWAYS_THERE = -np.inf
+
+
+@dataclass(frozen=True)
+class Tracks:
+    """Every track, by its index. A track without an artist is an artist of its own; one without a genre is in genre 0."""
+
+    ids: np.ndarray
+    artists: np.ndarray
+    genres: np.ndarray
+    # Days since 1970; ALWAYS_THERE where the catalogue says nothing.
+    released: np.ndarray
+
+
+@dataclass(frozen=True)
+class Listener:
+    """One user, with the indexes of the tracks they know, of those they like, and of those people they follow like."""
+
+    id: str
+    known: np.ndarray
+    liked: np.ndarray
+    ratings: np.ndarray
+    affinities: np.ndarray
+    # Day numbers, NaN where unknown.
+    first_heard: np.ndarray
+    followed: np.ndarray
+    followed_ratings: np.ndarray
+
+
+def collect_tracks(tracks: DataFrame) -> Tracks:
+    """The tracks as arrays, some hundred bytes each; `tracks` as interactions.all_tracks makes them."""
+    artist = F.coalesce("artist_id", F.concat(F.lit("?"), "track_id")).alias("artist")
+    found = (
+        tracks.select("track", "track_id", artist, "genre", F.unix_date("release_date").alias("released"))
+        .orderBy("track")
+        .toArrow()
+    )
+    _, artists = np.unique(found.column("artist").to_numpy(zero_copy_only=False).astype(str), return_inverse=True)
+    genre = np.array([name or "" for name in found.column("genre").to_pylist()], dtype=str)
+    # "" sorts first: whatever has no genre is in genre 0, which is nobody's where all have one.
+    names = np.unique(np.append(genre, ""))
+    released = found.column("released").to_numpy(zero_copy_only=False).astype(np.float64)
+    return Tracks(
+        found.column("track_id").to_numpy(zero_copy_only=False),
+        artists.astype(np.int64),
+        np.searchsorted(names, genre),
+        np.where(np.isnan(released), ALWAYS_THERE, released),
+    )
+
+
+def read_shards(uri: str) -> Iterator[list[Listener]]:
+    """The listeners of each shard, in the order of their index."""
+    filesystem, folder = open_uri(uri)
+    entries = filesystem.get_file_info(fs.FileSelector(folder))
+    for path in sorted(entry.path for entry in entries if entry.path.endswith(".parquet")):
+        yield _listeners(pq.read_table(path, columns=_COLUMNS, filesystem=filesystem))
+
+
+def _listeners(shard) -> list[Listener]:
+    shard = shard.sort_by([("user", "ascending"), ("track", "ascending")])
+    users, starts = np.unique(shard.column("user").to_numpy(), return_index=True)
+    column = {
+        name: shard.column(name).to_numpy(zero_copy_only=False).astype(np.float64)
+        for name in ("affinity", "rating", "first_heard", "followed")
+    }
+    tracks = shard.column("track").to_numpy().astype(np.int64)
+    ids = shard.column("user_id").take(starts).to_pylist()
+    ends = [*starts[1:], shard.num_rows]
+    return [_listener(ids[n], tracks, column, slice(starts[n], ends[n])) for n in range(len(users))]
+
+
+def _listener(user_id: str, tracks: np.ndarray, column: dict[str, np.ndarray], rows: slice) -> Listener:
+    of = {name: values[rows] for name, values in column.items()}
+    track = tracks[rows]
+    liked, followed = ~np.isnan(of["rating"]), ~np.isnan(of["followed"])
+    return Listener(
+        id=user_id,
+        known=track[~np.isnan(of["affinity"])],
+        liked=track[liked],
+        ratings=of["rating"][liked],
+        affinities=of["affinity"][liked],
+        first_heard=of["first_heard"][liked],
+        followed=track[followed],
+        followed_ratings=of["followed"][followed],
+    )

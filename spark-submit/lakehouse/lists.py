@@ -1,0 +1,98 @@
+"""Every listener's list, shard by shard, each track with the parts of its score and the reason they give.
+
+This process holds the model, one shard of listeners, one block of parts, and one shard's lists.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lakehouse.files import open_uri
+from lakehouse.listeners import Listener, read_shards
+from lakehouse.model import PARTS, Model, weight_vector
+from lakehouse.ranking import best_of, varied
+from lakehouse.reasons import Reason, reasons_of
+
+LISTS_SCHEMA = pa.schema(
+    [
+        ("user_id", pa.string()),
+        ("rank", pa.int32()),
+        ("track_id", pa.string()),
+        ("score", pa.float64()),
+        ("reason_type", pa.string()),
+        ("reason_track_id", pa.string()),
+        *[(f"part_{name}", pa.float32()) for name in PARTS],
+    ]
+)
+
+
+def write_lists(
+    shards_uri: str, lists_uri: str, model: Model, weights: dict[str, float] | None, chart: list[int], size: int
+) -> int:
+    """Writes one Parquet file of lists for each shard; returns the number of users.
+
+    `chart` are indexes of tracks, most heard first: they fill the lists of those who like nothing yet, or know too much, and
+    of everybody where there are no `weights`, because the model is worth nothing.
+    """
+    target, folder = open_uri(lists_uri)
+    target.create_dir(folder, recursive=True)
+    users = 0
+    for number, shard in enumerate(read_shards(shards_uri)):
+        columns: dict[str, list] = {name: [] for name in LISTS_SCHEMA.names}
+        for row in _rows(model, weights, shard, chart, size):
+            for name, value in zip(LISTS_SCHEMA.names, row, strict=True):
+                columns[name].append(value)
+        pq.write_table(pa.table(columns, schema=LISTS_SCHEMA), f"{folder}/part-{number:05}.parquet", filesystem=target)
+        users += len(shard)
+    return users
+
+
+def _rows(
+    model: Model, weights: dict[str, float] | None, shard: list[Listener], chart: list[int], size: int
+) -> Iterator[tuple]:
+    step = model.block()
+    for start in range(0, len(shard), step):
+        block = shard[start : start + step]
+        parts = model.parts(block)
+        for row, who in enumerate(block):
+            yield from _list_of(model, weights, who, parts[:, row], chart, size)
+
+
+def _list_of(
+    model: Model, weights: dict[str, float] | None, who: Listener, parts: np.ndarray, chart: list[int], size: int
+) -> Iterator[tuple]:
+    scored = {} if weights is None else _scored(model, weights, who, parts, size)
+    filled = (np.zeros(len(PARTS)), Reason("trending"))
+    for rank, track in enumerate(_filled(model, who, list(scored), chart, size), start=1):
+        values, reason = scored.get(track, filled)
+        cause = None if reason.track is None else model.tracks.ids[reason.track]
+        yield (who.id, rank, model.tracks.ids[track], float(values.sum()), reason.type, cause, *values)
+
+
+def _scored(
+    model: Model, weights: dict[str, float], who: Listener, parts: np.ndarray, size: int
+) -> dict[int, tuple[np.ndarray, Reason]]:
+    """The best unknown tracks by index, best first, each with the parts of its score and its reason."""
+    contributions = parts * weight_vector(weights)[:, None]
+    places = _best_unknown(model, who, contributions.sum(axis=0), size)
+    chosen, mine = model.candidates[places], contributions[:, places].astype(np.float64)
+    reasons = reasons_of(model, weights, who, chosen, mine)
+    return {int(track): (mine[:, n], reason) for n, (track, reason) in enumerate(zip(chosen, reasons, strict=True))}
+
+
+def _best_unknown(model: Model, who: Listener, scores: np.ndarray, size: int) -> np.ndarray:
+    """Places of the best unknown candidates; none for who likes nothing yet and follows nobody who does."""
+    if len(who.liked) == 0 and len(who.followed) == 0:
+        return np.array([], dtype=np.int64)
+    unknown = np.flatnonzero(~np.isin(model.candidates, who.known))
+    return unknown[best_of(scores[unknown], model.tracks.artists[model.candidates[unknown]], size)]
+
+
+def _filled(model: Model, who: Listener, listed: list[int], chart: list[int], size: int) -> list[int]:
+    if len(listed) >= size:
+        return listed
+    taken = {*who.known.tolist(), *listed}
+    listed, _ = varied([*listed, *(track for track in chart if track not in taken)], model.tracks.artists, size)
+    return listed

@@ -1,0 +1,200 @@
+"""The recommender: five signals that are each a score of every track for a listener, blended by tuned weights.
+
+taste    what implicit ALS makes of all they like
+similar  EASE: what is liked together with what they like, over the tracks with most listeners
+follows  what the people they follow like
+artist   how much of their listening an artist has, times how much of an artist's listening goes to a track that new
+genre    how much of their listening a genre has, times how fast a track wins new listeners in the data's last days
+
+`learn` reads the shards once; `Model.parts` scores a few listeners. This process holds some numbers for each track, ALS's
+factors of them, two matrices of item_to_item.MOST_TRACKS squared, one shard, and the scores of a block of listeners.
+Scored are at most CANDIDATES tracks: the cost of a list does not grow with the catalogue.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from lakehouse.als import TrackFactors, fold_in
+from lakehouse.item_to_item import Together, ease
+from lakehouse.listeners import Listener, Tracks
+
+PARTS = ("taste", "similar", "follows", "artist", "genre")
+# What a model goes by that could not be tuned, because nothing was held out.
+DEFAULT_WEIGHTS = {"taste": 0.5, "similar": 0.3, "follows": 0.1, "artist": 1.0, "genre": 0.2}
+
+CANDIDATES = 50_000
+# A listener won this many days ago counts half of one won on the last day.
+TREND_HALF_LIFE_DAYS = 7.0
+_SCORES_AT_ONCE = 4_000_000
+# A deviation below this is rounding.
+_FLAT = 1e-9
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """What all listeners together say of each track."""
+
+    # How many like it.
+    listeners: np.ndarray
+    # Share of those who could still be won, weighted by their taste for its genre, that it won lately.
+    trend: np.ndarray
+
+
+@dataclass(frozen=True)
+class Model:
+    """Everything a list is made of, but the listener."""
+
+    tracks: Tracks
+    factors: TrackFactors
+    together: Together
+    crowd: Crowd
+    until: float
+    # Indexes of the tracks that can be recommended.
+    candidates: np.ndarray
+    newness: np.ndarray
+    likeness: np.ndarray = field(repr=False)
+    gram: np.ndarray = field(repr=False)
+    # Row of each covered track among the candidates.
+    covered: np.ndarray = field(repr=False)
+
+    def parts(self, listeners: list[Listener]) -> np.ndarray:
+        """Scores by (part, listener, candidate), each part z-scored over the candidates: parts * listeners * candidates * 4
+        bytes."""
+        raw = np.zeros((len(PARTS), len(listeners), len(self.candidates)), dtype=np.float32)
+        raw[0] = self._taste(listeners)
+        raw[1] = self._similar(listeners)
+        for row, listener in enumerate(listeners):
+            raw[2, row] = self._follows(listener)
+            raw[3, row] = (artist_shares(listener, self.tracks)[self.tracks.artists] * self.newness)[self.candidates]
+            raw[4, row] = (genre_shares(listener, self.tracks)[self.tracks.genres] * self.crowd.trend)[self.candidates]
+        return z_scored(raw)
+
+    def scales(self, listener: Listener) -> dict[str, float]:
+        """What taste and similar are divided by for this listener; 1 where such a part is everywhere the same."""
+        found = (self._taste([listener])[0].std(), self._similar([listener])[0].std())
+        return {name: float(scale) if scale > _FLAT else 1.0 for name, scale in zip(PARTS, found, strict=False)}
+
+    def has_genre(self, track: int) -> bool:
+        return bool(self.tracks.genres[track] > 0)
+
+    def block(self) -> int:
+        """How many listeners' parts may be held at once."""
+        return max(1, _SCORES_AT_ONCE // max(1, len(self.candidates)))
+
+    def _taste(self, listeners: list[Listener]) -> np.ndarray:
+        folded = [fold_in(self.factors, self.gram, who.liked, who.ratings)[0] for who in listeners]
+        return np.array(folded, dtype=np.float32) @ self.factors.rows[self.candidates].T
+
+    def _similar(self, listeners: list[Listener]) -> np.ndarray:
+        scores = np.zeros((len(listeners), len(self.candidates)), dtype=np.float32)
+        rows = self.together.rows_of([who.liked for who in listeners], [who.ratings for who in listeners])
+        scores[:, self.covered] = rows @ self.likeness
+        return scores
+
+    def _follows(self, listener: Listener) -> np.ndarray:
+        scores = np.zeros(len(self.tracks.ids), dtype=np.float32)
+        scores[listener.followed] = listener.followed_ratings
+        return scores[self.candidates]
+
+
+def learn(
+    shards: Iterable[list[Listener]], tracks: Tracks, factors: TrackFactors, until: float, listeners_of: np.ndarray
+) -> Model:
+    """One pass over the listeners; `until` is the day after the last one that is learnt from, `listeners_of` how many like
+    each track."""
+    together = Together.over(listeners_of)
+    won, exposed = np.zeros(len(tracks.ids)), np.zeros(tracks.genres.max(initial=0) + 1)
+    reached = np.zeros(len(tracks.ids))
+    for shard in shards:
+        block = max(1, _SCORES_AT_ONCE // max(1, len(together.covered)))
+        for start in range(0, len(shard), block):
+            part = shard[start : start + block]
+            together.add(together.rows_of([who.liked for who in part], [who.ratings for who in part]))
+        for who in shard:
+            shares = genre_shares(who, tracks)
+            exposed += shares
+            reached[who.liked] += shares[tracks.genres[who.liked]]
+            age = until - who.first_heard
+            won[who.liked] += np.where(np.isnan(age), 0.0, 0.5 ** (age / TREND_HALF_LIFE_DAYS))
+    crowd = Crowd(listeners_of, won / (exposed[tracks.genres] - reached + 1.0))
+    candidates = _candidates(tracks, crowd, until, together.covered)
+    position = np.full(len(tracks.ids), -1)
+    position[candidates] = np.arange(len(candidates))
+    covered_places = position[together.covered]
+    return Model(
+        tracks=tracks,
+        factors=factors,
+        together=together,
+        crowd=crowd,
+        until=until,
+        candidates=candidates,
+        newness=newness(tracks, until),
+        likeness=ease(together),
+        gram=factors.gram,
+        covered=covered_places,
+    )
+
+
+def artist_shares(listener: Listener, tracks: Tracks) -> np.ndarray:
+    """How much of the listener's listening each artist has; sums to 1, or to 0 for who likes nothing."""
+    return _shares(listener, tracks.artists)
+
+
+def genre_shares(listener: Listener, tracks: Tracks) -> np.ndarray:
+    """The same for each genre."""
+    return _shares(listener, tracks.genres)
+
+
+def newness(tracks: Tracks, until: float) -> np.ndarray:
+    """How much of an artist's listening goes to each of the tracks released before `until`; sums to 1 for each artist.
+
+    The newest get most: the newest of n gets the square root of 1/n, the two newest together that of 2/n, and so on. Tracks
+    of one day (or without a date) share alike.
+    """
+    out = np.flatnonzero(tracks.released < until)
+    order = out[np.lexsort((-tracks.released[out], tracks.artists[out]))]
+    artists, days = tracks.artists[order], tracks.released[order]
+    _, first_of_artist, artist, size = np.unique(artists, return_index=True, return_inverse=True, return_counts=True)
+    starts = (
+        np.flatnonzero(np.r_[True, (artists[1:] != artists[:-1]) | (days[1:] != days[:-1])])
+        if len(order)
+        else np.array([], int)
+    )
+    lengths = np.diff(np.r_[starts, len(order)])
+    before = np.repeat(starts, lengths) - first_of_artist[artist]
+    alike = np.repeat(lengths, lengths)
+    share = (np.sqrt((before + alike) / size[artist]) - np.sqrt(before / size[artist])) / alike
+    found = np.zeros(len(tracks.ids))
+    found[order] = share
+    return found
+
+
+def z_scored(raw: np.ndarray) -> np.ndarray:
+    """Each row with mean 0 and deviation 1; a row that is everywhere the same is 0."""
+    raw -= raw.mean(axis=-1, keepdims=True)
+    deviation = raw.std(axis=-1, keepdims=True)
+    return np.divide(raw, deviation, out=np.zeros_like(raw), where=deviation > _FLAT)
+
+
+def blended(parts: np.ndarray, weights: dict[str, float]) -> np.ndarray:
+    """The weighted sum of the parts."""
+    return np.tensordot(weight_vector(weights), parts, axes=1)
+
+
+def weight_vector(weights: dict[str, float]) -> np.ndarray:
+    return np.array([weights[name] for name in PARTS], dtype=np.float32)
+
+
+def _shares(listener: Listener, groups: np.ndarray) -> np.ndarray:
+    found = np.bincount(groups[listener.liked], weights=listener.affinities, minlength=int(groups.max(initial=0)) + 1)
+    return found / max(found.sum(), 1e-12)
+
+
+def _candidates(tracks: Tracks, crowd: Crowd, until: float, always: np.ndarray) -> np.ndarray:
+    """The tracks that are out: those that win most listeners now, then those with most, then the newest, CANDIDATES of them
+    and those in `always`. What somebody likes is out, whatever its date."""
+    out = np.flatnonzero((tracks.released < until) | (crowd.listeners > 0))
+    best_first = out[np.lexsort((-tracks.released[out], -crowd.listeners[out], -crowd.trend[out]))]
+    return np.union1d(best_first[:CANDIDATES], always)

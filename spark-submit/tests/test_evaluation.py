@@ -1,0 +1,139 @@
+"""The split by time and the whole evaluation of a lake, on listening that was planted."""
+
+import json
+from datetime import date
+from pathlib import Path
+
+import pytest
+from evaluate_model import _record, evaluate_model
+from worlds import run, table, version
+
+from lakehouse.contracts import table as contract
+from lakehouse.held_out import Split, new_tracks, split_by_time
+from lakehouse.interactions import interactions
+from lakehouse.tables import overwrite_table
+
+EVENT = "user_id string, track_id string, event_type string, event_date date"
+
+
+def test_the_last_two_weeks_are_held_out_less_where_there_is_little():
+    split = split_by_time(date(2024, 1, 1), date(2024, 12, 31))
+    assert (split.valid_from, split.test_from, split.until) == (
+        date(2024, 12, 18),
+        date(2024, 12, 25),
+        date(2025, 1, 1),
+    )
+    # 12 days: a quarter of them, 3, each.
+    short = split_by_time(date(2024, 1, 1), date(2024, 1, 12))
+    assert (short.valid_from, short.test_from, short.until) == (date(2024, 1, 7), date(2024, 1, 10), date(2024, 1, 13))
+    # One day: nothing is left to learn from, and nothing can be judged.
+    assert split_by_time(date(2024, 1, 1), date(2024, 1, 1)).until == date(2024, 1, 2)
+
+
+def test_the_truth_is_what_old_listeners_heard_and_did_not_skip_for_the_first_time(spark):
+    events = [
+        ("old", "known", "complete_listen", date(2024, 1, 1)),
+        ("old", "skipped-before", "skip", date(2024, 1, 1)),
+        ("old", "known", "like", date(2024, 1, 8)),
+        ("old", "skipped-before", "complete_listen", date(2024, 1, 8)),
+        ("old", "new", "complete_listen", date(2024, 1, 8)),
+        ("old", "skipped", "skip", date(2024, 1, 8)),
+        ("old", "later", "complete_listen", date(2024, 1, 9)),
+        ("stranger", "new", "complete_listen", date(2024, 1, 8)),
+    ]
+    tracks = spark.createDataFrame([("new", 3), ("known", 0), ("later", 5)], "track_id string, track int")
+    found = new_tracks(spark.createDataFrame(events, EVENT), tracks, date(2024, 1, 8), date(2024, 1, 9))
+    assert {user: list(tracks) for user, tracks in found.items()} == {"old": [3]}
+
+
+def test_nothing_of_the_held_out_days_is_learnt_from(spark):
+    """A leak that is planted: everybody plays `leak` in the judged days, and only then."""
+    split = Split(date(2024, 1, 10), date(2024, 1, 17), date(2024, 1, 24))
+    events = [(f"u{n}", "old", "complete_listen", date(2024, 1, 5)) for n in range(5)]
+    leaks = [(f"u{n}", "leak", "like", day) for n in range(5) for day in (split.valid_from, split.test_from)]
+    frame = spark.createDataFrame(events + leaks, EVENT)
+    learnt = {row.track_id for row in interactions(frame, split.valid_from.isoformat()).collect()}
+    assert learnt == {"old"}
+    # Seen when it may be seen: what was heard in the tuning days is known when the judged days begin.
+    later = {row.track_id for row in interactions(frame, split.test_from.isoformat()).collect()}
+    assert later == {"old", "leak"}
+
+
+USERS, TRACKS = 150, 60
+
+
+def planted_events() -> list[tuple]:
+    """40 days. A listener of one of three groups plays a track of the group's 20 a day, in an order of their own."""
+    events = []
+    for user in range(USERS):
+        group = user % 3
+        for day in range(40):
+            track = group * 20 + (user // 3 + day // 2) % 20
+            events.append(
+                (f"u{user}", f"t{track}", "complete_listen", date.fromordinal(date(2024, 1, 1).toordinal() + day))
+            )
+    return events
+
+
+@pytest.fixture(scope="module")
+def planted(spark, tmp_path_factory):
+    return planted_lake(spark, f"{tmp_path_factory.mktemp('planted')}/lake", planted_events())
+
+
+def planted_lake(spark, lake: str, events: list[tuple]) -> str:
+    from pyspark.sql import functions as F
+
+    frame = spark.createDataFrame([(str(n), *event) for n, event in enumerate(events)], f"event_id string, {EVENT}")
+    silver = contract("silver", "listening_events")
+    columns = {
+        "timestamp": F.col("event_date").cast("timestamp"),
+        "week_end": F.col("event_date"),
+        "source": F.lit("file"),
+        "_source_file": F.lit("planted"),
+        "is_known_track": F.lit(True),
+        "is_known_user": F.lit(True),
+    }
+    overwrite_table(frame.withColumns(columns), silver, lake, "planted")
+    ids = sorted({event[1] for event in events})
+    songs = spark.createDataFrame(
+        [(track, track, track, track) for track in ids],
+        "track_id string, title string, artist_id string, artist_name string",
+    )
+    rest = {
+        "genre": F.lit(None).cast("string"),
+        "duration_ms": F.lit(1).cast("long"),
+        "release_date": F.lit(None).cast("date"),
+        "base_popularity": F.lit(1.0),
+        "_source_file": F.lit("planted"),
+        "_ingested_at": F.lit("2024-01-01").cast("timestamp"),
+    }
+    overwrite_table(songs.withColumns(rest), contract("bronze", "dim_songs"), lake, "planted")
+    return lake
+
+
+def evaluation_params(lake: str, model_version: str, **more) -> dict:
+    return {
+        "runKey": f"run/{model_version}",
+        "lakeUri": lake,
+        "modelVersion": model_version,
+        "evaluatedAt": "2024-03-01T00:00:00.000Z",
+        "k": 5,
+        "seed": 42,
+        **more,
+    }
+
+
+def test_a_model_that_knows_the_groups_finds_them_and_is_recorded_once(spark, planted):
+    result = run(evaluate_model, spark, evaluation_params(planted, "m1"))
+    assert result["split"] == {"trainUntil": "2024-01-27", "validationUntil": "2024-02-03", "testUntil": "2024-02-10"}
+    assert result["candidate"]["users"] == USERS
+    assert result["candidate"]["ndcg"] > 1.5 * result["baselines"]["popularity"]["ndcg"]
+    assert set(result["baselines"]) == {"popularity", "trending", "same_for_all", "genre_popularity", "item_knn"}
+    [row] = table(planted, "gold/model_evaluations").to_pylist()
+    assert (row["model_version"], row["promoted"], row["why"]) == ("m1", result["promoted"], result["why"])
+    assert json.loads(row["weights"]) == result["weights"]
+    assert row["ndcg"] == result["candidate"]["ndcg"]
+    before = version(planted, "gold/model_evaluations")
+    _record(spark, result, "2024-03-01T00:00:00.000Z", planted)
+    assert version(planted, "gold/model_evaluations") == before
+    assert not list((Path(planted) / "_work").rglob("*.parquet"))

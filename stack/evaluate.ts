@@ -1,0 +1,21 @@
+/**
+ * `npm run evaluate -- --train F --test F [--valid F] [--social F] --k 10 --out recs.csv`: the production recommender on files of
+ * pairs, with a Spark of its own. Options are read by spark-submit/jobs/evaluate_files.py, which says what is wrong with them.
+ */
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { repositoryRoot } from './config.ts';
+import { ensureInstalled } from './install/index.ts';
+import { runMain } from './interrupts.ts';
+
+await runMain(async ({ stop }) => {
+  const { python } = await ensureInstalled();
+  const job = join(repositoryRoot, 'spark-submit', 'jobs', 'evaluate_files.py');
+  const { exitCode } = await execa(python, [job, ...process.argv.slice(2)], {
+    env: { PYSPARK_PYTHON: python, SPARK_LOCAL_IP: '127.0.0.1', PYTHONUNBUFFERED: '1' },
+    stdio: 'inherit',
+    reject: false,
+    cancelSignal: stop,
+  });
+  return exitCode ?? 1;
+});
