@@ -162,7 +162,8 @@ async function onGeneratedYear(tools: Installed, folder: string, options: SeedOp
   const shared = { runKey: 'bench', lakeUri: `file://${folder}/lake` };
   const files = await filesOf(data);
   await submit(tools, 'load_bronze', { ...shared, ingestedAt: '2025-01-01T00:00:00Z', files });
-  await submit(tools, 'build_silver', { ...shared, weekEndsOn: 'tuesday' });
+  const step = { build: 'bench', force: true, checkedAt: '2025-01-01T00:00:00Z' };
+  await submit(tools, 'build_silver', { ...shared, ...step, weekEndsOn: 'tuesday' });
   const evaluation: SparkJobParams<'evaluate_model'> = {
     ...shared,
     modelVersion: 'bench',
