@@ -23,7 +23,7 @@ from lakehouse.model import DEFAULT_WEIGHTS, PARTS
 from lakehouse.params import Params
 from lakehouse.progress import Progress
 from lakehouse.songs import catalogue
-from lakehouse.tables import describe_table, has_table, overwrite_table, read_table
+from lakehouse.tables import conform_table, describe_table, has_table, overwrite_table, read_table
 from lakehouse.training import fit_factors, gather, learn_model, write_tracks
 
 
@@ -53,6 +53,7 @@ def build_gold(spark: SparkSession, params: Params, progress: Progress) -> dict:
             chart = chart_of(read_table(spark, table("silver", "weekly_trending_tracks"), lake_uri), known)
             write_lists(listening.shards_uri, f"{work_uri}/lists", model, weights, chart, size)
         with progress.step("write"):
+            conform_table(spark, gold, lake_uri)
             lists = spark.read.parquet(f"{work_uri}/lists")
             overwrite_table(lists.withColumn("model_version", F.lit(model_version)), gold, lake_uri, run_key)
     finally:
