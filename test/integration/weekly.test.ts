@@ -10,7 +10,6 @@ import { lake } from '../../contracts/lake.ts';
 import type { ReviewResult, WeeklyTrendsResult } from '../../contracts/weekly.ts';
 import { generateWeekly } from '../../generators/weekly.ts';
 import type { ObjectStore } from '../../platform/object-store.ts';
-import { createWeeklyLedger } from '../../platform/weekly-ledger.ts';
 import type { ServiceName } from '../../stack/services/service.ts';
 import { readQuarantine, type TableDigest } from '../support/lake.ts';
 import { directStore, ingestUnderFault, type Moment } from '../support/weekly-faults.ts';
@@ -69,6 +68,19 @@ describe('the weekly ingestion, on the real stack', function () {
     };
   }
 
+  async function ledgerCli(...args: readonly string[]): Promise<string> {
+    const script = fileURLToPath(new URL('../../stack/ledger-cli.ts', import.meta.url));
+    const { AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY } = world.lake.env;
+    const { stdout } = await execa(process.execPath, ['--import', 'tsx', script, ...args], {
+      env: {
+        SEGUE_S3_ENDPOINT: AWS_ENDPOINT_URL!,
+        SEGUE_S3_ACCESS_KEY: AWS_ACCESS_KEY_ID!,
+        SEGUE_S3_SECRET_KEY: AWS_SECRET_ACCESS_KEY!,
+      },
+    });
+    return stdout;
+  }
+
   it('loads every new week once though two runs start at once, one of them from the temporal CLI', async () => {
     await execa(world.stack.installed.temporal, [
       ...['workflow', 'start', '--address', world.stack.env['SEGUE_TEMPORAL_ADDRESS']!],
@@ -106,8 +118,9 @@ describe('the weekly ingestion, on the real stack', function () {
 
   it('reads again what was reset in the ledger, and the tables are the same', async () => {
     const before = await tables();
-    const ledger = createWeeklyLedger(store);
-    await ledger.reset('2025-01-14', new Date('2025-02-01T00:00:00Z'));
+    assert.match(await ledgerCli('list'), /^trends_2025-01-14\.csv +ingested +18669 +18669 +0 /m);
+    await ledgerCli('reset', 'trends_2025-01-14.csv');
+    assert.match(await ledgerCli('list'), /^trends_2025-01-14\.csv +to read /m);
     const result = await ingest('after-reset');
     assert.deepEqual(
       result.weeks.map(({ file, outcome }) => [file, outcome]),

@@ -26,6 +26,8 @@ export async function startHeldProxy(targetPort: number): Promise<HeldProxy> {
       socket.on('close', () => sockets.delete(socket));
     }
     service.pipe(client);
+    // A service that dies takes its connections with it, as it would without a proxy.
+    service.on('close', () => client.destroy());
     client.on('data', (chunk) => {
       service.write(chunk);
       allowance -= chunk.length;
