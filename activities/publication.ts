@@ -85,7 +85,8 @@ async function publish(
   await verify(deps.store, snapshot);
   const current = await readPointer(deps.store);
   if (current?.pointer.manifestSha256 === snapshot.manifestSha256) return;
-  if (judgement) await recordModel(deps, judgement, snapshot);
+  // A chart that stands in for a refused model is no snapshot of that model.
+  if (judgement) await recordModel(deps, judgement, judgement.promoted ? snapshot : undefined);
   // A chart that stands in for a refused model says so: the same inputs need not be tried again.
   const refused = judgement && !judgement.promoted ? refusedModel(judgement, inputs) : undefined;
   const pointer = { ...moved(deps, current, snapshot, 'refresh'), inputs, ...(refused && { refused }) };

@@ -60,6 +60,11 @@ export function bronzeFileKey(file: {
   return `load_bronze/${loadBronzeVersion}/${file.file}/${file.sha256}/${file.generation}`;
 }
 
+/** The version of a snapshot that has no lists, because the model of its run was refused and nothing was served before. */
+export function chartVersionOf(modelVersion: string): string {
+  return modelVersion.replace(/^als-/, 'chart-');
+}
+
 /** The version of the model a run trains: sorts by time, unique by run (a run id begins with the time, too, so its end is taken), the same in every retry and replay. */
 export function modelVersionOf(run: { readonly runId: string; readonly startedAt: Date }): string {
   const time = run.startedAt.toISOString().slice(0, 19).replaceAll(/[-:]/g, '');

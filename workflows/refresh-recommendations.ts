@@ -1,6 +1,13 @@
 import { log, patched, proxyActivities, workflowInfo } from '@temporalio/workflow';
-import type { PublicationActivities, RefreshStep, SparkActivities } from '../contracts/activities.ts';
-import { modelVersionOf } from '../contracts/ids.ts';
+import type {
+  Judgement,
+  PublicationActivities,
+  PublishedSnapshot,
+  RefreshStep,
+  RefusedModel,
+  SparkActivities,
+} from '../contracts/activities.ts';
+import { chartVersionOf, modelVersionOf } from '../contracts/ids.ts';
 import { lake } from '../contracts/lake.ts';
 import type { RefreshedTable, RefreshInput, RefreshResult } from '../contracts/runs.ts';
 import type { TablePath } from '../contracts/write-locks.ts';
@@ -9,8 +16,9 @@ import { announce } from './announce.ts';
 import { trackProgress, type ProgressTracker } from './progress.ts';
 import { withWriteLocks } from './write-lock.ts';
 
-const { buildSilver, buildFeatures, buildGold, exportSnapshot } = proxyActivities<SparkActivities>(sparkJob);
-const { describeRefresh, publishSnapshot } = proxyActivities<PublicationActivities>(quick);
+const { buildSilver, buildFeatures, evaluateModel, buildGold, exportSnapshot } =
+  proxyActivities<SparkActivities>(sparkJob);
+const { describeRefresh, publishSnapshot, recordRefusal } = proxyActivities<PublicationActivities>(quick);
 
 const refreshedTables = lake.tables
   .filter(({ layer }) => layer !== 'bronze')
@@ -30,39 +38,111 @@ export function refresh(progress: ProgressTracker, input: RefreshInput): Promise
 }
 
 async function rebuild(progress: ProgressTracker, input: RefreshInput): Promise<RefreshResult> {
-  const { inputs, published } = await describeRefresh();
-  if (published?.inputs === inputs && !input.force) {
-    log.info('nothing new to recommend from', { modelVersion: published.modelVersion });
-    const { modelVersion, users, recommendations } = published;
-    return { outcome: 'unchanged', modelVersion, users, recommendations, tables: [] };
+  const { inputs, published, refused } = await describeRefresh();
+  const known = input.force ? undefined : outcomeOfSame(inputs, published, refused);
+  if (known) {
+    log.info('nothing new to recommend from', { outcome: known.outcome, modelVersion: known.modelVersion });
+    return known;
   }
   const { runId, workflowId, startTime } = workflowInfo();
-  const modelVersion = modelVersionOf({ runId, startedAt: startTime });
-  const runKey = `${workflowId}/${runId}`;
-
-  const step = { runKey, force: input.force ?? false, checkedAt: startTime.toISOString() };
+  const run = { runKey: `${workflowId}/${runId}`, modelVersion: modelVersionOf({ runId, startedAt: startTime }) };
+  const step = { runKey: run.runKey, force: input.force ?? false, checkedAt: startTime.toISOString() };
 
   progress.enter('building silver');
   const silver = await buildSilver(step);
   const features = patched('weekly-statistics-and-features') ? await enterFeatures(progress, step) : [];
-  progress.enter('training and ranking');
-  const gold = await buildGold({ runKey, modelVersion });
-  progress.enter('exporting the snapshot');
-  const snapshot = await exportSnapshot({ runKey, modelVersion, generatedAt: startTime.toISOString() });
-  progress.enter('publishing');
-  await publishSnapshot({ snapshot, inputs });
+  const judgement = patched('judged-models') ? await judge(progress, run, published) : undefined;
+  const served =
+    judgement?.promoted === false
+      ? await refuse(progress, { ...run, inputs, judgement, published })
+      : await publish(progress, { ...run, inputs, ...(judgement && { judgement }) });
 
-  const { users, recommendations } = gold;
   const { mode, why, rowsRead, duplicates } = silver;
+  const tables = [...silver.tables, ...features, ...served.tables];
+  return { ...served, tables, silver: { mode, why, rowsRead, duplicates } };
+}
+
+/** What a refresh of the same inputs would come to again; undefined when something is new. */
+function outcomeOfSame(
+  inputs: string,
+  published: PublishedSnapshot | undefined,
+  refused: RefusedModel | undefined,
+): RefreshResult | undefined {
+  if (!published) return undefined;
+  const { modelVersion, users, recommendations } = published;
+  if (refused?.inputs === inputs) {
+    const { modelVersion: trained, why } = refused;
+    return { outcome: 'refused', modelVersion: trained, why, users, recommendations, tables: [] };
+  }
+  if (published.inputs !== inputs) return undefined;
+  return { outcome: 'unchanged', modelVersion, users, recommendations, tables: [] };
+}
+
+interface Run {
+  readonly runKey: string;
+  readonly modelVersion: string;
+}
+
+type Served = Omit<RefreshResult, 'silver'>;
+
+async function judge(
+  progress: ProgressTracker,
+  { runKey, modelVersion }: Run,
+  published: PublishedSnapshot | undefined,
+): Promise<Judgement> {
+  progress.enter('judging the model');
+  const evaluatedAt = workflowInfo().startTime.toISOString();
+  const served = published && { servedModelVersion: published.modelVersion };
+  const { promoted, why, users, ndcg } = await evaluateModel({ runKey, modelVersion, evaluatedAt, ...served });
+  log.info(promoted ? 'model is promoted' : 'model is refused', { modelVersion, why });
+  return { modelVersion, promoted, why, measures: { users, ndcg } };
+}
+
+async function publish(
+  progress: ProgressTracker,
+  { runKey, modelVersion, inputs, judgement }: Run & { readonly inputs: string; readonly judgement?: Judgement },
+): Promise<Served> {
+  progress.enter('training and ranking');
+  const { users, recommendations, tables } = await buildGold({ runKey, modelVersion });
+  progress.enter('exporting the snapshot');
+  const generatedAt = workflowInfo().startTime.toISOString();
+  const snapshot = await exportSnapshot({ runKey, modelVersion, generatedAt });
+  progress.enter('publishing');
+  await publishSnapshot({ snapshot, inputs, ...(judgement && { judgement }) });
   await announce({ stage: 'published', details: { modelVersion, users, recommendations } });
   return {
     outcome: 'published',
     modelVersion,
+    ...(judgement && { why: judgement.why }),
     users,
     recommendations,
-    tables: [...silver.tables, ...features, ...gold.tables],
-    silver: { mode, why, rowsRead, duplicates },
+    tables,
   };
+}
+
+/** What is served stays. Where nothing is, the chart is published without lists: it is what the model was not better than. */
+async function refuse(
+  progress: ProgressTracker,
+  refusal: Run & {
+    readonly inputs: string;
+    readonly judgement: Judgement;
+    readonly published: PublishedSnapshot | undefined;
+  },
+): Promise<Served> {
+  const { runKey, modelVersion, inputs, judgement, published } = refusal;
+  if (published) {
+    await recordRefusal({ judgement, inputs });
+  } else {
+    progress.enter('exporting the chart');
+    const generatedAt = workflowInfo().startTime.toISOString();
+    const chart = chartVersionOf(modelVersion);
+    const snapshot = await exportSnapshot({ runKey, modelVersion: chart, generatedAt, chartOnly: true });
+    await publishSnapshot({ snapshot, inputs, judgement });
+  }
+  const { why } = judgement;
+  await announce({ stage: 'refused', details: { modelVersion, why } });
+  const { users, recommendations } = published ?? { users: 0, recommendations: 0 };
+  return { outcome: 'refused', modelVersion, why, users, recommendations, tables: [] };
 }
 
 async function enterFeatures(progress: ProgressTracker, step: RefreshStep): Promise<readonly RefreshedTable[]> {

@@ -9,7 +9,7 @@ import type { RefreshResult, RollbackResult } from '../../contracts/runs.ts';
 import { ask, startApi, testToken as token, type ApiWorld } from '../support/api-world.ts';
 import { createMemoryStore } from '../support/memory-store.ts';
 import { scripted } from '../support/scripted-activities.ts';
-import { exportSnapshot } from '../support/snapshots.ts';
+import { exportSnapshot, smallTables } from '../support/snapshots.ts';
 import { startTemporal, withWorker, type TemporalFixture, type World } from '../support/temporal.ts';
 
 /** From a run of the real workflow, on a real Temporal server, to the answer over HTTP; only Spark's jobs are scripted. */
@@ -134,6 +134,87 @@ describe('what is served after a refresh', function () {
       await assert.rejects(refresh(), (error) => causes(error).includes(failing));
       assert.equal(await served(api), good.modelVersion);
     });
+  });
+});
+
+describe('the gate of a refresh', function () {
+  this.timeout(60_000);
+  let fixture: TemporalFixture;
+  before(async function () {
+    this.timeout(120_000);
+    fixture = await startTemporal();
+  });
+  after(() => fixture?.env.teardown());
+
+  it('keeps what is served when the new model is worse, says why, and does not train again on the same', async () => {
+    let isWorse = false;
+    const why = 'worse than the model that is served: NDCG 0.1000 against 0.2000';
+    const judged: string[] = [];
+    const overrides: Partial<Activities> = {
+      evaluateModel: async ({ modelVersion, servedModelVersion }) => {
+        judged.push(servedModelVersion ?? 'none');
+        return {
+          modelVersion,
+          promoted: !isWorse,
+          why: isWorse ? why : 'better',
+          users: 200,
+          ndcg: isWorse ? 0.1 : 0.2,
+        };
+      },
+    };
+    await withServing(fixture, overrides, async ({ api, refresh }) => {
+      const good = await refresh();
+      isWorse = true;
+      const worse = await refresh();
+      assert.deepEqual([worse.outcome, worse.why, await served(api)], ['refused', why, good.modelVersion]);
+      assert.deepEqual(judged, ['none', good.modelVersion]);
+      const again = await refresh({});
+      assert.deepEqual([again.outcome, again.modelVersion, judged.length], ['refused', worse.modelVersion, 2]);
+
+      const { body } = await ask(api, '/pipeline/models');
+      const items = body['items'] as {
+        model_version: string;
+        promoted: boolean;
+        why: string;
+        can_be_served: boolean;
+      }[];
+      const refused = items.find((item) => item.model_version === worse.modelVersion)!;
+      assert.deepEqual([refused.promoted, refused.why, refused.can_be_served], [false, why, false]);
+      const back = await post(api, '/pipeline/rollback', { model_version: worse.modelVersion });
+      assert.deepEqual([back.status, back.body['code']], [404, 'unknown_model']);
+    });
+  });
+
+  it('serves the chart to everybody when the first model is not better than it', async () => {
+    const store = createMemoryStore();
+    const overrides: Partial<Activities> = {
+      evaluateModel: async ({ modelVersion }) => ({
+        modelVersion,
+        promoted: false,
+        why: 'not better than popularity',
+        users: 200,
+        ndcg: 0.1,
+      }),
+      exportSnapshot: async ({ modelVersion, chartOnly }) => {
+        const tables = smallTables(modelVersion);
+        const recommendations = tables.recommendations.slice(0, chartOnly ? 1 : undefined);
+        return exportSnapshot(store, modelVersion, { ...tables, recommendations });
+      },
+    };
+    await withServing(
+      fixture,
+      overrides,
+      async ({ api, refresh }) => {
+        const first = await refresh();
+        assert.deepEqual([first.outcome, first.why], ['refused', 'not better than popularity']);
+        await api.snapshots.check();
+        const { status, body } = await ask(api, '/recommendations/nobody');
+        assert.deepEqual([status, body['tier'], (body['items'] as object[]).length], [200, 'trending', 2]);
+        assert.match(String(body['model_version']), /^chart-/);
+        assert.equal((await refresh({})).outcome, 'refused');
+      },
+      store,
+    );
   });
 });
 
