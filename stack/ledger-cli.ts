@@ -16,6 +16,9 @@ const usage = `npm run ledger -- list | reset [FILE]
   reset FILE    has the next weeklyTrendsIngestion read that file again, e.g. trends_2025-01-07.csv
   reset         the same for every file; the tables end the same, nothing is doubled`;
 
+const headings = ['file', 'state', 'rows', 'bronze', 'quarantined', 'version', 'content', 'recorded at', 'run'];
+const widths = [22, 9, 9, 9, 11, 7, 12, 24, 0];
+
 /** `npm run ledger`: the weekly ingestion's ledger, of the embedded stack or of the store that SEGUE_S3_* names. */
 await runMain(async () => {
   const [command, file, ...more] = process.argv.slice(2);
@@ -64,9 +67,6 @@ async function list(ledger: WeeklyLedger): Promise<number> {
   else console.log([headings, ...entries.map(describe)].map(toLine).join('\n'));
   return 0;
 }
-
-const headings = ['file', 'state', 'rows', 'bronze', 'quarantined', 'version', 'content', 'recorded at', 'run'];
-const widths = [22, 9, 9, 9, 11, 7, 12, 24, 0];
 
 function describe(entry: WeeklyEntry): string[] {
   const { file, outcome, rows, bronze, quarantined, tableVersion, sha256, recordedAt, workflowId } = entry;
