@@ -35,13 +35,12 @@ export const loadBronzeResult = z.object({
     z.object({
       file: z.string(),
       table: z.string(),
-      bronze: z.number().int().describe('rows of the table with this _source_file, read back after the commit'),
+      bronze: z.number().int().describe('rows of the table with this _source_file, counted after the commit'),
       quarantined: z.number().int().describe('rows of quarantine/<table> with this source_file, read back'),
       reasons: z.record(z.string(), z.number().int()).describe('refused rows by reason'),
       tableVersion: z.number().int(),
     }),
   ),
-  tables: z.array(tableVersion),
   seconds,
 });
 

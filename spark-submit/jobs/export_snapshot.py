@@ -33,7 +33,7 @@ def export_snapshot(spark: SparkSession, params: Params, progress: Progress) -> 
     # Without a model that may be served there are no lists: everybody gets the chart.
     is_chart_only = params.flag("chartOnly")
     sources = {kind: source for kind, source in SOURCES.items() if kind != "recommendations" or not is_chart_only}
-    versions = {source: newest_version(spark, source, lake_uri) for source in sources.values()}
+    versions = {source: newest_version(source, lake_uri) for source in sources.values()}
     read = {kind: _at(spark, source, lake_uri, versions) for kind, source in sources.items()}
     if is_chart_only:
         read["recommendations"] = spark.createDataFrame([], _schema_of(SOURCES["recommendations"]))

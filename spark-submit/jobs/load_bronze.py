@@ -14,7 +14,7 @@ from lakehouse.job import run_job
 from lakehouse.params import Params
 from lakehouse.progress import Progress
 from lakehouse.session import tag_operations
-from lakehouse.tables import describe_table
+from lakehouse.tables import newest_version
 
 # The fixed costs of small tables (log reads, commits) pass while a large one keeps the cores busy.
 TABLES_AT_ONCE = 2
@@ -32,12 +32,7 @@ def load_bronze(spark: SparkSession, params: Params, progress: Progress) -> dict
 
     with ThreadPoolExecutor(TABLES_AT_ONCE, initializer=tag) as pool:
         loaded = dict(chain.from_iterable(pool.map(load, _by_table(files))))
-    with progress.step("read back"):
-        described = {name: describe_table(spark, t, lake_uri) for name, t in _tables_of(files).items()}
-    return {
-        "files": [_file_result(file, loaded[file], described[file.dataset.table.name]) for file in files],
-        "tables": list(described.values()),
-    }
+    return {"files": [_file_result(file, loaded[file], lake_uri) for file in files]}
 
 
 def _load(spark: SparkSession, file: LandingFile, lake_uri: str, ingested_at: str, progress: Progress) -> LoadedFile:
@@ -53,18 +48,14 @@ def _by_table(files: list[LandingFile]) -> list[list[LandingFile]]:
     return sorted(groups.values(), key=lambda group: -sum(file.rows for file in group))
 
 
-def _tables_of(files: list[LandingFile]) -> dict:
-    return {file.dataset.table.name: file.dataset.table for file in files}
-
-
-def _file_result(file: LandingFile, counts: LoadedFile, described: dict) -> dict:
+def _file_result(file: LandingFile, counts: LoadedFile, lake_uri: str) -> dict:
     return {
         "file": file.file,
         "table": file.dataset.table.name,
         "bronze": counts.bronze,
         "quarantined": counts.quarantined,
         "reasons": counts.reasons,
-        "tableVersion": described["version"],
+        "tableVersion": newest_version(file.dataset.table, lake_uri),
     }
 
 

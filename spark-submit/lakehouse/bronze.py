@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 
 from lakehouse import tables
 from lakehouse.contracts import Dataset, dataset, table
+from lakehouse.delta_log import rows_committed
 from lakehouse.errors import BadParameters
 from lakehouse.files import base_name
 from lakehouse.forgetting import forgotten_hashes
@@ -83,6 +84,10 @@ def load_file(spark: SparkSession, file: LandingFile, lake_uri: str, ingested_at
 
 
 def _rows_of(spark: SparkSession, file: LandingFile, lake_uri: str) -> int:
+    """Rows of the file in bronze: from the Parquet files of its commit, or by a query where those hold other files' rows."""
+    committed = rows_committed(file.dataset.table, lake_uri, file.key, "_source_file", file.source_file)
+    if committed is not None:
+        return committed
     rows = tables.read_table(spark, file.dataset.table, lake_uri)
     return rows.where(F.col("_source_file") == file.source_file).count()
 

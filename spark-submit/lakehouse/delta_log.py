@@ -8,6 +8,8 @@ import json
 from dataclasses import dataclass
 from urllib.parse import unquote
 
+import pyarrow.parquet as pq
+
 from lakehouse.contracts import Table
 from lakehouse.files import list_names, open_uri
 
@@ -42,6 +44,25 @@ class Changes:
 def newest_commit(table: Table, lake_uri: str) -> int | None:
     """The number of the table's newest version, from one listing; None where there is no table."""
     return max(_versions(table, lake_uri), default=None)
+
+
+def is_new(table: Table, lake_uri: str) -> bool:
+    """Whether the table was just made and holds no row yet."""
+    return newest_commit(table, lake_uri) == 0 and not any("add" in action for action in _commit(table, lake_uri, 0))
+
+
+def rows_committed(table: Table, lake_uri: str, key: str, column: str, value: str) -> int | None:
+    """Rows that the table's newest commit wrote, when that commit is the transaction `key` and all its rows hold `value` in
+    `column`; counted in the Parquet files themselves. None where that cannot be told without reading rows.
+    """
+    newest = newest_commit(table, lake_uri)
+    actions = [] if newest is None else _commit(table, lake_uri, newest)
+    if not any(action.get("txn", {}).get("appId") == key for action in actions):
+        return None
+    added = [action["add"] for action in actions if "add" in action]
+    if not all(_holds_only(entry, column, value) for entry in added):
+        return None
+    return sum(_parquet_rows(table, lake_uri, entry) for entry in added)
 
 
 def changes_between(table: Table, lake_uri: str, after: int, upto: int) -> Changes | None:
@@ -81,6 +102,17 @@ def _commit(table: Table, lake_uri: str, version: int) -> list[dict]:
     filesystem, path = open_uri(f"{table.uri(lake_uri)}/_delta_log/{version:0{_DIGITS}}.json")
     with filesystem.open_input_stream(path) as stream:
         return [json.loads(line) for line in stream.read().decode("utf-8").splitlines() if line]
+
+
+def _holds_only(entry: dict, column: str, value: str) -> bool:
+    stats = json.loads(entry.get("stats") or "{}")
+    limits = [stats.get(limit, {}).get(column) for limit in ("minValues", "maxValues")]
+    return limits == [value, value]
+
+
+def _parquet_rows(table: Table, lake_uri: str, entry: dict) -> int:
+    filesystem, folder = open_uri(table.uri(lake_uri))
+    return pq.read_metadata(f"{folder}/{unquote(entry['path'])}", filesystem=filesystem).num_rows
 
 
 def _apply(action: dict, added: dict[str, DataFile], removed: dict[str, DataFile]) -> None:

@@ -13,6 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lakehouse.contracts import Table, table_properties
+from lakehouse.delta_log import is_new, newest_commit
 from lakehouse.errors import BrokenContract
 from lakehouse.files import list_names
 
@@ -62,10 +63,14 @@ def read_table(spark: SparkSession, table: Table, lake_uri: str, version: int | 
 def replace_file(rows: DataFrame, table: Table, lake_uri: str, file_column: str, file: str, key: str) -> None:
     """Makes `rows` the only rows of `table` that came from `file`, in one commit. Rows of other files stay as they are.
 
-    Safe to run twice and at once: `key` (the file's content) is the transaction id.
+    Safe to run twice and at once: `key` (the file's content) is the transaction id. In a table that was just made there is
+    nothing to replace: to look for it costs more than to write a small file.
     """
-    condition = f"{file_column} = {sql_text(file)}"
-    writer = _with_transaction(rows, key).mode("overwrite").option("replaceWhere", condition)
+    writer = _with_transaction(rows, key)
+    if is_new(table, lake_uri):
+        writer = writer.mode("append")
+    else:
+        writer = writer.mode("overwrite").option("replaceWhere", f"{file_column} = {sql_text(file)}")
     retry_conflicts(lambda: writer.save(table.uri(lake_uri)))
 
 
@@ -107,16 +112,16 @@ def count_by(spark: SparkSession, table: Table, lake_uri: str, file_column: str,
 
 def describe_table(spark: SparkSession, table: Table, lake_uri: str) -> dict:
     """`{table, version, rows}` of the newest version."""
-    version = newest_version(spark, table, lake_uri)
+    version = newest_version(table, lake_uri)
     return {"table": table.path, "version": version, "rows": read_table(spark, table, lake_uri, version).count()}
 
 
-def newest_version(spark: SparkSession, table: Table, lake_uri: str) -> int:
+def newest_version(table: Table, lake_uri: str) -> int:
     """The number of the table's newest version; BrokenContract where there is no table."""
-    if not has_table(table, lake_uri):
+    version = newest_commit(table, lake_uri)
+    if version is None:
         raise missing_table(table, lake_uri)
-    history = spark.sql(f"DESCRIBE HISTORY delta.`{table.uri(lake_uri)}` LIMIT 1")
-    return history.select("version").collect()[0][0]
+    return version
 
 
 def missing_table(table: Table, lake_uri: str) -> BrokenContract:

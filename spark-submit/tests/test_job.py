@@ -206,5 +206,5 @@ def test_the_same_script_runs_under_spark_submit(jars, lake, tmp_path):
         command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=2 * WAIT_SECONDS, check=False
     )
     assert process.returncode == 0, process.stderr[-3000:]
-    assert json.loads((tmp_path / "result.json").read_text())["tables"][0]["rows"] == 1
+    assert json.loads((tmp_path / "result.json").read_text())["files"][0]["bronze"] == 1
     assert rows(lake, "bronze/fact_listening_events", "event_id") == [("1",)]

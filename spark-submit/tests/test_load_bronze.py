@@ -54,7 +54,6 @@ def test_an_event_gets_its_types_its_partition_and_where_it_came_from(spark, lak
             "tableVersion": version(lake, EVENTS),
         }
     ]
-    assert result["tables"] == [{"table": EVENTS, "version": version(lake, EVENTS), "rows": 1}]
 
 
 @pytest.mark.parametrize(
@@ -236,6 +235,20 @@ def test_a_file_with_new_content_replaces_just_its_own_rows(spark, lake, tmp_pat
         ("6,u1,,,", "fact_listening_events_2024.csv"),
         ("w2,,,,", "trends_2025-01-07.csv"),
     ]
+
+
+def test_rows_are_counted_by_file_also_where_compaction_put_several_files_together(spark, lake, tmp_path):
+    first = events_file(tmp_path, [GOOD, "2,u1,t2,like,2024-03-05T11:00:00Z"], "fact_listening_events_a.csv")
+    other = events_file(tmp_path, ["3,u2,t1,like,2024-03-06T10:00:00Z"], "fact_listening_events_b.csv")
+    load(spark, lake, first, other)
+    spark.sql(f"OPTIMIZE delta.`{lake}/{EVENTS}`").collect()
+    mended = events_file(tmp_path, [GOOD], "fact_listening_events_a.csv")
+
+    (result,) = load(spark, lake, mended)["files"]
+
+    # The commit also writes the row of the other file again: both lay in one Parquet file.
+    assert result["bronze"] == 1
+    assert sorted(rows(lake, EVENTS, "event_id")) == [("1",), ("3",)]
 
 
 def test_a_mended_file_leaves_quarantine(spark, lake, tmp_path):
