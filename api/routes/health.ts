@@ -5,6 +5,7 @@ import type { ApiDeps } from '../deps.ts';
 export function healthRoutes(deps: ApiDeps): Router {
   const router = Router();
   const startedAt = performance.now();
+  let hasReachedKafka = false;
   router.get('/livez', (_req, res) => {
     res.json({ status: 'ok' });
   });
@@ -15,10 +16,12 @@ export function healthRoutes(deps: ApiDeps): Router {
       kafka: deps.producer.isConnected,
       view: deps.feed.isViewRebuilt,
     };
-    // Without Kafka answers still go out; their events wait. Without the view they may hold a track that was hidden: that is
-    // waited for, but not for ever.
+    // Without Kafka answers still go out; their events wait. A young process that has not reached it yet would refuse listens,
+    // and without the view answers may hold a track that was hidden: both are waited for, but not for ever.
+    hasReachedKafka ||= checks.kafka;
+    const isSettled = hasReachedKafka && checks.view;
     const isPatient = performance.now() - startedAt < deps.settings.viewTimeoutMs;
-    const isReady = checks.accepting && checks.snapshot && (checks.view || !isPatient);
+    const isReady = checks.accepting && checks.snapshot && (isSettled || !isPatient);
     res.status(isReady ? 200 : 503).json({ status: isReady ? 'ready' : 'not ready', checks });
   });
   router.get('/metrics', async (_req, res) => {

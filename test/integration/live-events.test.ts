@@ -34,8 +34,8 @@ describe('live events', function () {
 
   async function listen(user: string, track = 't1'): Promise<string> {
     const body = { event_id: randomUUID(), user_id: user, track_id: track, event_type: 'complete_listen' };
-    const { status } = await ask(api, '/ingest/listening-event', { method: 'POST', token: world.token, body });
-    assert.equal(status, 202);
+    const answer = await ask(api, '/ingest/listening-event', { method: 'POST', token: world.token, body });
+    assert.equal(answer.status, 202, `${JSON.stringify(answer.body)}\n${api.log()}`);
     return body.event_id;
   }
 

@@ -34,17 +34,15 @@ describe('the streams, Kafka to Delta', function () {
   });
 
   it('answers the progress query with offsets, lag and batch durations of every topic', async () => {
-    const progress = await until('the listens are reported', async () => {
+    // Rows are counted as they are written, offsets and lag when their batch has ended: a report may stand between the two.
+    const { progress, stream } = await until('the listens are reported', async () => {
       const said = await world.progress();
-      return said?.topics.find(({ topic, rows }) => topic === 'user_listening_history' && rows >= 50) && said;
+      const topic = said?.topics.find((each) => each.topic === 'user_listening_history');
+      const read = topic && Object.values(topic.offsets).reduce((sum, offset) => sum + offset, 0);
+      return said && topic && read === 50 && topic.lag === 0 && { progress: said, stream: topic };
     });
     assert.equal(progress.stage, 'streaming');
-    const stream = progress.topics.find(({ topic }) => topic === 'user_listening_history')!;
-    assert.equal(
-      Object.values(stream.offsets).reduce((sum, offset) => sum + offset, 0),
-      50,
-    );
-    assert.deepEqual([stream.lag, stream.refused], [0, 0]);
+    assert.deepEqual([stream.rows, stream.refused], [50, 0]);
     assert.ok(stream.batchMs > 0);
   });
 
