@@ -35,6 +35,8 @@ describe('initialDataLoad, orchestration', function () {
       'reconcileBronze',
       'describeRefresh',
       'buildSilver',
+      'buildFeatures',
+      'evaluateModel',
       'buildGold',
       'exportSnapshot',
       'publishSnapshot',
