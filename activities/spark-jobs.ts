@@ -128,7 +128,9 @@ export async function runSparkJob<Job extends SparkJobName>(
       onProgress: (spark) => reporter.report({ kind: 'spark', spark }),
     });
     refuseFailure(job, exit);
-    return parseResult(job, exit.result);
+    const result = parseResult(job, exit.result);
+    context.log.info('spark job done', { job, seconds: result.seconds });
+    return result;
   } finally {
     clearInterval(pulse);
   }

@@ -14,8 +14,7 @@ from pyspark.sql import functions as F
 from lakehouse.contracts import table
 from lakehouse.errors import BrokenContract
 from lakehouse.files import remove_folder
-from lakehouse.held_out import day_number
-from lakehouse.interactions import interactions
+from lakehouse.interactions import before, day_number, encounters
 from lakehouse.job import run_job
 from lakehouse.listeners import Tracks, collect_tracks
 from lakehouse.lists import write_lists
@@ -43,7 +42,7 @@ def build_gold(spark: SparkSession, params: Params, progress: Progress) -> dict:
             until = _day_after(events)
             tracks = write_tracks(events, songs, f"{work_uri}/tracks")
             known = collect_tracks(tracks)
-            pairs = interactions(events, until.isoformat())
+            pairs = before(encounters(events, [until]), until)
             listening = gather(pairs, follows_of(spark, lake_uri), tracks, f"{work_uri}/shards", len(known.ids))
         with progress.step("train"):
             factors = fit_factors(listening, known, seed)

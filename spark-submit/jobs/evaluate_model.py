@@ -5,7 +5,6 @@ Parameters and result: contracts/schemas/jobs.ts. Writes one row to gold/model_e
 
 import json
 import sys
-from datetime import date
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -18,8 +17,8 @@ from lakehouse.contracts import table
 from lakehouse.errors import BrokenContract
 from lakehouse.evaluation import Measures, Truth, against, measure, pools, summary
 from lakehouse.files import remove_folder
-from lakehouse.held_out import Split, day_number, new_tracks, split_by_time
-from lakehouse.interactions import interactions
+from lakehouse.held_out import Split, new_tracks, split_by_time
+from lakehouse.interactions import before, day_number, encounters
 from lakehouse.job import run_job
 from lakehouse.listeners import Tracks, collect_tracks, read_shards
 from lakehouse.metrics import ranked
@@ -68,8 +67,9 @@ def _judge(
         known = collect_tracks(tracks)
     follows = follows_of(spark, lake_uri)
     with progress.step("gather"):
-        early = _gather(events, follows, tracks, known, split.valid_from, f"{work_uri}/early")
-        late = _gather(events, follows, tracks, known, split.test_from, f"{work_uri}/late")
+        met = _encounters(events, split, f"{work_uri}/encounters")
+        early = gather(before(met, split.valid_from), follows, tracks, f"{work_uri}/early", len(known.ids))
+        late = gather(before(met, split.test_from), follows, tracks, f"{work_uri}/late", len(known.ids))
     if early.ratings == 0:
         # All there is lies in the days held out.
         return {"weights": dict(DEFAULT_WEIGHTS), "settings": {"seed": seed}, **_result({}, None, None, late, k)}
@@ -77,11 +77,11 @@ def _judge(
         factors = fit_factors(early, known, seed)
     with progress.step("tune"):
         model = learn_model(early, known, factors, day_number(split.valid_from))
-        tuning = new_tracks(events, tracks, split.valid_from, split.test_from)
+        tuning = new_tracks(met, tracks, split.valid_from, split.test_from)
         weights = tuned_weights(pools(model, read_shards(early.shards_uri), tuning), k)
     with progress.step("judge"):
         model = learn_model(late, known, factors, day_number(split.test_from))
-        truth = new_tracks(events, tracks, split.test_from, split.until)
+        truth = new_tracks(met, tracks, split.test_from, split.until)
         oracle = read_oracle(params.optional_text("oracleUri"), known)
         measured = measure(model, weights, read_shards(late.shards_uri), truth, k, oracle)
         served = _served(spark, params, lake_uri, split, truth, late, known, model, k)
@@ -102,10 +102,10 @@ def _split_of(events: DataFrame) -> Split:
     return split_by_time(first, last)
 
 
-def _gather(
-    events: DataFrame, follows: DataFrame | None, tracks: DataFrame, known: Tracks, until: date, shards_uri: str
-) -> Listening:
-    return gather(interactions(events, until.isoformat()), follows, tracks, shards_uri, len(known.ids))
+def _encounters(events: DataFrame, split: Split, uri: str) -> DataFrame:
+    """Written once: what is learnt from, at both cuts, and what is judged by, without another pass over the events."""
+    encounters(events, [split.valid_from, split.test_from]).write.mode("overwrite").parquet(uri)
+    return events.sparkSession.read.parquet(uri)
 
 
 def _served(

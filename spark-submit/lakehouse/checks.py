@@ -40,8 +40,10 @@ class Result:
 
 def check_tables(spark: SparkSession, lake_uri: str, run_key: str, checked_at: str, tables: list[Table]) -> dict:
     """Checks these tables, writes the results to gold/table_checks, and raises FailedChecks if a hard one failed."""
-    results = [result for each in tables for result in check_table(spark, each, lake_uri)]
-    _write(spark, results, lake_uri, run_key, checked_at)
+    passed = _last_passed(spark, lake_uri)
+    results = [result for each in tables for result in check_table(spark, each, lake_uri, passed.get(each.path))]
+    if results:
+        _write(spark, results, lake_uri, run_key, checked_at)
     failed = [result for result in results if not result.is_passed]
     hard = [result for result in failed if result.is_hard]
     if hard:
@@ -49,20 +51,38 @@ def check_tables(spark: SparkSession, lake_uri: str, run_key: str, checked_at: s
     return {"checked": len(results), "warnings": [str(result) for result in failed]}
 
 
-def check_table(spark: SparkSession, checked: Table, lake_uri: str) -> list[Result]:
-    """The results for one table: of the weeks that are new since it last passed, else of all its rows."""
+def check_table(spark: SparkSession, checked: Table, lake_uri: str, passed: int | None = None) -> list[Result]:
+    """The results for one table: of the weeks that are new since version `passed`, which passed; else of all its rows.
+
+    Of a table without anything new only the freshness is looked at: its sources may have gone on without it.
+    """
     version = newest_commit(checked, lake_uri)
-    weeks = _new_weeks(spark, checked, lake_uri, version)
+    weeks = _new_weeks(checked, lake_uri, version, passed)
     everything = read_table(spark, checked, lake_uri, version)
-    rows = everything if weeks is None else everything.where(in_weeks_sql(weeks) if weeks else "false")
-    found = [*_row_checks(checked, rows), *_unique(checked, rows, everything, weeks)]
-    found += [_run(spark, check, rows, everything, lake_uri) for check in checked.checks if check.kind != "range"]
-    scope = _describe(weeks)
-    return [Result(checked, version, scope, *each) for each in found if each]
+    found = [_freshness(spark, check, everything, lake_uri) for check in checked.checks if check.kind == "freshness"]
+    if weeks != set():
+        rows = everything if weeks is None else everything.where(in_weeks_sql(weeks))
+        found += [*_row_checks(checked, rows), *_unique(checked, rows, everything, weeks)]
+        found += [_references(spark, check, rows, lake_uri) for check in checked.checks if check.kind == "references"]
+    return [Result(checked, version, _describe(weeks), *each) for each in found]
 
 
 def _row_checks(checked: Table, rows: DataFrame) -> list[tuple]:
-    """Rows that break a rule of their own, all rules counted in one pass."""
+    """Rows that break a rule of their own, and shares of rows; all counted in one pass."""
+    rules = _rules(checked)
+    shares = [check for check in checked.checks if check.kind == "share"]
+    counts = [F.count_if(rule).alias(f"r{place}") for place, rule in enumerate(rules.values())]
+    means = [F.avg(F.col(check.column).cast("double")).alias(f"s{place}") for place, check in enumerate(shares)]
+    found = rows.agg(*counts, *means).collect()[0]
+    broken, observed = found[: len(counts)], found[len(counts) :]
+    return [
+        *((name, True, count == 0, float(count), "0 rows") for name, count in zip(rules, broken, strict=True)),
+        *(_share(check, share) for check, share in zip(shares, observed, strict=True)),
+    ]
+
+
+def _rules(checked: Table) -> dict[str, Column]:
+    """What is wrong with a row, by name."""
     rules: dict[str, Column] = {}
     for column in checked.columns:
         if column.required:
@@ -72,8 +92,14 @@ def _row_checks(checked: Table, rows: DataFrame) -> list[tuple]:
     for check in checked.checks:
         if check.kind == "range":
             rules[f"{check.column} is out of range"] = _out_of_range(check)
-    counted = rows.agg(*[F.count_if(rule).alias(f"r{place}") for place, rule in enumerate(rules.values())]).collect()[0]
-    return [(name, True, broken == 0, float(broken), "0 rows") for name, broken in zip(rules, counted, strict=True)]
+    return rules
+
+
+def _share(check: Check, share: float | None) -> tuple:
+    """The share of rows in which a boolean column is true; of no rows, all."""
+    observed = 1.0 if share is None else share
+    name, expected = f"{check.column} is true", f"a share of at least {check.least:g}"
+    return name, check.is_hard, observed >= check.least, observed, expected
 
 
 def _out_of_range(check: Check) -> Column:
@@ -88,22 +114,16 @@ def _unique(checked: Table, rows: DataFrame, everything: DataFrame, weeks: set[d
     if not checked.key:
         return []
     key = list(checked.key)
-    repeated = rows.groupBy(F.xxhash64(*key).alias("_hash")).count().where(F.col("count") > 1)
-    # Different keys may share a hash: only what is left is compared as it is.
-    suspects = rows.withColumn("_hash", F.xxhash64(*key)).join(repeated.select("_hash"), on="_hash", how="left_semi")
-    doubled = suspects.groupBy(*key).count().where(F.col("count") > 1).count()
+    repeated = rows.groupBy(F.xxhash64(*key).alias("_hash")).count().where(F.col("count") > 1).select("_hash")
+    doubled = 0
+    if repeated.limit(1).count():
+        # Different keys may share a hash: only what is left is compared as it is.
+        suspects = rows.withColumn("_hash", F.xxhash64(*key)).join(repeated, on="_hash", how="left_semi")
+        doubled = suspects.groupBy(*key).count().where(F.col("count") > 1).count()
     if weeks and WEEK not in key:
         others = everything.where(f"NOT {in_weeks_sql(weeks)}")
         doubled += others.join(rows.select(*key).distinct(), on=key, how="left_semi").count()
     return [(f"{', '.join(key)} is not unique", True, doubled == 0, float(doubled), "0 keys")]
-
-
-def _run(spark: SparkSession, check: Check, rows: DataFrame, everything: DataFrame, lake_uri: str) -> tuple | None:
-    if check.kind == "references":
-        return _references(spark, check, rows, lake_uri)
-    if check.kind == "share":
-        return _share(check, rows)
-    return _freshness(spark, check, everything, lake_uri)
 
 
 def _references(spark: SparkSession, check: Check, rows: DataFrame, lake_uri: str) -> tuple:
@@ -117,50 +137,37 @@ def _references(spark: SparkSession, check: Check, rows: DataFrame, lake_uri: st
     return name, check.is_hard, share >= check.least, share, f"a share of at least {check.least:g}"
 
 
-def _share(check: Check, rows: DataFrame) -> tuple:
-    """The share of rows in which a boolean column is true."""
-    share = rows.agg(F.avg(F.col(check.column).cast("double"))).collect()[0][0]
-    observed = 1.0 if share is None else share
-    return (
-        f"{check.column} is true",
-        check.is_hard,
-        observed >= check.least,
-        observed,
-        f"a share of at least {check.least:g}",
-    )
-
-
 def _freshness(spark: SparkSession, check: Check, everything: DataFrame, lake_uri: str) -> tuple:
     """Days by which the newest value lies behind the newest of the other table; of a table that is not there, none."""
-    newest = everything.agg(F.max(check.column)).collect()[0][0]
-    others = [
-        read_table(spark, other, lake_uri).agg(F.max(check.other_column)).collect()[0][0]
-        for other in (check.other_table,)
-        if has_table(other, lake_uri)
-    ]
-    expected = max((value for value in others if value is not None), default=None)
+    expected = None
+    if has_table(check.other_table, lake_uri):
+        other = read_table(spark, check.other_table, lake_uri)
+        expected = other.agg(F.max(check.other_column)).collect()[0][0]
+    newest = None if expected is None else everything.agg(F.max(check.column)).collect()[0][0]
     behind = 0 if expected is None else (expected - (newest or date.min)).days
-    name = f"days behind {check.other_table.path}"
-    return name, check.is_hard, behind <= 0, float(behind), "0 days"
+    return f"days behind {check.other_table.path}", check.is_hard, behind <= 0, float(behind), "0 days"
 
 
-def _new_weeks(spark: SparkSession, checked: Table, lake_uri: str, version: int) -> set[date] | None:
+def _new_weeks(checked: Table, lake_uri: str, version: int, passed: int | None) -> set[date] | None:
     """Weeks that are new since the version that passed last; None for all rows."""
-    passed = _last_passed(spark, checked, lake_uri)
-    if passed is None or passed > version or (WEEK not in checked.partition_by and passed < version):
+    if passed == version:
+        return set()
+    if passed is None or passed > version or WEEK not in checked.partition_by:
         return None
     changes = changes_between(checked, lake_uri, passed, version)
     return None if changes is None else to_weeks(changes.partitions(WEEK))
 
 
-def _last_passed(spark: SparkSession, checked: Table, lake_uri: str) -> int | None:
+def _last_passed(spark: SparkSession, lake_uri: str) -> dict[str, int]:
+    """The newest version of each table that passed all its hard checks."""
     if not has_table(RESULTS, lake_uri):
-        return None
-    results = read_table(spark, RESULTS, lake_uri).where(F.col("table") == checked.path)
-    of_run = results.groupBy("run_key", "table_version").agg(
-        F.count_if(F.col("is_hard") & ~F.col("is_passed")).alias("failed")
+        return {}
+    of_run = (
+        read_table(spark, RESULTS, lake_uri)
+        .groupBy("table", "run_key", "table_version")
+        .agg(F.count_if(F.col("is_hard") & ~F.col("is_passed")).alias("failed"))
     )
-    return of_run.where(F.col("failed") == 0).agg(F.max("table_version")).collect()[0][0]
+    return {row[0]: row[1] for row in of_run.where("failed = 0").groupBy("table").agg(F.max("table_version")).collect()}
 
 
 def _describe(weeks: set[date] | None) -> str:

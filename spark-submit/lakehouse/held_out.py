@@ -8,6 +8,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lakehouse.evaluation import Truth
+from lakehouse.interactions import day_number
 
 # A week each for tuning and judging, less where there is little data: a part of what there is.
 HELD_OUT_DAYS = 7
@@ -32,24 +33,15 @@ def split_by_time(first: date, last: date) -> Split:
     return Split(until - timedelta(days=2 * days), until - timedelta(days=days), until)
 
 
-def day_number(day: date) -> int:
-    """Days since 1970-01-01."""
-    return (day - date(1970, 1, 1)).days
-
-
-def new_tracks(events: DataFrame, tracks: DataFrame, start: date, end: date) -> Truth:
-    """What listeners heard on days from `start` until before `end`, did not skip, and had never met before `start`.
+def new_tracks(met: DataFrame, tracks: DataFrame, start: date, end: date) -> Truth:
+    """What listeners heard on days from `start` until before `end`, did not skip, and had never met before `start`; `met` is of
+    interactions.encounters.
 
     Only of listeners who were there before: of the others nothing could be known.
     """
-    day = F.col("event_date")
-    before = events.where(day < F.lit(start)).select("user_id", "track_id").distinct()
-    heard = events.where((day >= F.lit(start)) & (day < F.lit(end)) & (F.col("event_type") != "skip"))
-    new = (
-        heard.select("user_id", "track_id")
-        .distinct()
-        .join(before, on=["user_id", "track_id"], how="left_anti")
-        .join(before.select("user_id").distinct(), on="user_id", how="left_semi")
+    there_before = met.where(F.col("first_met") < day_number(start)).select("user_id").distinct()
+    new = met.where((F.col("first_met") >= day_number(start)) & (F.col("first_heard") < day_number(end))).join(
+        there_before, on="user_id", how="left_semi"
     )
     judged = new.select("user_id").distinct().orderBy(F.xxhash64("user_id"), "user_id").limit(MOST_LISTENERS)
     indexed = (

@@ -5,7 +5,9 @@ by track (indexes); the tracks of those one follows once by user. Nothing is joi
 FOLLOWED_TRACKS rows for each row of the graph.
 """
 
-from pyspark.sql import DataFrame, Window
+from datetime import date
+
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 # What one event says about liking: a like is meant, a listen may be chance, a skip is a mild no.
@@ -21,27 +23,38 @@ FOLLOWED_TRACKS = 100
 SHARDS = 16
 
 
-def interactions(events: DataFrame, until: str) -> DataFrame:
-    """One row per (user_id, track_id) with any event before the day `until`: affinity, first_heard.
+def encounters(events: DataFrame, cuts: list[date]) -> DataFrame:
+    """One row per (user_id, track_id) with any event: first_met and first_heard, and the affinity at each of the days `cuts`.
 
-    affinity sums the events' weights, halved for every 180 days before `until`; at or below 0 the pair only says that the
-    track is known to the user, not that it is liked. first_heard is the day number (since 1970) of the first event that is
-    no skip, null where there is none.
+    The day numbers (since 1970) are of the first event, and of the first that is no skip (null where there is none). An
+    affinity sums the weights of the events before its day, halved for every 180 days; at or below 0 the pair only says that
+    the track is known to the user, not that it is liked. All cuts cost one pass over the events.
     """
-    age_days = F.datediff(F.lit(until).cast("date"), "event_date")
     weight = F.lit(0.0)
     for event_type, value in EVENT_WEIGHTS.items():
         weight = F.when(F.col("event_type") == event_type, value).otherwise(weight)
     heard_on = F.when(F.col("event_type") != "skip", F.unix_date("event_date"))
-    return (
-        events.where(F.col("event_date") < F.lit(until).cast("date"))
-        .groupBy("user_id", "track_id")
-        .agg(
-            # Rounded, so that the order of summing cannot change a list.
-            F.round(F.sum(weight * F.pow(F.lit(0.5), age_days / HALF_LIFE_DAYS)), 6).alias("affinity"),
-            F.min(heard_on).alias("first_heard"),
-        )
+    return events.groupBy("user_id", "track_id").agg(
+        F.min(F.unix_date("event_date")).alias("first_met"),
+        F.min(heard_on).alias("first_heard"),
+        *(_affinity(weight, cut).alias(_affinity_at(cut)) for cut in cuts),
     )
+
+
+def before(met: DataFrame, cut: date) -> DataFrame:
+    """Of encounters, what was known at the start of the day `cut`, one of theirs: user_id, track_id, affinity, first_heard."""
+    day = day_number(cut)
+    return met.where(F.col("first_met") < day).select(
+        "user_id",
+        "track_id",
+        F.col(_affinity_at(cut)).alias("affinity"),
+        F.when(F.col("first_heard") < day, F.col("first_heard")).alias("first_heard"),
+    )
+
+
+def day_number(day: date) -> int:
+    """Days since 1970-01-01."""
+    return (day - date(1970, 1, 1)).days
 
 
 def rated(pairs: DataFrame) -> DataFrame:
@@ -51,11 +64,9 @@ def rated(pairs: DataFrame) -> DataFrame:
     little. A pair at the median has 1.
     """
     liked = F.when(F.col("affinity") > 0, F.col("affinity"))
-    medians = pairs.groupBy("user_id").agg(F.median(liked).alias("median"))
-    relative = F.log2(1 + liked / F.col("median"))
-    rating = F.least(F.greatest(relative, F.lit(LEAST_CONFIDENCE)), F.lit(MOST_CONFIDENCE))
-    rating = F.when(liked.isNotNull(), rating).cast("float")
-    return pairs.join(medians, on="user_id", how="inner").withColumn("rating", rating).drop("median")
+    median = F.median(liked).over(Window.partitionBy("user_id"))
+    rating = F.least(F.greatest(F.log2(1 + liked / median), F.lit(LEAST_CONFIDENCE)), F.lit(MOST_CONFIDENCE))
+    return pairs.withColumn("rating", F.when(liked.isNotNull(), rating).cast("float"))
 
 
 def followed_tracks(pairs: DataFrame, follows: DataFrame) -> DataFrame:
@@ -101,3 +112,14 @@ def write_shards(pairs: DataFrame, followed: DataFrame | None, tracks: DataFrame
     chosen = indexed.select("user", "user_id", "track", "affinity", "rating", "first_heard", "followed")
     chosen.repartition(SHARDS, "user").write.mode("overwrite").parquet(uri)
     return pairs.sparkSession.read.parquet(uri)
+
+
+def _affinity(weight: Column, cut: date) -> Column:
+    age_days = F.datediff(F.lit(cut), "event_date")
+    counted = F.when(age_days > 0, weight * F.pow(F.lit(0.5), age_days / HALF_LIFE_DAYS)).otherwise(0.0)
+    # Rounded, so that the order of summing cannot change a list.
+    return F.round(F.sum(counted), 6)
+
+
+def _affinity_at(cut: date) -> str:
+    return f"affinity_{cut:%Y%m%d}"

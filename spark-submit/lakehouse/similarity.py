@@ -55,9 +55,10 @@ def _pairs(baskets: DataFrame) -> DataFrame:
 
 
 def _both_ways(scored: DataFrame) -> DataFrame:
-    there = scored.select(F.col("a").alias("track_id"), F.col("b").alias("similar_track_id"), "score")
-    back = scored.select(F.col("b").alias("track_id"), F.col("a").alias("similar_track_id"), "score")
-    return there.unionByName(back)
+    ways = F.explode(F.array(F.struct("a", "b"), F.struct(F.col("b").alias("a"), F.col("a").alias("b")))).alias("way")
+    return scored.select(ways, "score").select(
+        F.col("way.a").alias("track_id"), F.col("way.b").alias("similar_track_id"), "score"
+    )
 
 
 def _best(similar: DataFrame) -> DataFrame:

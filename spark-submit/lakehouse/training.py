@@ -37,9 +37,9 @@ def gather(
     pairs: DataFrame, follows: DataFrame | None, tracks: DataFrame, shards_uri: str, track_count: int
 ) -> Listening:
     """Writes the shards of `pairs` (user_id, track_id, affinity, first_heard) and counts what is in them."""
-    # Written first: they are read three times, and cost a pass over every event.
-    pairs.write.mode("overwrite").parquet(f"{shards_uri}-pairs")
-    with_ratings = rated(pairs.sparkSession.read.parquet(f"{shards_uri}-pairs"))
+    # Written first: they are read three times, and may cost a pass over every event.
+    rated(pairs).write.mode("overwrite").parquet(f"{shards_uri}-pairs")
+    with_ratings = pairs.sparkSession.read.parquet(f"{shards_uri}-pairs")
     followed = None if follows is None else followed_tracks(with_ratings, follows)
     rows = write_shards(with_ratings, followed, tracks, shards_uri)
     liked = rows.where(F.col("rating").isNotNull()).groupBy("track").count().toArrow()

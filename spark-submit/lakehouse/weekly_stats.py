@@ -3,7 +3,7 @@
 Each row depends on its own week's events and on the catalogue. All are transforms of silver listening_events.
 """
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 UNKNOWN_GENRE = "unknown"
@@ -14,16 +14,16 @@ def artist_weekly_stats(events: DataFrame, songs: DataFrame) -> DataFrame:
 
     Cost: one shuffle of the events added up by week, artist, listener and track.
     """
-    heard = events.join(songs.select("track_id", "artist_id", "artist_name"), on="track_id", how="inner")
-    by_track = heard.groupBy("week_end", "artist_id", "user_id", "track_id").agg(
-        F.first("artist_name").alias("artist_name"), *_counts()
-    )
-    return by_track.groupBy("week_end", "artist_id").agg(
-        F.max("artist_name").alias("artist_name"),
+    heard = events.join(songs.select("track_id", "artist_id"), on="track_id", how="inner")
+    by_track = heard.groupBy("week_end", "artist_id", "user_id", "track_id").agg(*_counts())
+    # Joined at the end: a text among the sums would make Spark sort every event.
+    names = songs.groupBy("artist_id").agg(F.max("artist_name").alias("artist_name"))
+    stats = by_track.groupBy("week_end", "artist_id").agg(
         *_sums(),
         _listeners(),
         F.count_distinct(F.when(F.col("listens") > 0, F.col("track_id"))).alias("tracks_heard"),
     )
+    return stats.join(names, on="artist_id", how="left")
 
 
 def genre_weekly_stats(events: DataFrame, songs: DataFrame) -> DataFrame:
@@ -35,9 +35,9 @@ def genre_weekly_stats(events: DataFrame, songs: DataFrame) -> DataFrame:
     heard = events.join(songs.select("track_id", "genre"), on="track_id", how="left")
     by_user = heard.groupBy("week_end", genre, "user_id").agg(*_counts())
     by_genre = by_user.groupBy("week_end", "genre").agg(*_sums(), _listeners())
-    totals = by_genre.groupBy("week_end").agg(F.sum("listens").alias("_all"))
-    share = F.when(F.col("_all") > 0, F.round(F.col("listens") / F.col("_all"), 6)).otherwise(F.lit(0.0))
-    return by_genre.join(totals, on="week_end", how="inner").withColumn("listen_share", share).drop("_all")
+    in_all = F.sum("listens").over(Window.partitionBy("week_end"))
+    share = F.when(in_all > 0, F.round(F.col("listens") / in_all, 6)).otherwise(F.lit(0.0))
+    return by_genre.withColumn("listen_share", share)
 
 
 def daily_activity(events: DataFrame) -> DataFrame:

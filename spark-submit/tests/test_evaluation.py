@@ -10,7 +10,7 @@ from worlds import run, table, version
 
 from lakehouse.contracts import table as contract
 from lakehouse.held_out import Split, new_tracks, split_by_time
-from lakehouse.interactions import interactions
+from lakehouse.interactions import before, encounters
 from lakehouse.tables import overwrite_table
 
 EVENT = "user_id string, track_id string, event_type string, event_date date"
@@ -42,7 +42,7 @@ def test_the_truth_is_what_old_listeners_heard_and_did_not_skip_for_the_first_ti
         ("stranger", "new", "complete_listen", date(2024, 1, 8)),
     ]
     tracks = spark.createDataFrame([("new", 3), ("known", 0), ("later", 5)], "track_id string, track int")
-    found = new_tracks(spark.createDataFrame(events, EVENT), tracks, date(2024, 1, 8), date(2024, 1, 9))
+    found = new_tracks(encounters(spark.createDataFrame(events, EVENT), []), tracks, date(2024, 1, 8), date(2024, 1, 9))
     assert {user: list(tracks) for user, tracks in found.items()} == {"old": [3]}
 
 
@@ -51,11 +51,11 @@ def test_nothing_of_the_held_out_days_is_learnt_from(spark):
     split = Split(date(2024, 1, 10), date(2024, 1, 17), date(2024, 1, 24))
     events = [(f"u{n}", "old", "complete_listen", date(2024, 1, 5)) for n in range(5)]
     leaks = [(f"u{n}", "leak", "like", day) for n in range(5) for day in (split.valid_from, split.test_from)]
-    frame = spark.createDataFrame(events + leaks, EVENT)
-    learnt = {row.track_id for row in interactions(frame, split.valid_from.isoformat()).collect()}
+    met = encounters(spark.createDataFrame(events + leaks, EVENT), [split.valid_from, split.test_from])
+    learnt = {row.track_id for row in before(met, split.valid_from).collect()}
     assert learnt == {"old"}
     # Seen when it may be seen: what was heard in the tuning days is known when the judged days begin.
-    later = {row.track_id for row in interactions(frame, split.test_from.isoformat()).collect()}
+    later = {row.track_id for row in before(met, split.test_from).collect()}
     assert later == {"old", "leak"}
 
 

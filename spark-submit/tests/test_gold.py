@@ -13,7 +13,7 @@ from load_bronze import load_bronze
 from worlds import bronze_params, events_file, rows, run, silver_params, songs_file, table, users_file, version
 
 from lakehouse.errors import BrokenContract
-from lakehouse.interactions import followed_tracks, interactions, rated
+from lakehouse.interactions import before, encounters, followed_tracks, rated
 
 EVENT = "user_id string, track_id string, event_type string, event_date date"
 
@@ -28,7 +28,7 @@ def test_affinity_weighs_likes_listens_and_skips_and_halves_with_age(spark):
         ("u", "t3", "skip", date(2025, 1, 6)),
         ("u", "t4", "like", date(2025, 1, 7)),
     ]
-    found = interactions(spark.createDataFrame(events, EVENT), "2025-01-07").orderBy("track_id").collect()
+    found = before(encounters(spark.createDataFrame(events, EVENT), [date(2025, 1, 7)]), date(2025, 1, 7)).orderBy("track_id").collect()
     one_day = 0.5 ** (1 / 180)
     # t1: 1 + 3 - 0.5; t4 is of the day itself, which is not learnt from.
     assert [(r.track_id, pytest.approx(r.affinity, abs=1e-6)) for r in found] == [

@@ -10,8 +10,9 @@ from build_silver import build_silver
 from deltalake import DeltaTable
 from load_bronze import load_bronze
 from pyspark.sql import functions as F
-from worlds import INGESTED_AT, bronze_params, events_file, run, silver_params, songs_file, table, users_file
+from worlds import INGESTED_AT, bronze_params, events_file, rows, run, silver_params, songs_file, table, users_file
 
+import lakehouse.events_refresh as events_refresh
 from lakehouse.contracts import table as contract
 from lakehouse.tables import create_table, writer_of
 
@@ -130,3 +131,75 @@ def test_one_new_week_rewrites_that_week_alone_and_nothing_new_writes_nothing(wo
     assert before == {path: DeltaTable(f"{world.lake}/{path}").version() for path in DERIVED}
     note = json.loads(DeltaTable(f"{world.lake}/gold/daily_activity").history(1)[0]["userMetadata"])
     assert (note["build"], set(note["inputs"])) == ("b1", {"silver/listening_events", "bronze/dim_songs"})
+
+
+def test_duplicates_late_weeks_corrections_and_late_songs_end_as_if_all_had_come_at_once(world):
+    a_week, later, late = WEEKS[2], WEEKS[7], WEEKS[4]
+    first, second = (line.split(",")[0] for line in week_lines(a_week)[:2])
+    shared = week_lines(WEEKS[1])[0].split(",")[0]
+    weekly = [
+        *week_lines(NEW),
+        # Twice in this file; events of the year's file, of other weeks; one that the stream has, too; an unknown track.
+        week_lines(NEW)[0],
+        f"{first},u2,t5,like,{later}T12:00:00Z",
+        f"live,u1,t1,like,{later}T12:00:00Z",
+        f"x,u1,unknown,like,{NEW}T12:00:00Z",
+    ]
+    world.load(
+        world.weekly(NEW, [*weekly, f"{shared},u2,t4,like,{later}T13:00:00Z"]),
+        world.weekly(late, week_lines(late, "-late")),
+    )
+    world.stream(
+        ("live", "u1", "t1", "like", "2024-11-19T12:00:00Z"),
+        (second, "u1", "t2", "like", "2024-11-20T12:00:00Z"),
+        ("twice", "u1", "t2", "like", "2024-11-20T12:00:00Z"),
+        ("twice", "u1", "t2", "like", "2024-11-20T12:00:00Z"),
+    )
+    result = world.refresh("second")
+    assert result["mode"] == "weeks", result["why"]
+    assert result["duplicates"] == {"within_file": 1, "across_files": 2, "within_stream": 1, "against_stream": 2}
+    kept = {row[0]: row[1:] for row in rows(world.lake, "silver/listening_events", "event_id", "source", "week_end")}
+    # '-' sorts before '.': fact_listening_events_2024-….csv is the first name, so its copies are the ones kept.
+    assert (kept[first], kept[shared], kept["live"]) == (("file", later), ("file", later), ("file", later))
+    assert (kept[second], kept["twice"]) == (("file", a_week), ("stream", date(2024, 11, 26)))
+    assert chart_titles(world)["unknown"] is None
+
+    # The weekly file is corrected: the year's row of a shared event counts again. The unknown track gets its song row.
+    world.load(
+        world.weekly(NEW, weekly), songs_file(world.landing, [*SONGS[1:], "unknown,Found,a9,Ann,folk,1,,", RENAMED])
+    )
+    result = world.refresh("third")
+    assert set(result["weeks"]) == {str(WEEKS[1]), str(later), str(NEW)}
+    assert dict(rows(world.lake, "silver/listening_events", "event_id", "week_end"))[shared] == WEEKS[1]
+    assert (chart_titles(world)["unknown"], chart_titles(world)["t0"]) == ("Found", "Renamed")
+    world.assert_is_as_if_built_at_once()
+
+
+def test_a_run_that_died_between_two_tables_is_taken_up_and_compaction_is_no_news(world, monkeypatch):
+    world.load(world.weekly(NEW, week_lines(NEW)))
+    world.spark.sql(f"OPTIMIZE delta.`{world.lake}/bronze/fact_listening_events`").collect()
+    write_weeks = events_refresh.write_weeks
+
+    def dies(rows_, target, *rest):
+        if target.name == "duplicate_events":
+            raise RuntimeError("killed")
+        write_weeks(rows_, target, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(events_refresh, "write_weeks", dies)
+        with pytest.raises(RuntimeError, match="killed"):
+            run(build_silver, world.spark, silver_params(world.lake, "second"))
+    world.refresh("second")
+    world.spark.sql(f"OPTIMIZE delta.`{world.lake}/silver/listening_events`").collect()
+    # The week is taken back: it is gone from every table.
+    world.load(world.weekly(NEW, []))
+    assert world.refresh("third")["weeks"] == [str(NEW)]
+    assert max(week for (week,) in rows(world.lake, "gold/daily_activity", "week_end")) == WEEKS[-1]
+    # Another setting makes everything anew, so there is nothing that is not as if built at once.
+    by_weeks = world.contents()
+    assert world.refresh("fourth", build="b2")["mode"] == "whole"
+    assert world.contents() == by_weeks
+
+
+def chart_titles(world) -> dict[str, str | None]:
+    return dict(rows(world.lake, "silver/weekly_trending_tracks", "track_id", "title"))

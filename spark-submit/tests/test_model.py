@@ -35,6 +35,16 @@ def test_ease_is_the_closed_form_and_covers_the_tracks_with_most_listeners_only(
     assert ease(together, ridge=1.0) == pytest.approx(np.array([[0, 1 / 3], [1 / 2, 0]]))
 
 
+def test_ease_of_many_tracks_is_the_same_closed_form():
+    count = 1300
+    together = Together.over(np.ones(count))
+    together.add(np.random.default_rng(1).random((300, count)).astype(np.float32))
+    inverse = np.linalg.inv(together.gram.astype(np.float64) + 5 * np.eye(count))
+    expected = -inverse / np.diag(inverse)
+    np.fill_diagonal(expected, 0.0)
+    assert np.abs(ease(together, ridge=5.0) - expected).max() < 1e-3 * np.abs(expected).max()
+
+
 def test_cosine_is_shrunk_where_the_evidence_is_thin():
     together = Together.over(np.array([4.0, 4.0]))
     together.gram = np.array([[4.0, 4.0], [4.0, 4.0]], dtype=np.float32)

@@ -1,0 +1,94 @@
+"""Checks of a table against its contract: what they see, what they stop, and that nothing is forgotten."""
+
+from datetime import date
+
+import pytest
+from build_silver import build_silver
+from load_bronze import load_bronze
+from worlds import INGESTED_AT, bronze_params, events_file, rows, run, silver_params, songs_file, users_file
+
+from lakehouse.checks import check_table, check_tables
+from lakehouse.contracts import Check, Table, table
+from lakehouse.errors import FailedChecks
+from lakehouse.tables import create_table, writer_of
+
+GENRES = table("gold", "genre_weekly_stats")
+WEEK = date(2025, 1, 7)
+COLUMNS = (
+    "week_end date, genre string, listens long, likes long, skips long, unique_listeners long, listen_share double"
+)
+
+
+def write(spark, lake, *values, target: Table = GENRES, key: str = "k", schema: str = COLUMNS) -> None:
+    create_table(spark, target, lake)
+    writer_of(spark.createDataFrame(list(values), schema), target, key).mode("append").save(target.uri(lake))
+
+
+def failed(results) -> dict[str, float]:
+    return {result.check: result.observed for result in results if not result.is_passed}
+
+
+def test_a_key_that_is_not_unique_and_values_out_of_range_are_counted(spark, lake):
+    write(spark, lake, (WEEK, "pop", 3, 0, 0, 2, 0.5), (WEEK, "pop", 3, 0, 0, 2, 0.5), (WEEK, "rock", -1, 0, 0, 2, 1.5))
+    # silver/listening_events is not there: freshness cannot be behind it.
+    assert failed(check_table(spark, GENRES, lake)) == {
+        "week_end, genre is not unique": 1,
+        "listens is out of range": 1,
+        "listen_share is out of range": 1,
+    }
+
+
+def test_limits_of_a_range_are_in_it_and_null_is_for_required_columns_to_refuse(spark, lake):
+    write(spark, lake, (WEEK, "pop", 0, 0, 0, 0, 0.0), (WEEK, "rock", 5, 0, 0, 1, 1.0))
+    assert failed(check_table(spark, GENRES, lake)) == {}
+
+
+def test_an_empty_table_passes(spark, lake):
+    create_table(spark, GENRES, lake)
+    assert failed(check_table(spark, GENRES, lake)) == {}
+
+
+def test_the_share_of_values_that_another_table_has_is_measured_by_distinct_value(spark, lake):
+    key = table("gold", "user_features").columns[:1]
+    check = Check("references", "user_id", False, 0.9, None, ("bronze", "dim_users"), "user_id")
+    mine = Table("gold", "mine", key, (), ("user_id",), (), (check,))
+    users = Table("bronze", "dim_users", key, (), ("user_id",))
+    write(spark, lake, ("u1",), ("u2",), target=users, schema="user_id string")
+    write(spark, lake, ("u1",), ("u1",), ("u2",), ("u3",), target=mine, schema="user_id string")
+    # u1 and u2 of three distinct values.
+    assert failed(check_table(spark, mine, lake)) == {"user_id in bronze/dim_users": pytest.approx(2 / 3)}
+
+
+def test_a_failed_hard_check_stops_until_the_same_rows_pass(spark, lake):
+    write(spark, lake, (WEEK, "pop", -1, 0, 0, 1, 0.5))
+    for run_key in ("r1", "r2"):
+        with pytest.raises(
+            FailedChecks, match=r"gold/genre_weekly_stats version 1: listens is out of range is 1, expected 0 rows"
+        ):
+            check_tables(spark, lake, run_key, INGESTED_AT, [GENRES])
+    kept = rows(lake, "gold/table_checks", "run_key", "check", "is_hard", "is_passed", "observed")
+    assert [row for row in kept if not row[3]] == [
+        ("r1", "listens is out of range", True, False, 1.0),
+        ("r2", "listens is out of range", True, False, 1.0),
+    ]
+
+
+def test_only_weeks_that_are_new_since_the_last_pass_are_looked_at(spark, lake):
+    write(spark, lake, (WEEK, "pop", 1, 0, 0, 1, 1.0), key="k1")
+    check_tables(spark, lake, "r1", INGESTED_AT, [GENRES])
+    write(spark, lake, (date(2025, 1, 14), "pop", 1, 0, 0, 1, 1.0), key="k2")
+    check_tables(spark, lake, "r2", INGESTED_AT, [GENRES])
+    scopes = {row for row in rows(lake, "gold/table_checks", "run_key", "scope")}
+    assert scopes == {("r1", "all rows"), ("r2", "weeks 2025-01-14")}
+    assert check_tables(spark, lake, "r3", INGESTED_AT, [GENRES])["checked"] == 1
+
+
+def test_a_refresh_warns_of_unknown_tracks_and_goes_on(spark, lake, tmp_path):
+    events = [f"{n},u1,t{n},like,2025-01-06T10:00:00Z" for n in range(10)]
+    files = [events_file(tmp_path, events), songs_file(tmp_path, ["t1,One,a1,Ann,pop,1,,"])]
+    run(load_bronze, spark, bronze_params(lake, [*files, users_file(tmp_path, ["u1,Una,,"])]))
+    result = run(build_silver, spark, silver_params(lake))
+    # One of ten tracks is known.
+    assert any(
+        "is_known_track is true is 0.1, expected a share of at least 0.9" in w for w in result["checks"]["warnings"]
+    )
