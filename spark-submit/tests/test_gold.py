@@ -28,7 +28,11 @@ def test_affinity_weighs_likes_listens_and_skips_and_halves_with_age(spark):
         ("u", "t3", "skip", date(2025, 1, 6)),
         ("u", "t4", "like", date(2025, 1, 7)),
     ]
-    found = before(encounters(spark.createDataFrame(events, EVENT), [date(2025, 1, 7)]), date(2025, 1, 7)).orderBy("track_id").collect()
+    found = (
+        before(encounters(spark.createDataFrame(events, EVENT), [date(2025, 1, 7)]), date(2025, 1, 7))
+        .orderBy("track_id")
+        .collect()
+    )
     one_day = 0.5 ** (1 / 180)
     # t1: 1 + 3 - 0.5; t4 is of the day itself, which is not learnt from.
     assert [(r.track_id, pytest.approx(r.affinity, abs=1e-6)) for r in found] == [
@@ -212,3 +216,25 @@ def test_lists_of_another_model_are_not_exported(spark, two_tastes, tmp_path):
     with pytest.raises(BrokenContract, match="expected the lists of model m2, found m1"):
         run(export_snapshot, spark, params)
     assert not (tmp_path / "snapshots").exists()
+
+
+def test_a_snapshot_without_a_model_has_charts_and_no_lists_and_knows_its_listeners(spark, two_tastes, tmp_path):
+    lake, _, _ = two_tastes
+    params = {
+        "runKey": "r1",
+        "lakeUri": lake,
+        "snapshotUri": f"file://{tmp_path}/serving/snapshots/chart-1",
+        "modelVersion": "chart-1",
+        "generatedAt": "2025-02-01T00:00:00.000Z",
+        "shards": 1,
+        "chartOnly": True,
+    }
+    result = run(export_snapshot, spark, params)
+    assert (result["users"], result["recommendations"]) == (0, 0)
+    folder = tmp_path / "serving" / "snapshots" / "chart-1"
+    charts = pa.ipc.open_file((folder / "trending.arrow").read_bytes()).read_all()
+    assert charts.num_rows > 0
+    users = pa.ipc.open_file((folder / "users.arrow").read_bytes()).read_all().to_pylist()
+    tiers = {row["user_id"]: row["tier"] for row in users}
+    # The skipper has no listen at all, the hermit 24; u0 to u11 have 8 tracks once or twice.
+    assert (tiers["skipper"], tiers["hermit"], tiers["u1"]) == ("cold_start", "personal", "personal")

@@ -6,7 +6,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import { execa } from 'execa';
 import type { ForgetUserReceipt } from '../../contracts/forgetting.ts';
 import type { RunProgress } from '../../contracts/progress.ts';
-import type { InitialDataLoadResult, RefreshResult } from '../../contracts/runs.ts';
+import type { InitialDataLoadResult, RefreshedTable, RefreshResult } from '../../contracts/runs.ts';
 import { dashboardMetrics } from '../support/dashboard.ts';
 import { readQuarantine, reconcileLake, userRows } from '../support/lake.ts';
 import { startPipelineWorld, type PipelineWorld } from '../support/pipeline-world.ts';
@@ -254,6 +254,45 @@ describe('the first run, on the real stack', function () {
     });
   });
 
+  it('recommends to a listener of five events after the next refresh, writes one week for it, and can be rolled back', async () => {
+    const lines = ['10001', '10002', '10003', '10004', '10005'].map(
+      (track, index) => `newcomer-${index},newcomer,${track},complete_listen,2024-12-31T1${index}:00:00Z\n`,
+    );
+    await appendFile(join(world.dataDir, eventsFile), lines.join(''));
+    const before = await served(world, 'newcomer');
+    assert.equal(before.tier, 'trending');
+    const handle = await world.start('initialDataLoad', 'initial-load');
+    const { refresh } = (await handle.result()) as InitialDataLoadResult;
+    assert.deepEqual([refresh?.outcome, refresh?.silver?.mode], ['published', 'weeks']);
+    const events = refresh!.tables.find(({ table }) => table === 'silver/listening_events') as RefreshedTable;
+    assert.deepEqual(events.weeksWritten, ['2024-12-31']);
+
+    const after = await until('the newcomer is known', async () => {
+      const answer = await served(world, 'newcomer');
+      return answer.model_version === refresh!.modelVersion && answer;
+    });
+    assert.deepEqual([after.tier, after.items.length], ['cold_start', 20]);
+
+    const back = await fetch(`${world.apiUrl}/pipeline/rollback`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${world.token}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ model_version: before.model_version }),
+    });
+    assert.equal(back.status, 200);
+    await until(
+      'the former model is served',
+      async () => (await served(world, '1')).model_version === before.model_version,
+    );
+    // The CLI's way forward again, as docs/reference.md has it.
+    await execa(world.stack.installed.temporal, [
+      ...['workflow', 'execute-update-with-start', '--address', world.stack.env['SEGUE_TEMPORAL_ADDRESS']!],
+      ...['--type', 'rollbackModel', '--workflow-id', 'rollback-model', '--task-queue', 'segue'],
+      ...['--id-conflict-policy', 'UseExisting', '--update-name', 'rollBack'],
+      ...['--update-input', JSON.stringify({ modelVersion: refresh!.modelVersion })],
+    ]);
+    await until('the new one is', async () => (await served(world, '1')).model_version === refresh!.modelVersion);
+  });
+
   it('forgets a user everywhere, with a receipt, and loading the files again does not bring them back', async () => {
     const before = await userRows(world.lake, '2');
     assert.ok(before['bronze/fact_listening_events']! > 0);
@@ -289,6 +328,16 @@ describe('the first run, on the real stack', function () {
     assert.match(await reconcileLake(world.lake, world.dataDir), /rows agree/);
   });
 });
+
+interface Served {
+  readonly tier: string;
+  readonly model_version: string;
+  readonly items: readonly object[];
+}
+
+async function served(world: PipelineWorld, user: string): Promise<Served> {
+  return (await (await fetch(`${world.apiUrl}/recommendations/${user}`)).json()) as Served;
+}
 
 /** What Spark does for a run, once it has told of tasks. */
 async function sparkOf(handle: { query<Answer>(name: string): Promise<Answer> }): Promise<RunProgress['spark']> {
