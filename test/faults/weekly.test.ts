@@ -1,5 +1,10 @@
-import { killable, ingestUnderFault, moments } from '../support/weekly-faults.ts';
+import assert from 'node:assert/strict';
+import { weeklyTrendsId } from '../../contracts/ids.ts';
+import { generateWeekly } from '../../generators/weekly.ts';
+import { reconcileLake } from '../support/lake.ts';
 import { startPipelineWorld, type PipelineWorld } from '../support/pipeline-world.ts';
+import { until } from '../support/wait.ts';
+import { killable, ingestUnderFault, moments } from '../support/weekly-faults.ts';
 
 const minutes = 60_000;
 
@@ -8,8 +13,7 @@ describe('the weekly ingestion under fire', function () {
   this.timeout(15 * minutes);
   let world: PipelineWorld;
   before(async () => {
-    world = await startPipelineWorld();
-    await (await world.start('initialDataLoad', 'initial-load', { refresh: false })).result();
+    world = await startLoadedWorld();
   });
   after(() => world?.stop());
 
@@ -20,4 +24,49 @@ describe('the weekly ingestion under fire', function () {
       });
     }
   }
+
+  it('has every row once when the schedule fires while a manual start runs', async () => {
+    await generateWeekly({ count: 1, out: world.dataDir });
+    const schedule = world.client.schedule.getHandle(weeklyTrendsId);
+    const fired = (await schedule.describe()).info.numActionsTaken;
+    const [manual] = await Promise.all([
+      world.start('weeklyTrendsIngestion', 'manual', { refresh: false }),
+      schedule.trigger(),
+    ]);
+    await manual.result();
+    await until(
+      'the scheduled run has ended',
+      async () => {
+        const { info } = await schedule.describe();
+        return info.numActionsTaken > fired && info.runningActions.length === 0;
+      },
+      { timeoutMs: 10 * minutes, everyMs: 1_000 },
+    );
+    assert.equal((await schedule.describe()).state.paused, false);
+    assert.match(await reconcileLake(world.lake, world.dataDir), /rows agree/);
+  });
 });
+
+/** What died comes back after half a minute. */
+describe('the weekly ingestion while a service is away for 30 s', function () {
+  this.timeout(15 * minutes);
+  let world: PipelineWorld;
+  before(async () => {
+    world = await startLoadedWorld({ patience: { firstBackOffMs: 30_000, longestBackOffMs: 30_000 } });
+  });
+  after(() => world?.stop());
+
+  for (const service of ['minio', 'temporal'] as const) {
+    for (const moment of ['in the upload', 'before the commit'] as const) {
+      it(`has every row once and a ledger that agrees when ${service} goes ${moment}`, async () => {
+        await ingestUnderFault(world, moment, () => world.stack.kill(service));
+      });
+    }
+  }
+});
+
+async function startLoadedWorld(options: Parameters<typeof startPipelineWorld>[0] = {}): Promise<PipelineWorld> {
+  const world = await startPipelineWorld(options);
+  await (await world.start('initialDataLoad', 'initial-load', { refresh: false })).result();
+  return world;
+}

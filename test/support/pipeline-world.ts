@@ -8,7 +8,7 @@ import { defaultSeedOptions } from '../../generators/options.ts';
 import { generateSeed } from '../../generators/seed.ts';
 import { taskQueue } from '../../contracts/ids.ts';
 import { lake } from '../../contracts/lake.ts';
-import { startStack, type RunningStack } from '../../stack/stack.ts';
+import { startStack, type RunningStack, type StartStackOptions } from '../../stack/stack.ts';
 import { startHeldProxy, type HeldProxy } from './held-proxy.ts';
 import { installed } from './installed.ts';
 import { describeTables, type LakeReader, type TableDigest } from './lake.ts';
@@ -34,8 +34,8 @@ const smallWorld = { ...defaultSeedOptions, days: 30, users: 60, songs: 1_500, e
 
 const bronzeNames = lake.tables.filter((table) => table.layer === 'bronze').map((table) => table.name);
 
-/** Boots everything; takes about a minute. */
-export async function startPipelineWorld(): Promise<PipelineWorld> {
+/** Boots everything; takes about a minute. `patience` says how long a service that died stays away. */
+export async function startPipelineWorld(options: Pick<StartStackOptions, 'patience'> = {}): Promise<PipelineWorld> {
   const folder = await mkdtemp(join(tmpdir(), 'segue-world-'));
   const dataDir = join(folder, 'landing');
   await generateSeed(smallWorld, dataDir);
@@ -47,6 +47,7 @@ export async function startPipelineWorld(): Promise<PipelineWorld> {
     installed: await installed(),
     ports: { minio: minioPort },
     overrides: { SEGUE_S3_ENDPOINT: `http://127.0.0.1:${proxy.port}` },
+    ...options,
   });
   const connection = await Connection.connect({ address: stack.env['SEGUE_TEMPORAL_ADDRESS']! });
   const client = new Client({ connection });
