@@ -12,18 +12,21 @@ UNKNOWN_GENRE = "unknown"
 def artist_weekly_stats(events: DataFrame, songs: DataFrame) -> DataFrame:
     """One row per (week_end, artist_id) with an event; events of tracks without a song row have no artist and are left out.
 
-    Cost: one shuffle of the events added up by week, artist, listener and track.
+    Cost: two shuffles of the events, added up by week, artist and listener, and by week, artist and track. The name is joined
+    to the tracks' sums: a text among those of the events would make Spark sort every one.
     """
     heard = events.join(songs.select("track_id", "artist_id"), on="track_id", how="inner")
-    by_track = heard.groupBy("week_end", "artist_id", "user_id", "track_id").agg(*_counts())
-    # Joined at the end: a text among the sums would make Spark sort every event.
-    names = songs.groupBy("artist_id").agg(F.max("artist_name").alias("artist_name"))
-    stats = by_track.groupBy("week_end", "artist_id").agg(
-        *_sums(),
-        _listeners(),
-        F.count_distinct(F.when(F.col("listens") > 0, F.col("track_id"))).alias("tracks_heard"),
+    by_user = heard.groupBy("week_end", "artist_id", "user_id").agg(*_counts())
+    by_track = heard.groupBy("week_end", "artist_id", "track_id").agg(
+        F.count_if(_is("complete_listen")).alias("listens")
     )
-    return stats.join(names, on="artist_id", how="left")
+    of_users = by_user.groupBy("week_end", "artist_id").agg(*_sums(), _listeners())
+    of_tracks = (
+        by_track.join(songs.select("track_id", "artist_name"), on="track_id", how="inner")
+        .groupBy("week_end", "artist_id")
+        .agg(F.max("artist_name").alias("artist_name"), F.count_if(F.col("listens") > 0).alias("tracks_heard"))
+    )
+    return of_users.join(of_tracks, on=["week_end", "artist_id"], how="inner")
 
 
 def genre_weekly_stats(events: DataFrame, songs: DataFrame) -> DataFrame:
@@ -66,4 +69,5 @@ def _sums() -> list[Column]:
 
 
 def _listeners() -> Column:
-    return F.count_distinct(F.when(F.col("listens") > 0, F.col("user_id"))).alias("unique_listeners")
+    """Of rows that are one for each user."""
+    return F.count_if(F.col("listens") > 0).alias("unique_listeners")

@@ -58,6 +58,13 @@ def test_an_artists_week_counts_events_listeners_and_tracks_heard(events, songs)
     ]
 
 
+def test_an_artists_name_in_a_week_is_of_the_tracks_heard_in_it(spark, events, songs):
+    # Else a song row that changes weeks in which nobody heard it would have to rewrite them.
+    unheard = spark.createDataFrame([("t9", "a1", "Zoe", "pop"), ("t8", "a9", "Zed", "pop")], songs.schema)
+    found = rows_of(artist_weekly_stats(events, songs.union(unheard)), "week_end", "artist_id", "artist_name")
+    assert found == [(EARLY, "a2", "Bob"), (LAST, "a1", "Ann"), (LAST, "a2", "Bob")]
+
+
 def test_a_genres_share_is_of_the_weeks_listens_and_nothing_is_left_out(events, songs):
     found = rows_of(
         genre_weekly_stats(events, songs),
