@@ -116,7 +116,7 @@ def _unique(checked: Table, rows: DataFrame, everything: DataFrame, weeks: set[d
     key = list(checked.key)
     repeated = rows.groupBy(F.xxhash64(*key).alias("_hash")).count().where(F.col("count") > 1).select("_hash")
     doubled = 0
-    if repeated.limit(1).count():
+    if not repeated.isEmpty():
         # Different keys may share a hash: only what is left is compared as it is.
         suspects = rows.withColumn("_hash", F.xxhash64(*key)).join(repeated, on="_hash", how="left_semi")
         doubled = suspects.groupBy(*key).count().where(F.col("count") > 1).count()

@@ -28,11 +28,9 @@ def test_affinity_weighs_likes_listens_and_skips_and_halves_with_age(spark):
         ("u", "t3", "skip", date(2025, 1, 6)),
         ("u", "t4", "like", date(2025, 1, 7)),
     ]
-    found = (
-        before(encounters(spark.createDataFrame(events, EVENT), [date(2025, 1, 7)]), date(2025, 1, 7))
-        .orderBy("track_id")
-        .collect()
-    )
+    until = date(2025, 1, 7)
+    met = encounters(spark.createDataFrame(events, EVENT), [until])
+    found = before(met, until).orderBy("track_id").collect()
     one_day = 0.5 ** (1 / 180)
     # t1: 1 + 3 - 0.5; t4 is of the day itself, which is not learnt from.
     assert [(r.track_id, pytest.approx(r.affinity, abs=1e-6)) for r in found] == [
@@ -157,16 +155,22 @@ def test_gold_without_a_listen_says_so(spark, lake, tmp_path):
         run(build_gold, spark, params)
 
 
-def test_a_snapshot_holds_the_lists_each_user_in_one_shard(spark, two_tastes, tmp_path):
-    lake, _, gold = two_tastes
-    params = {
+def snapshot_params(lake: str, folder: Path, model_version: str, shards: int = 1, **more) -> dict:
+    """A snapshot into the `serving` folder of `folder`."""
+    return {
         "runKey": "r1",
         "lakeUri": lake,
-        "snapshotUri": f"file://{tmp_path}/serving/snapshots/m1",
-        "modelVersion": "m1",
+        "snapshotUri": f"file://{folder}/serving/snapshots/{model_version}",
+        "modelVersion": model_version,
         "generatedAt": "2025-02-01T00:00:00.000Z",
-        "shards": 3,
+        "shards": shards,
+        **more,
     }
+
+
+def test_a_snapshot_holds_the_lists_each_user_in_one_shard(spark, two_tastes, tmp_path):
+    lake, _, gold = two_tastes
+    params = snapshot_params(lake, tmp_path, "m1", shards=3)
     result = run(export_snapshot, spark, params)
 
     serving = tmp_path / "serving"
@@ -205,30 +209,15 @@ def test_a_snapshot_holds_the_lists_each_user_in_one_shard(spark, two_tastes, tm
 
 def test_lists_of_another_model_are_not_exported(spark, two_tastes, tmp_path):
     lake, _, _ = two_tastes
-    params = {
-        "runKey": "r1",
-        "lakeUri": lake,
-        "snapshotUri": f"file://{tmp_path}/snapshots/m2",
-        "modelVersion": "m2",
-        "generatedAt": "2025-02-01T00:00:00.000Z",
-        "shards": 1,
-    }
+    params = snapshot_params(lake, tmp_path, "m2")
     with pytest.raises(BrokenContract, match="expected the lists of model m2, found m1"):
         run(export_snapshot, spark, params)
-    assert not (tmp_path / "snapshots").exists()
+    assert not (tmp_path / "serving").exists()
 
 
 def test_a_snapshot_without_a_model_has_charts_and_no_lists_and_knows_its_listeners(spark, two_tastes, tmp_path):
     lake, _, _ = two_tastes
-    params = {
-        "runKey": "r1",
-        "lakeUri": lake,
-        "snapshotUri": f"file://{tmp_path}/serving/snapshots/chart-1",
-        "modelVersion": "chart-1",
-        "generatedAt": "2025-02-01T00:00:00.000Z",
-        "shards": 1,
-        "chartOnly": True,
-    }
+    params = snapshot_params(lake, tmp_path, "chart-1", chartOnly=True)
     result = run(export_snapshot, spark, params)
     assert (result["users"], result["recommendations"]) == (0, 0)
     folder = tmp_path / "serving" / "snapshots" / "chart-1"

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { weeklyTrendsId } from '../../contracts/ids.ts';
 import { generateWeekly } from '../../generators/weekly.ts';
 import { reconcileLake } from '../support/lake.ts';
-import { startPipelineWorld, type PipelineWorld } from '../support/pipeline-world.ts';
+import { startLoadedWorld, type PipelineWorld } from '../support/pipeline-world.ts';
 import { until } from '../support/wait.ts';
 import { killable, ingestUnderFault, moments } from '../support/weekly-faults.ts';
 
@@ -64,9 +64,3 @@ describe('the weekly ingestion while a service is away for 30 s', function () {
     }
   }
 });
-
-async function startLoadedWorld(options: Parameters<typeof startPipelineWorld>[0] = {}): Promise<PipelineWorld> {
-  const world = await startPipelineWorld(options);
-  await (await world.start('initialDataLoad', 'initial-load', { refresh: false })).result();
-  return world;
-}

@@ -248,10 +248,7 @@ describe('the first run, on the real stack', function () {
     const again = await world.start('refreshRecommendations', 'refresh-recommendations');
     const second = (await again.result()) as RefreshResult;
     assert.deepEqual([second.outcome, second.modelVersion], ['unchanged', first.modelVersion]);
-    await until('the API serves it', async () => {
-      const answer = (await (await fetch(`${world.apiUrl}/recommendations/1`)).json()) as { model_version: string };
-      return answer.model_version === first.modelVersion;
-    });
+    await until('the API serves it', async () => (await served(world, '1')).model_version === first.modelVersion);
   });
 
   it('recommends to a listener of five events after the next refresh, writes one week for it, and can be rolled back', async () => {
@@ -306,10 +303,7 @@ describe('the first run, on the real stack', function () {
     assert.equal(receipt.rows['bronze/fact_listening_events'], before['bronze/fact_listening_events']);
     assert.ok(!JSON.stringify(receipt).includes('"2"'));
     assert.deepEqual(await userRows(world.lake, '2'), {});
-    await until('the API knows the user no more', async () => {
-      const answer = (await (await fetch(`${world.apiUrl}/recommendations/2`)).json()) as { tier: string };
-      return answer.tier === 'trending';
-    });
+    await until('the API knows the user no more', async () => (await served(world, '2')).tier === 'trending');
     await growEvents(world, 10, '2');
     const again = await world.start('initialDataLoad', 'initial-load', { refresh: false });
     await again.result();

@@ -13,7 +13,7 @@ import type { ObjectStore } from '../../platform/object-store.ts';
 import type { ServiceName } from '../../stack/services/service.ts';
 import { readQuarantine, type TableDigest } from '../support/lake.ts';
 import { directStore, ingestUnderFault, type Moment } from '../support/weekly-faults.ts';
-import { startPipelineWorld, type PipelineWorld } from '../support/pipeline-world.ts';
+import { startLoadedWorld, type PipelineWorld } from '../support/pipeline-world.ts';
 
 const minutes = 60_000;
 const events = 'bronze/fact_listening_events';
@@ -27,10 +27,9 @@ describe('the weekly ingestion, on the real stack', function () {
   let folder: string;
   before(async function () {
     this.timeout(10 * minutes);
-    world = await startPipelineWorld();
+    world = await startLoadedWorld();
     folder = join(world.dataDir, 'weekly_trends');
     store = directStore(world);
-    await (await world.start('initialDataLoad', 'initial-load', { refresh: false })).result();
     await generateWeekly({ count: 3, out: world.dataDir });
   });
   after(() => world?.stop());

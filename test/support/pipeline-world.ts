@@ -34,8 +34,11 @@ const smallWorld = { ...defaultSeedOptions, days: 30, users: 60, songs: 1_500, e
 
 const bronzeNames = lake.tables.filter((table) => table.layer === 'bronze').map((table) => table.name);
 
-/** Boots everything; takes about a minute. `patience` says how long a service that died stays away. */
-export async function startPipelineWorld(options: Pick<StartStackOptions, 'patience'> = {}): Promise<PipelineWorld> {
+/** `patience` says how long a service that died stays away. */
+type WorldOptions = Pick<StartStackOptions, 'patience'>;
+
+/** Boots everything; takes about a minute. */
+export async function startPipelineWorld(options: WorldOptions = {}): Promise<PipelineWorld> {
   const folder = await mkdtemp(join(tmpdir(), 'segue-world-'));
   const dataDir = join(folder, 'landing');
   await generateSeed(smallWorld, dataDir);
@@ -74,6 +77,18 @@ export async function startPipelineWorld(options: Pick<StartStackOptions, 'patie
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** The same with bronze loaded; silver and gold are still to come. */
+export async function startLoadedWorld(options: WorldOptions = {}): Promise<PipelineWorld> {
+  const world = await startPipelineWorld(options);
+  try {
+    await (await world.start('initialDataLoad', 'initial-load', { refresh: false })).result();
+    return world;
+  } catch (error) {
+    await world.stop();
+    throw error;
+  }
 }
 
 function lakeReader(stack: RunningStack, minioPort: number): LakeReader {
