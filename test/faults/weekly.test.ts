@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { weeklyTrendsId } from '../../contracts/ids.ts';
 import { generateWeekly } from '../../generators/weekly.ts';
 import { reconcileLake } from '../support/lake.ts';
 import { startLoadedWorld, type PipelineWorld } from '../support/pipeline-world.ts';
+import { mountSmallDisk, type SmallDisk } from '../support/small-disk.ts';
 import { until } from '../support/wait.ts';
-import { killable, ingestUnderFault, moments } from '../support/weekly-faults.ts';
+import { ingestUnderFault, killable, lastFailure, moments } from '../support/weekly-faults.ts';
 
 const minutes = 60_000;
 
@@ -20,7 +24,7 @@ describe('the weekly ingestion under fire', function () {
   for (const service of killable) {
     for (const moment of moments) {
       it(`has every row once and a ledger that agrees when ${service} is killed ${moment}`, async () => {
-        await ingestUnderFault(world, moment, () => world.stack.kill(service));
+        await ingestUnderFault(world, moment, { strike: () => world.stack.kill(service) });
       });
     }
   }
@@ -59,8 +63,43 @@ describe('the weekly ingestion while a service is away for 30 s', function () {
   for (const service of ['minio', 'temporal'] as const) {
     for (const moment of ['in the upload', 'before the commit'] as const) {
       it(`has every row once and a ledger that agrees when ${service} goes ${moment}`, async () => {
-        await ingestUnderFault(world, moment, () => world.stack.kill(service));
+        await ingestUnderFault(world, moment, { strike: () => world.stack.kill(service) });
       });
     }
+  }
+});
+
+/** MinIO's folder lies on a disk that somebody fills, and clears when the failure was seen. */
+describe('the weekly ingestion while the disk of MinIO is full', function () {
+  this.timeout(15 * minutes);
+  let world: PipelineWorld;
+  let folder: string;
+  let disk: SmallDisk;
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'segue-disk-'));
+    disk = await mountSmallDisk(folder, 512);
+    world = await startLoadedWorld({
+      prepare: async (stateDir) => {
+        await mkdir(stateDir);
+        await symlink(folder, join(stateDir, 'minio'));
+      },
+    });
+  });
+  after(async () => {
+    await world?.stop();
+    await disk?.unmount();
+    await rm(folder, { recursive: true });
+  });
+
+  for (const moment of ['in the upload', 'before the commit', 'before the ledger'] as const) {
+    it(`says so, and has every row once and a ledger that agrees when it is full ${moment}`, async () => {
+      await ingestUnderFault(world, moment, {
+        strike: () => disk.fill(),
+        end: async (handle) => {
+          assert.match(await lastFailure(handle), /free drive threshold|StorageFull/);
+          await disk.free();
+        },
+      });
+    });
   }
 });

@@ -138,7 +138,7 @@ describe('the weekly ingestion, on the real stack', function () {
   ];
   for (const [service, moment] of kills) {
     it(`has every row once and a ledger that agrees when ${service} is killed ${moment}`, async () => {
-      await ingestUnderFault(world, moment, () => world.stack.kill(service));
+      await ingestUnderFault(world, moment, { strike: () => world.stack.kill(service) });
     });
   }
 

@@ -34,18 +34,22 @@ const smallWorld = { ...defaultSeedOptions, days: 30, users: 60, songs: 1_500, e
 
 const bronzeNames = lake.tables.filter((table) => table.layer === 'bronze').map((table) => table.name);
 
-/** `patience` says how long a service that died stays away. */
-type WorldOptions = Pick<StartStackOptions, 'patience'>;
+/** `patience` says how long a service that died stays away; `prepare` sees the state folder before anything starts. */
+interface WorldOptions extends Pick<StartStackOptions, 'patience'> {
+  readonly prepare?: (stateDir: string) => Promise<void>;
+}
 
 /** Boots everything; takes about a minute. */
-export async function startPipelineWorld(options: WorldOptions = {}): Promise<PipelineWorld> {
+export async function startPipelineWorld({ prepare, ...options }: WorldOptions = {}): Promise<PipelineWorld> {
   const folder = await mkdtemp(join(tmpdir(), 'segue-world-'));
+  const stateDir = join(folder, 'state');
   const dataDir = join(folder, 'landing');
+  await prepare?.(stateDir);
   await generateSeed(smallWorld, dataDir);
   const minioPort = await getPort({ host: '127.0.0.1' });
   const proxy = await startHeldProxy(minioPort);
   const stack = await startStack({
-    stateDir: join(folder, 'state'),
+    stateDir,
     dataDir,
     installed: await installed(),
     ports: { minio: minioPort },

@@ -36,11 +36,17 @@ export function directStore(world: PipelineWorld): ObjectStore {
   });
 }
 
+/** What goes wrong and, where it does not pass by itself, what ends it; a run is never helped in any other way. */
+export interface Fault {
+  readonly strike: () => void | Promise<void>;
+  readonly end?: (handle: WorkflowHandle) => Promise<void>;
+}
+
 /**
- * Ingests one new generated week, has `strike` happen at a moment of it, waits for the run to end by itself, and asserts that
+ * Ingests one new generated week, has the fault strike at a moment of it, waits for the run to end by itself, and asserts that
  * every row of every file is in the lake once and that the ledger agrees.
  */
-export async function ingestUnderFault(world: PipelineWorld, moment: Moment, strike: () => void): Promise<void> {
+export async function ingestUnderFault(world: PipelineWorld, moment: Moment, fault: Fault): Promise<void> {
   const store = directStore(world);
   const [path] = await generateWeekly({ count: 1, out: world.dataDir });
   const file = basename(path!);
@@ -50,8 +56,9 @@ export async function ingestUnderFault(world: PipelineWorld, moment: Moment, str
     refresh: moment === 'in the refresh',
   });
   await reach(world, store, handle, moment, versionBefore);
-  strike();
+  await fault.strike();
   world.proxy.release();
+  await fault.end?.(handle);
 
   const result = await resultOf(handle);
   assert.deepEqual(
@@ -107,6 +114,24 @@ async function untilStage(handle: WorkflowHandle, isReached: (stage: string) => 
   );
 }
 
+/** What an activity of the run failed with last, once one has failed. */
+export function lastFailure(handle: WorkflowHandle): Promise<string> {
+  return until(
+    'an activity has failed',
+    async () => {
+      const { raw } = await handle.describe();
+      return raw.pendingActivities?.flatMap(({ lastFailure: failure }) => messagesOf(failure)).join(': ');
+    },
+    patience,
+  );
+}
+
+type RawFailure = { readonly message?: string | null; readonly cause?: RawFailure | null };
+
+function messagesOf(failure: RawFailure | null | undefined): string[] {
+  return failure ? [failure.message ?? '', ...messagesOf(failure.cause)] : [];
+}
+
 async function newestVersion(store: ObjectStore): Promise<number> {
   const keys = await store.list('data', `${events}/_delta_log/`);
   return keys.filter((key) => key.endsWith('.json')).length;
@@ -125,5 +150,5 @@ function resultOf(handle: WorkflowHandle): Promise<WeeklyTrendsResult> {
   );
 }
 
-/** What a service's name is called in a title. */
+/** The services of the matrix. */
 export const killable: readonly ServiceName[] = ['worker', 'spark', 'minio', 'temporal'];
