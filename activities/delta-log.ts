@@ -23,3 +23,16 @@ export async function commitKeys(store: ObjectStore, table: string): Promise<rea
 export async function latestVersion(store: ObjectStore, table: string): Promise<number | undefined> {
   return (await commitKeys(store, table)).at(-1)?.version;
 }
+
+/** The newest version of a table that may hold rows: undefined where there is no table, or one that was just made. */
+export async function latestFilledVersion(store: ObjectStore, table: string): Promise<number | undefined> {
+  const newest = (await commitKeys(store, table)).at(-1);
+  const isEmpty = newest?.version === 0 && !(await addsFiles(store, newest.key));
+  return isEmpty ? undefined : newest?.version;
+}
+
+async function addsFiles(store: ObjectStore, key: string): Promise<boolean> {
+  const commit = await store.get(lake.buckets.data, key);
+  const actions = commit?.body.toString('utf8').split('\n') ?? [];
+  return actions.some((action) => action !== '' && 'add' in (JSON.parse(action) as object));
+}

@@ -16,7 +16,7 @@ import {
   type SnapshotPointer,
 } from '../contracts/schemas/snapshot.ts';
 import { ConditionFailed, type ObjectStore } from '../platform/object-store.ts';
-import { latestVersion } from './delta-log.ts';
+import { latestFilledVersion } from './delta-log.ts';
 import { failure } from './failures.ts';
 import { readModel, recordModel } from './model-records.ts';
 
@@ -55,7 +55,7 @@ const notRead: readonly string[] = ['recommendation_events'];
 async function fingerprint({ store, codeVersion }: PublicationDeps): Promise<string> {
   const bronze = lake.tables.filter((table) => table.layer === 'bronze' && !notRead.includes(table.name));
   const versions = await Promise.all(
-    bronze.map(async ({ name }) => `${name}@${(await latestVersion(store, `bronze/${name}`)) ?? 'none'}`),
+    bronze.map(async ({ name }) => `${name}@${(await latestFilledVersion(store, `bronze/${name}`)) ?? 'none'}`),
   );
   return createHash('sha256')
     .update([codeVersion, ...versions].join('\n'))

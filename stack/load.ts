@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ApplicationFailure, Connection, WorkflowClient, type WorkflowHandle } from '@temporalio/client';
-import { initialLoadId, taskQueue, weeklyTrendsId, workflowTypes } from '../contracts/ids.ts';
+import { initialLoadId, refreshId, taskQueue, weeklyTrendsId, workflowTypes } from '../contracts/ids.ts';
 import { progressQueryName, type RunProgress } from '../contracts/progress.ts';
-import type { InitialDataLoadResult } from '../contracts/runs.ts';
+import type { InitialDataLoadResult, RefreshResult } from '../contracts/runs.ts';
 import type { WeeklyTrendsResult } from '../contracts/weekly.ts';
 import { Interrupted, StackError } from './errors.ts';
 
@@ -24,10 +24,19 @@ export function runInitialLoad(...following: Following): Promise<InitialDataLoad
   );
 }
 
-/** Runs the weekly ingestion with its refresh, or attaches to the one that runs. */
+/** Runs the weekly ingestion without a refresh, or attaches to the one that runs. */
 export function runWeeklyTrends(...following: Following): Promise<WeeklyTrendsResult> {
+  const { weeklyTrendsIngestion: type } = workflowTypes;
   return runAndFollow<WeeklyTrendsResult>(
-    { type: workflowTypes.weeklyTrendsIngestion, workflowId: weeklyTrendsId },
+    { type, workflowId: weeklyTrendsId, input: { refresh: false } },
+    ...following,
+  );
+}
+
+/** Runs the refresh, or attaches to the one that runs. */
+export function runRefresh(...following: Following): Promise<RefreshResult> {
+  return runAndFollow<RefreshResult>(
+    { type: workflowTypes.refreshRecommendations, workflowId: refreshId },
     ...following,
   );
 }

@@ -1,18 +1,18 @@
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { initialLoadId, streamEventsId } from '../contracts/ids.ts';
-import type { InitialDataLoadResult } from '../contracts/runs.ts';
+import { initialLoadId, refreshId, streamEventsId } from '../contracts/ids.ts';
+import type { InitialDataLoadResult, RefreshResult } from '../contracts/runs.ts';
 import type { WeeklyTrendsResult } from '../contracts/weekly.ts';
 import { boot, type Booted } from './boot.ts';
 import { readStackSettings, type StackSettings } from './config.ts';
 import { claimDataDir, refuseMissingFolder } from './data-dir.ts';
 import { demoDataSteps } from './demo-data.ts';
 import { loopback } from './environment.ts';
-import { StackError, throwIfInterrupted } from './errors.ts';
+import { Interrupted, StackError, throwIfInterrupted } from './errors.ts';
 import { chooseServices } from './external.ts';
 import { runMain, untilGiven, type Interrupts } from './interrupts.ts';
-import { runInitialLoad, runWeeklyTrends } from './load.ts';
+import { runInitialLoad, runRefresh, runWeeklyTrends } from './load.ts';
 import { secretFiles } from './secrets.ts';
 import { probeHttp } from './services/probes.ts';
 import { formatSeconds, runSteps, type Step, type StepTime } from './steps.ts';
@@ -27,6 +27,8 @@ const usage = `npm start [-- --data DIR | --full]
 const quickDays = 90;
 const fullDays = 366;
 const readyWithinMs = 180_000;
+/** A refresh that finds nothing new ends within this; one that works on is not waited for where something is served. */
+const nothingNewWithinMs = 5_000;
 const initialStep = 'initialDataLoad';
 const weeklyStep = 'weeklyTrendsIngestion';
 
@@ -115,10 +117,16 @@ async function load(booted: Booted, settings: StackSettings, signal: AbortSignal
       return `${weekly.rows.inFiles.toLocaleString('en')} rows in ${weekly.weeks.length} new file(s), ${weekly.known} known`;
     },
   };
+  const readyUrl = `http://${loopback(settings.ports.api)}/readyz`;
+  const refreshing: Step = {
+    title: 'refreshRecommendations',
+    after: [ingesting],
+    run: async (report, stop) => refreshOrServe(booted.env, { readyUrl, report, stop }),
+  };
   const serving: Step = {
     title: 'API ready',
-    after: [ingesting],
-    run: (report, stop) => untilServed(`http://${loopback(settings.ports.api)}/readyz`, report, stop),
+    after: [refreshing],
+    run: (report, stop) => untilServed(readyUrl, report, stop),
   };
   const streaming: Step = {
     title: 'live streams',
@@ -129,12 +137,36 @@ async function load(booted: Booted, settings: StackSettings, signal: AbortSignal
     },
   };
   try {
-    const times = await runSteps([loading, ingesting, serving, streaming], { signal });
+    const times = await runSteps([loading, ingesting, refreshing, serving, streaming], { signal });
     return initial && weekly ? { results: { initial, weekly }, times } : { failure: 'a load ended without a result' };
   } catch (error) {
     if (error instanceof StackError) return { failure: error.message };
     throw error;
   }
+}
+
+/** The first refresh is waited for; a later one goes on by itself while what was published before is served. */
+async function refreshOrServe(
+  env: Readonly<Record<string, string>>,
+  { readyUrl, report, stop }: { readyUrl: string; report: (detail: string) => void; stop: AbortSignal },
+): Promise<string> {
+  const isServed = await probeHttp(readyUrl).then(
+    () => true,
+    // Not ready is an answer, too.
+    () => false,
+  );
+  const leave = isServed ? AbortSignal.any([stop, AbortSignal.timeout(nothingNewWithinMs)]) : stop;
+  try {
+    return describeRefresh(await runRefresh(env, report, leave));
+  } catch (error) {
+    if (!(error instanceof Interrupted) || stop.aborted) throw error;
+    return `something is new: ${refreshId} works on it; what was published before is served meanwhile`;
+  }
+}
+
+function describeRefresh({ outcome, modelVersion, why }: RefreshResult): string {
+  if (outcome === 'unchanged') return `nothing new; ${modelVersion} is served`;
+  return [outcome, modelVersion, ...(why ? [why] : [])].join(', ');
 }
 
 async function untilServed(url: string, report: (detail: string) => void, signal: AbortSignal): Promise<void> {
@@ -171,9 +203,8 @@ function initialTimes({ seconds: { check, upload, bronze } }: InitialDataLoadRes
   return timesOf({ 'check files': check, upload, 'load bronze': bronze });
 }
 
-function weeklyTimes({ seconds: { discover, check, bronze, refresh } }: WeeklyTrendsResult): readonly StepTime[] {
-  const ingest = discover + check + bronze;
-  return timesOf({ 'find, check, load the weeks': ingest, 'refresh recommendations': refresh });
+function weeklyTimes({ seconds: { discover, check, bronze } }: WeeklyTrendsResult): readonly StepTime[] {
+  return timesOf({ 'find the weeks': discover, 'check them': check, 'load bronze': bronze });
 }
 
 function timesOf(parts: Readonly<Record<string, number>>): readonly StepTime[] {

@@ -70,6 +70,19 @@ describe('publishing models', () => {
     assert.equal((await world.pointer()).refused, undefined);
   });
 
+  it('sees something new in rows, not in a table that was just made and holds none', async () => {
+    const { store, activities } = startWorld();
+    const commit = (version: number, action: object): Promise<unknown> => {
+      const log = `bronze/listening_events_stream/_delta_log/${String(version).padStart(20, '0')}.json`;
+      return store.put(lake.buckets.data, log, `${JSON.stringify(action)}\n`);
+    };
+    const { inputs } = await activities.describeRefresh();
+    await commit(0, { metaData: { id: 'made' } });
+    assert.equal((await activities.describeRefresh()).inputs, inputs);
+    await commit(1, { add: { path: 'listens.parquet' } });
+    assert.notEqual((await activities.describeRefresh()).inputs, inputs);
+  });
+
   it('goes back to a published model, and no refresh of the same inputs moves on from it', async () => {
     const world = startWorld();
     await world.publish('als-1', 'inputs-1');
