@@ -17,7 +17,7 @@ from lakehouse.session import tag_operations
 from lakehouse.tables import newest_version
 
 # The fixed costs of small tables (log reads, commits) pass while a large one keeps the cores busy.
-TABLES_AT_ONCE = 2
+TABLES_AT_ONCE = 6
 
 
 def load_bronze(spark: SparkSession, params: Params, progress: Progress) -> dict:

@@ -5,8 +5,10 @@ only. `checks` adds ranges, referential shares and freshness. A hard check that 
 until the table has passed: what was checked and passed is known by the table's version in gold/table_checks.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
+from itertools import chain
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -15,10 +17,13 @@ from lakehouse.contracts import Check, Table, table
 from lakehouse.delta_log import changes_between, newest_commit
 from lakehouse.errors import FailedChecks
 from lakehouse.incremental import WEEK, in_weeks_sql, to_weeks
+from lakehouse.session import tag_operations
 from lakehouse.tables import create_table, has_table, read_table, retry_conflicts, writer_of
 
 RESULTS = table("gold", "table_checks")
 _LONGEST_SCOPE = 8
+# Many short queries, each planned by one thread.
+_TABLES_AT_ONCE = 3
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,12 @@ class Result:
 def check_tables(spark: SparkSession, lake_uri: str, run_key: str, checked_at: str, tables: list[Table]) -> dict:
     """Checks these tables, writes the results to gold/table_checks, and raises FailedChecks if a hard one failed."""
     passed = _last_passed(spark, lake_uri)
-    results = [result for each in tables for result in check_table(spark, each, lake_uri, passed.get(each.path))]
+
+    def check(each: Table) -> list[Result]:
+        return check_table(spark, each, lake_uri, passed.get(each.path))
+
+    with ThreadPoolExecutor(_TABLES_AT_ONCE, initializer=lambda: tag_operations(spark, run_key)) as pool:
+        results = list(chain.from_iterable(pool.map(check, tables)))
     if results:
         _write(spark, results, lake_uri, run_key, checked_at)
     failed = [result for result in results if not result.is_passed]

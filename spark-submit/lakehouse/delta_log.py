@@ -5,6 +5,7 @@ reading a row. Commits that only move rows into other files (compaction) say so 
 """
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from urllib.parse import unquote
 
@@ -14,6 +15,8 @@ from lakehouse.contracts import Table
 from lakehouse.files import list_names, open_uri
 
 _DIGITS = 20
+# A footer is a few kilobytes: to wait for the store one after another is what costs.
+_FOOTERS_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,8 @@ def rows_committed(table: Table, lake_uri: str, key: str, column: str, value: st
     added = [action["add"] for action in actions if "add" in action]
     if not all(_holds_only(entry, column, value) for entry in added):
         return None
-    return sum(_parquet_rows(table, lake_uri, entry) for entry in added)
+    with ThreadPoolExecutor(_FOOTERS_AT_ONCE) as pool:
+        return sum(pool.map(lambda entry: _parquet_rows(table, lake_uri, entry), added))
 
 
 def changes_between(table: Table, lake_uri: str, after: int, upto: int) -> Changes | None:

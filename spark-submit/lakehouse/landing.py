@@ -79,7 +79,7 @@ def typed_rows(rows: DataFrame, dataset: Dataset, source_file: str, ingested_at:
         "_source_file": F.lit(source_file),
         "_ingested_at": F.lit(ingested_at).cast("timestamp"),
     }
-    converted = rows.select(*(typed(column).alias(column.name) for column in dataset.columns))
+    converted = rows.select(*(_typed_good(column).alias(column.name) for column in dataset.columns))
     known = set(dataset.column_names)
     return converted.select(
         *(
@@ -98,6 +98,11 @@ def typed(column: Column) -> SparkColumn:
         return utc_timestamp(text)
     value = text.try_cast(column.spark_type)
     return F.when(~F.isnan(value), value) if column.type == "double" else value
+
+
+def _typed_good(column: Column) -> SparkColumn:
+    """The same for a row that was not refused: what a time has to look like was looked at."""
+    return F.col(column.name).try_cast("timestamp") if column.type == "timestamp" else typed(column)
 
 
 def utc_timestamp(text: SparkColumn) -> SparkColumn:

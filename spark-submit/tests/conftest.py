@@ -13,6 +13,16 @@ os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
 os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
 
 
+# A test's rows are few and its queries many: to compile them, in Spark and in the JVM, would cost more than it saves. The
+# integration tests run the same jobs compiled.
+FEW_ROWS = {
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.driver.memory": "2g",
+    "spark.driver.extraJavaOptions": "-Xss8m -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseParallelGC",
+}
+
+
 def defaults() -> dict[str, str]:
     """The settings of conf/spark-defaults.conf."""
     lines = (ROOM / "conf" / "spark-defaults.conf").read_text(encoding="utf-8").splitlines()
@@ -43,6 +53,7 @@ def spark(jars, tmp_path_factory):
         "spark.sql.shuffle.partitions": "2",
         "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse")),
         "spark.ui.enabled": "false",
+        **FEW_ROWS,
     }
     builder = SparkSession.builder.master("local[2]").appName("segue-tests")
     for name, value in settings.items():

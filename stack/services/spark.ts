@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { portVariables, repositoryRoot } from '../config.ts';
 import { loopback } from '../environment.ts';
 import { readSecretFile } from '../secrets.ts';
@@ -10,7 +11,8 @@ import type { ServiceDefinition } from './service.ts';
 
 const serverClass = 'org.apache.spark.sql.connect.service.SparkConnectServer';
 const logSettingsFile = join(repositoryRoot, 'stack', 'services', 'spark-log4j2.properties');
-const defaultsFile = join(repositoryRoot, 'spark-submit', 'conf', 'spark-defaults.conf');
+const confDir = join(repositoryRoot, 'spark-submit', 'conf');
+const defaultsFile = join(confDir, 'spark-defaults.conf');
 
 /** The warm Spark: a Spark Connect server from PySpark's own distribution. */
 export function sparkService({ settings, installed, env }: ServiceContext): ServiceDefinition {
@@ -27,6 +29,8 @@ export function sparkService({ settings, installed, env }: ServiceContext): Serv
     'spark.hadoop.fs.s3a.endpoint': env['SEGUE_S3_ENDPOINT'] ?? '',
     'spark.hadoop.fs.s3a.endpoint.region': env['SEGUE_S3_REGION'] ?? '',
     'spark.hadoop.fs.s3a.buffer.dir': join(folder, 'tmp'),
+    'spark.scheduler.mode': 'FAIR',
+    'spark.scheduler.allocation.file': pathToFileURL(join(confDir, 'fairscheduler.xml')).href,
     'spark.local.dir': join(folder, 'tmp'),
     'spark.sql.warehouse.dir': join(folder, 'warehouse'),
     'spark.ui.port': String(ports.sparkUi),
@@ -76,7 +80,7 @@ export function sparkService({ settings, installed, env }: ServiceContext): Serv
 
 /** Java splits these at blanks, so that a path with one has to be quoted. */
 function javaOptions(temporaryFolder: string): string {
-  return `"-Dlog4j2.configurationFile=file:${logSettingsFile}" "-Djava.io.tmpdir=${temporaryFolder}"`;
+  return `"-XX:+UseParallelGC" "-Dlog4j2.configurationFile=file:${logSettingsFile}" "-Djava.io.tmpdir=${temporaryFolder}"`;
 }
 
 /** A secret setting: given itself, or by the file that holds it. */

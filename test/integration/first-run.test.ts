@@ -241,53 +241,55 @@ describe('the first run, on the real stack', function () {
     assert.deepEqual(await world.tables(), before);
   });
 
-  it('refreshes on its own, and does nothing when nothing is new', async () => {
+  async function refresh(): Promise<RefreshResult> {
     const handle = await world.start('refreshRecommendations', 'refresh-recommendations');
-    const first = (await handle.result()) as RefreshResult;
-    assert.equal(first.outcome, 'published');
-    const again = await world.start('refreshRecommendations', 'refresh-recommendations');
-    const second = (await again.result()) as RefreshResult;
-    assert.deepEqual([second.outcome, second.modelVersion], ['unchanged', first.modelVersion]);
-    await until('the API serves it', async () => (await served(world, '1')).model_version === first.modelVersion);
-  });
+    return (await handle.result()) as RefreshResult;
+  }
 
-  it('recommends to a listener of five events after the next refresh, writes one week for it, and can be rolled back', async () => {
+  it('recommends to a listener of five events after a refresh, which writes one week for it, and the next finds nothing new', async () => {
     const lines = ['10001', '10002', '10003', '10004', '10005'].map(
       (track, index) => `newcomer-${index},newcomer,${track},complete_listen,2024-12-31T1${index}:00:00Z\n`,
     );
     await appendFile(join(world.dataDir, eventsFile), lines.join(''));
     const before = await served(world, 'newcomer');
     assert.equal(before.tier, 'trending');
-    const handle = await world.start('initialDataLoad', 'initial-load');
-    const { refresh } = (await handle.result()) as InitialDataLoadResult;
-    assert.deepEqual([refresh?.outcome, refresh?.silver?.mode], ['published', 'weeks']);
-    const events = refresh!.tables.find(({ table }) => table === 'silver/listening_events') as RefreshedTable;
+    await (await world.start('initialDataLoad', 'initial-load', { refresh: false })).result();
+    const refreshed = await refresh();
+    assert.deepEqual([refreshed.outcome, refreshed.silver?.mode], ['published', 'weeks']);
+    const events = refreshed.tables.find(({ table }) => table === 'silver/listening_events') as RefreshedTable;
+    // What the tests before appended is of this week, too.
     assert.deepEqual(events.weeksWritten, ['2024-12-31']);
 
     const after = await until('the newcomer is known', async () => {
       const answer = await served(world, 'newcomer');
-      return answer.model_version === refresh!.modelVersion && answer;
+      return answer.model_version === refreshed.modelVersion && answer;
     });
     assert.deepEqual([after.tier, after.items.length], ['cold_start', 20]);
+    const again = await refresh();
+    assert.deepEqual([again.outcome, again.modelVersion], ['unchanged', refreshed.modelVersion]);
+  });
 
+  it('serves the model before again by the API, and the newer one by the temporal CLI', async () => {
+    const { model_version: newer } = await served(world, '1');
+    const { models } = (await (await fetch(`${world.apiUrl}/pipeline/models`)).json()) as {
+      models: readonly { model_version: string }[];
+    };
+    const older = models.find(({ model_version: version }) => version !== newer)!.model_version;
     const back = await fetch(`${world.apiUrl}/pipeline/rollback`, {
       method: 'POST',
       headers: { authorization: `Bearer ${world.token}`, 'content-type': 'application/json' },
-      body: JSON.stringify({ model_version: before.model_version }),
+      body: JSON.stringify({ model_version: older }),
     });
     assert.equal(back.status, 200);
-    await until(
-      'the former model is served',
-      async () => (await served(world, '1')).model_version === before.model_version,
-    );
+    await until('the former model is served', async () => (await served(world, '1')).model_version === older);
     // The CLI's way forward again, as docs/reference.md has it.
     await execa(world.stack.installed.temporal, [
       ...['workflow', 'execute-update-with-start', '--address', world.stack.env['SEGUE_TEMPORAL_ADDRESS']!],
       ...['--type', 'rollbackModel', '--workflow-id', 'rollback-model', '--task-queue', 'segue'],
       ...['--id-conflict-policy', 'UseExisting', '--update-name', 'rollBack'],
-      ...['--update-input', JSON.stringify({ modelVersion: refresh!.modelVersion })],
+      ...['--update-input', JSON.stringify({ modelVersion: newer })],
     ]);
-    await until('the new one is', async () => (await served(world, '1')).model_version === refresh!.modelVersion);
+    await until('the newer one is', async () => (await served(world, '1')).model_version === newer);
   });
 
   it('forgets a user everywhere, with a receipt, and loading the files again does not bring them back', async () => {

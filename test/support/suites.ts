@@ -29,12 +29,17 @@ export async function runMocha(title: string, files: readonly string[]): Promise
   return believe(title, counted, exitCode);
 }
 
-/** Runs pytest over a folder, with the stack's Python, and counts what its closing line says. */
+/** Runs pytest over a folder, in two processes, with the stack's Python, and counts what its closing line says. */
 export async function runPytest(
   title: string,
   { python, folder, env }: { readonly python: string; readonly folder: string; readonly env: Record<string, string> },
 ): Promise<Outcome> {
-  const { output, exitCode } = await show(title, python, ['-m', 'pytest', '--color=no', '-q', folder], env);
+  const { output, exitCode } = await show(
+    title,
+    python,
+    ['-m', 'pytest', '--color=no', '-q', '-n', '2', '--dist', 'loadfile', folder],
+    env,
+  );
   const counted: Outcome = {
     passed: last(output, /(\d+) passed/g),
     failed: last(output, /(\d+) failed/g) + last(output, /(\d+) errors?\b/g),
