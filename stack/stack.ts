@@ -23,6 +23,8 @@ export interface StartStackOptions {
   readonly services?: readonly ServiceName[];
   /** Settings of the worker and the API that take the place of this stack's: another endpoint, another log level. */
   readonly overrides?: Readonly<Record<string, string>>;
+  /** Instead of the default options of Spark's JVM. */
+  readonly sparkJavaOptions?: string;
   readonly installed?: Installed;
   readonly onEvent?: (event: KeeperEvent) => void;
   readonly patience?: Partial<Patience>;
@@ -55,6 +57,7 @@ export async function startStack(options: StartStackOptions): Promise<RunningSta
     secretsDir: resolve(options.secretsDir ?? join(stateDir, 'secrets')),
     dataDir: resolve(options.dataDir ?? join(stateDir, 'landing')),
     ports: { ...(await freePorts()), ...options.ports },
+    ...(options.sparkJavaOptions && { sparkJavaOptions: options.sparkJavaOptions }),
   };
   const supervisor = await prepareStack({
     settings,

@@ -160,7 +160,7 @@ async function refreshOrServe(
     return describeRefresh(await runRefresh(env, report, leave));
   } catch (error) {
     if (!(error instanceof Interrupted) || stop.aborted) throw error;
-    return `something is new: ${refreshId} works on it; what was published before is served meanwhile`;
+    return `something is new: ${refreshId} goes on by itself, what was published before is served`;
   }
 }
 

@@ -29,6 +29,7 @@ export function sparkService({ settings, installed, env }: ServiceContext): Serv
     'spark.hadoop.fs.s3a.endpoint': env['SEGUE_S3_ENDPOINT'] ?? '',
     'spark.hadoop.fs.s3a.endpoint.region': env['SEGUE_S3_REGION'] ?? '',
     'spark.hadoop.fs.s3a.buffer.dir': join(folder, 'tmp'),
+    // One refresh must not keep a weekly file waiting; the file says how jobs share.
     'spark.scheduler.mode': 'FAIR',
     'spark.scheduler.allocation.file': pathToFileURL(join(confDir, 'fairscheduler.xml')).href,
     'spark.local.dir': join(folder, 'tmp'),
@@ -50,7 +51,7 @@ export function sparkService({ settings, installed, env }: ServiceContext): Serv
       file: installed.sparkSubmit,
       args: [
         ['--master', settings.sparkMaster, '--driver-memory', settings.sparkMemory],
-        ['--driver-java-options', javaOptions(join(folder, 'tmp'))],
+        ['--driver-java-options', javaOptions(settings.sparkJavaOptions, join(folder, 'tmp'))],
         ['--name', 'segue-warm', '--properties-file', defaultsFile],
         Object.entries(conf).flatMap(([name, value]) => ['--conf', `${name}=${value}`]),
         ['--class', serverClass, 'spark-internal'],
@@ -79,8 +80,8 @@ export function sparkService({ settings, installed, env }: ServiceContext): Serv
 }
 
 /** Java splits these at blanks, so that a path with one has to be quoted. */
-function javaOptions(temporaryFolder: string): string {
-  return `"-XX:+UseParallelGC" "-Dlog4j2.configurationFile=file:${logSettingsFile}" "-Djava.io.tmpdir=${temporaryFolder}"`;
+function javaOptions(given: string, temporaryFolder: string): string {
+  return `${given} "-Dlog4j2.configurationFile=file:${logSettingsFile}" "-Djava.io.tmpdir=${temporaryFolder}"`;
 }
 
 /** A secret setting: given itself, or by the file that holds it. */

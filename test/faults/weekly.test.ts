@@ -17,7 +17,8 @@ describe('the weekly ingestion under fire', function () {
   this.timeout(15 * minutes);
   let world: PipelineWorld;
   before(async () => {
-    world = await startLoadedWorld();
+    // Each death here is a new one: what came up again is not given up after the fourth.
+    world = await startLoadedWorld({ patience: { stableAfterMs: 1_000 } });
   });
   after(() => world?.stop());
 

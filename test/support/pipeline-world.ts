@@ -32,6 +32,9 @@ export interface PipelineWorld {
 /** 30 days of 60 users: 60,000 events. */
 const smallWorld = { ...defaultSeedOptions, days: 30, users: 60, songs: 1_500, eventsPerDay: 2_000 };
 
+/** A test's rows are few: to compile what runs once as well as the JVM can would take half of two cores. */
+export const compileLittle = '-XX:+UseParallelGC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -Xss8m';
+
 const bronzeNames = lake.tables.filter((table) => table.layer === 'bronze').map((table) => table.name);
 
 /** `patience` says how long a service that died stays away; `prepare` sees the state folder before anything starts. */
@@ -53,6 +56,7 @@ export async function startPipelineWorld({ prepare, ...options }: WorldOptions =
     dataDir,
     installed: await installed(),
     ports: { minio: minioPort },
+    sparkJavaOptions: compileLittle,
     overrides: { SEGUE_S3_ENDPOINT: `http://127.0.0.1:${proxy.port}` },
     ...options,
   });
