@@ -147,10 +147,19 @@ async function uploadFile(client: Client, upload: FileUpload): Promise<void> {
   const sending = client.putObject(upload.bucket, upload.key, counted, size, { ...upload.metadata });
   try {
     await Promise.all([reading, sending]);
+  } catch (error) {
+    throw explained(error, `${upload.bucket}/${upload.key}`);
   } finally {
     source.destroy();
     counted.destroy();
   }
+}
+
+/** The client keeps a server error's reason to itself; most often it is a full disk. */
+function explained(error: unknown, what: string): unknown {
+  if (!(error instanceof Error) || !error.message.includes('Retryable HTTP status')) return error;
+  const advice = "look at the store's log and its free disk space; the upload is tried again";
+  return new Error(`${what}: the store could not take it (${error.message}); ${advice}`, { cause: error });
 }
 
 async function listObjects(client: Client, bucket: string, prefix: string): Promise<ListedObject[]> {

@@ -77,10 +77,17 @@ def _fail(error: Exception) -> None:
     exit_code = exit_code_of(error)
     if exit_code == EXIT_RETRYABLE:
         traceback.print_exception(error)
-    message = str(error).strip()[:_LONGEST_MESSAGE] or "no message"
+    message = message_of(str(error))[:_LONGEST_MESSAGE] or "no message"
     document = {"error": {"type": type(error).__name__, "message": message}}
     print(json.dumps(document), file=sys.stderr, flush=True)
     _exit(exit_code)
+
+
+def message_of(text: str) -> str:
+    """What a failure says without Java's stack trace, of which the cause at the bottom is kept: there stands what happened."""
+    said, _, trace = text.partition("JVM stacktrace:")
+    causes = [line.strip() for line in trace.splitlines() if line.startswith("Caused by: ")]
+    return "\n".join([said.strip(), *causes[-1:]])
 
 
 def _exit(code: int) -> None:

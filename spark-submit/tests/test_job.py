@@ -16,6 +16,8 @@ import pytest
 from conftest import ROOM, defaults
 from worlds import bronze_params, events_file, rows, songs_file
 
+from lakehouse.job import message_of
+
 SPARK_HOME = Path(pyspark.__file__).parent
 WAIT_SECONDS = 90
 
@@ -117,6 +119,12 @@ def run_script(job: str, folder: Path, values: object, remote: str = "sc://127.0
 
 def last_error(process: subprocess.CompletedProcess) -> dict:
     return json.loads(process.stderr.splitlines()[-1])["error"]
+
+
+def test_a_failure_of_spark_is_told_by_its_cause_and_not_by_a_stack_trace():
+    trace = "SparkException\n\tat X\nCaused by: java.io.IOException: a\n\tat Y\nCaused by: the disk is full\n\tat Z"
+    assert message_of(f"Task failed.\n\nJVM stacktrace:\n{trace}") == "Task failed.\nCaused by: the disk is full"
+    assert message_of(" no such table ") == "no such table"
 
 
 def test_settings_hold_no_address_and_no_secret():

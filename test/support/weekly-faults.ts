@@ -120,7 +120,8 @@ export function lastFailure(handle: WorkflowHandle): Promise<string> {
     'an activity has failed',
     async () => {
       const { raw } = await handle.describe();
-      return raw.pendingActivities?.flatMap(({ lastFailure: failure }) => messagesOf(failure)).join(': ');
+      const messages = raw.pendingActivities?.flatMap(({ lastFailure: failure }) => messagesOf(failure)) ?? [];
+      return messages.length > 0 && messages.join(': ');
     },
     patience,
   );
