@@ -271,10 +271,9 @@ describe('the first run, on the real stack', function () {
 
   it('serves the model before again by the API, and the newer one by the temporal CLI', async () => {
     const { model_version: newer } = await served(world, '1');
-    const { models } = (await (await fetch(`${world.apiUrl}/pipeline/models`)).json()) as {
-      models: readonly { model_version: string }[];
-    };
-    const older = models.find(({ model_version: version }) => version !== newer)!.model_version;
+    const listing = await fetch(`${world.apiUrl}/pipeline/models`);
+    const { items } = (await listing.json()) as { items: readonly ModelItem[] };
+    const older = items.find((item) => item.can_be_served && !item.is_served)!.model_version;
     const back = await fetch(`${world.apiUrl}/pipeline/rollback`, {
       method: 'POST',
       headers: { authorization: `Bearer ${world.token}`, 'content-type': 'application/json' },
@@ -329,6 +328,12 @@ interface Served {
   readonly tier: string;
   readonly model_version: string;
   readonly items: readonly object[];
+}
+
+interface ModelItem {
+  readonly model_version: string;
+  readonly can_be_served: boolean;
+  readonly is_served: boolean;
 }
 
 async function served(world: PipelineWorld, user: string): Promise<Served> {
