@@ -1,8 +1,7 @@
 import type { LoadBronzeSummary, PlannedFile } from '../contracts/activities.ts';
 import { bronzeFileKey } from '../contracts/ids.ts';
-import { lake } from '../contracts/lake.ts';
 import type { ObjectStore } from '../platform/object-store.ts';
-import { commitKeys } from './delta-log.ts';
+import { commitKeys, readCommit, type CommitAction } from './delta-log.ts';
 
 /** A commit that is being looked for is a recent one; an older one is still recognised by Delta itself, in Spark. */
 const commitsLookedAt = 32;
@@ -34,19 +33,12 @@ interface Commit {
 /** The commit with this transaction id among a table's newest ones. */
 async function findCommit(store: ObjectStore, table: string, key: string, file: string): Promise<Commit | undefined> {
   const newest = (await commitKeys(store, table)).slice(-commitsLookedAt).toReversed();
-  const bodies = await Promise.all(newest.map((commit) => store.get(lake.buckets.data, commit.key)));
-  for (const [index, object] of bodies.entries()) {
-    const actions = parseActions(object?.body.toString('utf8') ?? '');
+  const commits = await Promise.all(newest.map((commit) => readCommit(store, commit)));
+  for (const [index, actions] of commits.entries()) {
     if (!actions.some(({ txn }) => txn?.appId === key)) continue;
     return { version: newest[index]!.version, rows: rowsOf(actions, file) };
   }
   return undefined;
-}
-
-/** The few things of a commit's actions that are read here. */
-interface Action {
-  readonly txn?: { readonly appId: string };
-  readonly add?: { readonly stats?: string };
 }
 
 interface Statistics {
@@ -55,12 +47,8 @@ interface Statistics {
   readonly maxValues?: Readonly<Record<string, unknown>>;
 }
 
-function parseActions(text: string): readonly Action[] {
-  return text.split('\n').flatMap((line) => (line ? [JSON.parse(line) as Action] : []));
-}
-
 /** Rows that a commit added of one file. A file that was rewritten for others' sake has several sources, or another one. */
-function rowsOf(actions: readonly Action[], file: string): number | undefined {
+function rowsOf(actions: readonly CommitAction[], file: string): number | undefined {
   let rows = 0;
   for (const { add } of actions) {
     if (!add) continue;

@@ -27,12 +27,19 @@ export async function latestVersion(store: ObjectStore, table: string): Promise<
 /** The newest version of a table that may hold rows: undefined where there is no table, or one that was just made. */
 export async function latestFilledVersion(store: ObjectStore, table: string): Promise<number | undefined> {
   const newest = (await commitKeys(store, table)).at(-1);
-  const isEmpty = newest?.version === 0 && !(await addsFiles(store, newest.key));
+  const isEmpty = newest?.version === 0 && !(await readCommit(store, newest)).some(({ add }) => add);
   return isEmpty ? undefined : newest?.version;
 }
 
-async function addsFiles(store: ObjectStore, key: string): Promise<boolean> {
+/** The few things of a commit's actions that are read here. */
+export interface CommitAction {
+  readonly txn?: { readonly appId: string };
+  readonly add?: { readonly stats?: string };
+}
+
+/** What a commit did; nothing where the log was cleaned up since it was listed. */
+export async function readCommit(store: ObjectStore, { key }: CommitKey): Promise<readonly CommitAction[]> {
   const commit = await store.get(lake.buckets.data, key);
-  const actions = commit?.body.toString('utf8').split('\n') ?? [];
-  return actions.some((action) => action !== '' && 'add' in (JSON.parse(action) as object));
+  const lines = commit?.body.toString('utf8').split('\n') ?? [];
+  return lines.flatMap((line) => (line ? [JSON.parse(line) as CommitAction] : []));
 }

@@ -121,7 +121,7 @@ async function load(booted: Booted, settings: StackSettings, signal: AbortSignal
   const refreshing: Step = {
     title: 'refreshRecommendations',
     after: [ingesting],
-    run: async (report, stop) => refreshOrServe(booted.env, { readyUrl, report, stop }),
+    run: (report, stop) => refreshOrServe(booted.env, { readyUrl, report, stop }),
   };
   const serving: Step = {
     title: 'API ready',

@@ -1,7 +1,6 @@
 """Landing CSVs → bronze tables, refused rows → quarantine. Parameters and result: contracts/schemas/jobs.ts."""
 
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from lakehouse.bronze import LandingFile, LoadedFile, load_file
 from lakehouse.job import run_job
 from lakehouse.params import Params
 from lakehouse.progress import Progress
-from lakehouse.session import tag_operations
+from lakehouse.session import side_by_side
 from lakehouse.tables import newest_version
 
 # The fixed costs of small tables (log reads, commits) pass while a large one keeps the cores busy.
@@ -27,11 +26,8 @@ def load_bronze(spark: SparkSession, params: Params, progress: Progress) -> dict
     def load(files_of_table: list[LandingFile]) -> list[tuple[LandingFile, LoadedFile]]:
         return [(file, _load(spark, file, lake_uri, ingested_at, progress)) for file in files_of_table]
 
-    def tag() -> None:
-        tag_operations(spark, params.text("runKey"))
-
-    with ThreadPoolExecutor(TABLES_AT_ONCE, initializer=tag) as pool:
-        loaded = dict(chain.from_iterable(pool.map(load, _by_table(files))))
+    groups = side_by_side(spark, params.text("runKey"), TABLES_AT_ONCE, load, _by_table(files))
+    loaded = dict(chain.from_iterable(groups))
     return {"files": [_file_result(file, loaded[file], lake_uri) for file in files]}
 
 

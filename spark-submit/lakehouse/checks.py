@@ -5,7 +5,6 @@ only. `checks` adds ranges, referential shares and freshness. A hard check that 
 until the table has passed: what was checked and passed is known by the table's version in gold/table_checks.
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from itertools import chain
@@ -17,7 +16,7 @@ from lakehouse.contracts import Check, Table, table
 from lakehouse.delta_log import changes_between, newest_commit
 from lakehouse.errors import FailedChecks
 from lakehouse.incremental import WEEK, in_weeks_sql, to_weeks
-from lakehouse.session import tag_operations
+from lakehouse.session import side_by_side
 from lakehouse.tables import create_table, has_table, read_table, retry_conflicts, writer_of
 
 RESULTS = table("gold", "table_checks")
@@ -50,8 +49,7 @@ def check_tables(spark: SparkSession, lake_uri: str, run_key: str, checked_at: s
     def check(each: Table) -> list[Result]:
         return check_table(spark, each, lake_uri, passed.get(each.path))
 
-    with ThreadPoolExecutor(_TABLES_AT_ONCE, initializer=lambda: tag_operations(spark, run_key)) as pool:
-        results = list(chain.from_iterable(pool.map(check, tables)))
+    results = list(chain.from_iterable(side_by_side(spark, run_key, _TABLES_AT_ONCE, check, tables)))
     if results:
         _write(spark, results, lake_uri, run_key, checked_at)
     failed = [result for result in results if not result.is_passed]

@@ -3,8 +3,14 @@
 import os
 import sys
 import uuid
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from pyspark.sql import SparkSession
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
 
 # Set in a session by the job that works in it.
 _OWNER = "spark.segue.owner"
@@ -31,6 +37,14 @@ def open_session(name: str, identity: str | None = None) -> SparkSession:
 def tag_operations(spark: SparkSession, identity: str) -> None:
     """Marks what this thread runs from now on, for whoever looks at Spark's UI; a tag may hold no comma."""
     spark.addTag(identity.replace(",", "_"))
+
+
+def side_by_side(
+    spark: SparkSession, identity: str, at_once: int, work: Callable[[Item], Answer], items: Iterable[Item]
+) -> list[Answer]:
+    """What `work` makes of each item, in their order, so many at once; what it runs in Spark is marked with `identity`."""
+    with ThreadPoolExecutor(at_once, initializer=lambda: tag_operations(spark, identity)) as pool:
+        return list(pool.map(work, items))
 
 
 def _session_of(remote: str, identity: str) -> SparkSession:

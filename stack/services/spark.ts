@@ -13,6 +13,7 @@ const serverClass = 'org.apache.spark.sql.connect.service.SparkConnectServer';
 const logSettingsFile = join(repositoryRoot, 'stack', 'services', 'spark-log4j2.properties');
 const confDir = join(repositoryRoot, 'spark-submit', 'conf');
 const defaultsFile = join(confDir, 'spark-defaults.conf');
+const poolsFile = join(confDir, 'fairscheduler.xml');
 
 /** The warm Spark: a Spark Connect server from PySpark's own distribution. */
 export function sparkService({ settings, installed, env }: ServiceContext): ServiceDefinition {
@@ -31,7 +32,7 @@ export function sparkService({ settings, installed, env }: ServiceContext): Serv
     'spark.hadoop.fs.s3a.buffer.dir': join(folder, 'tmp'),
     // One refresh must not keep a weekly file waiting; the file says how jobs share.
     'spark.scheduler.mode': 'FAIR',
-    'spark.scheduler.allocation.file': pathToFileURL(join(confDir, 'fairscheduler.xml')).href,
+    'spark.scheduler.allocation.file': pathToFileURL(poolsFile).href,
     'spark.local.dir': join(folder, 'tmp'),
     'spark.sql.warehouse.dir': join(folder, 'warehouse'),
     'spark.ui.port': String(ports.sparkUi),
@@ -67,7 +68,7 @@ export function sparkService({ settings, installed, env }: ServiceContext): Serv
       },
       cwd: folder,
     },
-    fingerprint: readFileSync(defaultsFile, 'utf8'),
+    fingerprint: readFileSync(defaultsFile, 'utf8') + readFileSync(poolsFile, 'utf8'),
     prepare: async () => {
       // Shuffle files of a Spark that was killed.
       await rm(join(folder, 'tmp'), { recursive: true, force: true });

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { weeklyTrendsId } from '../../contracts/ids.ts';
 import { generateWeekly } from '../../generators/weekly.ts';
@@ -74,22 +73,19 @@ describe('the weekly ingestion while a service is away for 30 s', function () {
 describe('the weekly ingestion while the disk of MinIO is full', function () {
   this.timeout(15 * minutes);
   let world: PipelineWorld;
-  let folder: string;
   let disk: SmallDisk;
   before(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'segue-disk-'));
-    disk = await mountSmallDisk(folder, 512);
+    disk = await mountSmallDisk(512);
     world = await startLoadedWorld({
       prepare: async (stateDir) => {
         await mkdir(stateDir);
-        await symlink(folder, join(stateDir, 'minio'));
+        await symlink(disk.folder, join(stateDir, 'minio'));
       },
     });
   });
   after(async () => {
     await world?.stop();
-    await disk?.unmount();
-    await rm(folder, { recursive: true });
+    await disk?.remove();
   });
 
   for (const moment of ['in the upload', 'before the commit', 'before the ledger'] as const) {
@@ -97,8 +93,11 @@ describe('the weekly ingestion while the disk of MinIO is full', function () {
       await ingestUnderFault(world, moment, {
         strike: () => disk.fill(),
         end: async (handle) => {
-          const said = await lastFailure(handle).finally(() => disk.free());
-          assert.match(said, /free disk space|free drive threshold|StorageFull/);
+          try {
+            assert.match(await lastFailure(handle), /free disk space|free drive threshold|StorageFull/);
+          } finally {
+            await disk.free();
+          }
         },
       });
     });

@@ -33,7 +33,7 @@ export interface PipelineWorld {
 const smallWorld = { ...defaultSeedOptions, days: 30, users: 60, songs: 1_500, eventsPerDay: 2_000 };
 
 /** A test's rows are few: to compile what runs once as well as the JVM can would take half of two cores. */
-export const compileLittle = '-XX:+UseParallelGC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -Xss8m';
+const compileLittle = '-XX:+UseParallelGC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -Xss8m';
 
 const bronzeNames = lake.tables.filter((table) => table.layer === 'bronze').map((table) => table.name);
 

@@ -1,25 +1,32 @@
-import { open, mkdir, rm } from 'node:fs/promises';
+import { mkdtemp, open, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 
 /** A folder on a disk of its own that can really be full. */
 export interface SmallDisk {
+  readonly folder: string;
   /** Writes until nothing more fits. */
   fill(): Promise<void>;
   /** Removes what `fill` wrote. */
   free(): Promise<void>;
-  unmount(): Promise<void>;
+  /** Unmounts it and removes the folder. */
+  remove(): Promise<void>;
 }
 
-/** Mounts memory of a limited size as `folder`. Needs root, or a `sudo` that does not ask. */
-export async function mountSmallDisk(folder: string, sizeMiB: number): Promise<SmallDisk> {
-  await mkdir(folder, { recursive: true });
+/** Mounts memory of a limited size in the temporary folder. Needs root, or a `sudo` that does not ask. */
+export async function mountSmallDisk(sizeMiB: number): Promise<SmallDisk> {
+  const folder = await mkdtemp(join(tmpdir(), 'segue-disk-'));
   await asRoot('mount', '-t', 'tmpfs', '-o', `size=${sizeMiB}m,mode=0777`, 'segue-small-disk', folder);
   const filler = join(folder, 'filler');
   return {
+    folder,
     fill: () => fillUp(filler),
     free: () => rm(filler, { force: true }),
-    unmount: () => asRoot('umount', folder),
+    remove: async () => {
+      await asRoot('umount', folder);
+      await rm(folder, { recursive: true });
+    },
   };
 }
 
