@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { ensureInstalled, type Installed } from '../stack/install/index.ts';
 import { ensureChromium } from './support/chromium.ts';
-import { add, nothing, runMocha, runPytest, type Outcome } from './support/suites.ts';
+import { add, nothing, runMocha, startPytest, type Outcome } from './support/suites.ts';
 
 const tools = await ensureInstalled();
 await ensureChromium();
@@ -14,14 +14,15 @@ console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} 
 process.exitCode = total.failed > 0 ? 1 : 0;
 
 async function runSuites(installed: Installed): Promise<Outcome> {
+  const sparkJobs = startPytest('Spark jobs', {
+    python: installed.python,
+    folder: join('spark-submit', 'tests'),
+    env: { SEGUE_SPARK_JARS: installed.sparkJarsDir },
+  });
   const outcomes = [
     await runMocha('quick tests', ['test/!(integration|faults)/**/*.test.ts']),
-    await runPytest('Spark jobs', {
-      python: installed.python,
-      folder: join('spark-submit', 'tests'),
-      env: { SEGUE_SPARK_JARS: installed.sparkJarsDir },
-    }),
     await runMocha('integration tests', ['test/integration/**/*.test.ts']),
+    await sparkJobs.outcome(),
   ];
   return outcomes.reduce(add, nothing);
 }

@@ -1,3 +1,4 @@
+import { constants, setPriority } from 'node:os';
 import { stripVTControlCharacters } from 'node:util';
 import { execa } from 'execa';
 
@@ -29,23 +30,41 @@ export async function runMocha(title: string, files: readonly string[]): Promise
   return believe(title, counted, exitCode);
 }
 
-/** Runs pytest over a folder, in two processes, with the stack's Python, and counts what its closing line says. */
-export async function runPytest(
+/** A suite that runs beside others. */
+export interface RunningSuite {
+  /** Shows what it has printed, and the rest as it comes; gives the outcome when it has ended. */
+  outcome(): Promise<Outcome>;
+}
+
+/**
+ * Starts pytest over a folder, in two processes, with the stack's Python, at the lowest priority: it takes the time in which
+ * the other tests wait for something, and takes none from them. Its closing line is counted.
+ */
+export function startPytest(
   title: string,
   { python, folder, env }: { readonly python: string; readonly folder: string; readonly env: Record<string, string> },
-): Promise<Outcome> {
-  const { output, exitCode } = await show(
-    title,
-    python,
-    ['-m', 'pytest', '--color=no', '-q', '-n', '2', '--dist', 'loadfile', folder],
-    env,
-  );
-  const counted: Outcome = {
-    passed: last(output, /(\d+) passed/g),
-    failed: last(output, /(\d+) failed/g) + last(output, /(\d+) errors?\b/g),
-    skipped: last(output, /(\d+) skipped/g),
+): RunningSuite {
+  const args = ['-m', 'pytest', '--color=no', '-q', '-n', '2', '--dist', 'loadfile', folder];
+  const running = execa(python, args, { env, reject: false, stdin: 'ignore', all: true });
+  if (running.pid !== undefined) setPriority(running.pid, constants.priority.PRIORITY_LOW);
+  let take = (chunk: Buffer): unknown => held.push(chunk);
+  const held: Buffer[] = [];
+  running.all.on('data', (chunk: Buffer) => take(chunk));
+  return {
+    outcome: async () => {
+      console.log(`\n== ${title}`);
+      for (const chunk of held) process.stdout.write(chunk);
+      take = (chunk) => process.stdout.write(chunk);
+      const { all, exitCode } = await running;
+      const output = stripVTControlCharacters(all);
+      const counted: Outcome = {
+        passed: last(output, /(\d+) passed/g),
+        failed: last(output, /(\d+) failed/g) + last(output, /(\d+) errors?\b/g),
+        skipped: last(output, /(\d+) skipped/g),
+      };
+      return believe(title, counted, exitCode);
+    },
   };
-  return believe(title, counted, exitCode);
 }
 
 async function show(
