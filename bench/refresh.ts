@@ -8,6 +8,7 @@ import { defaultSeedOptions } from '../generators/options.ts';
 import { generateSeed } from '../generators/seed.ts';
 import { generateWeekly } from '../generators/weekly.ts';
 import { startStack, type RunningStack } from '../stack/stack.ts';
+import { jobsDone, type JobSeconds } from './job-seconds.ts';
 import { peakMemory } from './peak-memory.ts';
 import { writeResult } from './results.ts';
 
@@ -21,6 +22,9 @@ interface Measured {
   readonly oneWeekSeconds: number;
   readonly whole: RefreshResult;
   readonly oneWeek: RefreshResult;
+  /** Where the time went: each refresh's jobs, step by step. */
+  readonly wholeJobs: readonly JobSeconds[];
+  readonly oneWeekJobs: readonly JobSeconds[];
   readonly peakMemoryMiB: Readonly<Record<string, number>>;
 }
 
@@ -44,14 +48,15 @@ async function measure(eventsPerDay: number): Promise<Measured> {
   const folder = await mkdtemp(join(tmpdir(), 'segue-bench-'));
   const dataDir = join(folder, 'landing');
   await generateSeed({ ...defaultSeedOptions, eventsPerDay }, dataDir);
+  const stateDir = join(folder, 'state');
   const stack = await startStack({
-    stateDir: join(folder, 'state'),
+    stateDir,
     dataDir,
     services: ['temporal', 'minio', 'kafka', 'spark', 'worker'],
   });
   const connection = await Connection.connect({ address: stack.env['SEGUE_TEMPORAL_ADDRESS']! });
   try {
-    return { eventsPerDay, ...(await refreshes(new Client({ connection }), stack, dataDir)) };
+    return { eventsPerDay, ...(await refreshes(new Client({ connection }), stack, { stateDir, dataDir })) };
   } finally {
     await connection.close();
     await stack.stop();
@@ -62,14 +67,17 @@ async function measure(eventsPerDay: number): Promise<Measured> {
 async function refreshes(
   client: Client,
   stack: RunningStack,
-  dataDir: string,
+  { stateDir, dataDir }: { readonly stateDir: string; readonly dataDir: string },
 ): Promise<Omit<Measured, 'eventsPerDay'>> {
   await run(client, 'initialDataLoad', { refresh: false });
   // One that is not counted: a young JVM would make it look slow.
   await run(client, 'refreshRecommendations', {});
+  const before = await jobsDone(stateDir);
   const whole = await refresh(client, { force: true });
+  const wholeJobs = (await jobsDone(stateDir)).slice(before.length);
   await generateWeekly({ count: 1, out: dataDir });
   await run(client, 'weeklyTrendsIngestion', { refresh: false });
+  const loaded = await jobsDone(stateDir);
   const oneWeek = await refresh(client, {});
   if (oneWeek.result.silver?.mode !== 'weeks') throw new Error(`not by weeks: ${oneWeek.result.silver?.why}`);
   return {
@@ -77,6 +85,8 @@ async function refreshes(
     oneWeekSeconds: oneWeek.seconds,
     whole: whole.result,
     oneWeek: oneWeek.result,
+    wholeJobs,
+    oneWeekJobs: (await jobsDone(stateDir)).slice(loaded.length),
     peakMemoryMiB: await peakMemory(stack),
   };
 }

@@ -9,14 +9,16 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from lakehouse.checks import check_tables
+from lakehouse.contracts import Table
 from lakehouse.events_refresh import DUPLICATES, EVENTS, EventsRefresh, Refreshed, duplicate_counts
 from lakehouse.incremental import Build
 from lakehouse.job import run_job
 from lakehouse.params import Params
 from lakehouse.progress import Progress
-from lakehouse.refresh_report import report
+from lakehouse.refresh_report import report_all
+from lakehouse.session import side_by_side
 from lakehouse.tables import read_table
-from lakehouse.weeks_refresh import CHARTS, SIMILARITY, Lake, refresh_charts, refresh_similarity
+from lakehouse.weeks_refresh import CHARTS, SIMILARITY, Lake, Written, refresh_charts, refresh_similarity
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
@@ -26,21 +28,19 @@ def build_silver(spark: SparkSession, params: Params, progress: Progress) -> dic
     with progress.step("listening_events"):
         events = EventsRefresh(spark, lake_uri, run_key, params.one_of("weekEndsOn", WEEKDAYS), build).run()
     lake = Lake(spark, lake_uri, run_key, build)
-    with progress.step("weekly_trending_tracks"):
-        charts = refresh_charts(lake)
-    with progress.step("song_similarity"):
-        similarity = refresh_similarity(lake)
+
+    def refresh(target: Table) -> Written:
+        with progress.step(target.name):
+            return (refresh_charts if target is CHARTS else refresh_similarity)(lake)
+
+    charts, similarity = side_by_side(spark, run_key, 2, refresh, [CHARTS, SIMILARITY])
     with progress.step("checks"):
         checks = check_tables(
             spark, lake_uri, run_key, params.time("checkedAt"), [EVENTS, DUPLICATES, CHARTS, SIMILARITY]
         )
     with progress.step("read back"):
-        tables = [
-            report(spark, lake_uri, EVENTS, events.weeks),
-            report(spark, lake_uri, DUPLICATES, events.weeks),
-            report(spark, lake_uri, CHARTS, charts.weeks),
-            report(spark, lake_uri, SIMILARITY, similarity.weeks),
-        ]
+        of_events = [Written(EVENTS, events.weeks), Written(DUPLICATES, events.weeks)]
+        tables = report_all(spark, lake_uri, run_key, [*of_events, charts, similarity])
         duplicates = duplicate_counts(spark, lake_uri)
         last_week_end = read_table(spark, EVENTS, lake_uri).agg(F.max("week_end").cast("string")).collect()[0][0]
     return {

@@ -5,6 +5,7 @@ Parameters and result: contracts/schemas/jobs.ts. Writes one row to gold/model_e
 
 import json
 import sys
+from datetime import date
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -27,6 +28,7 @@ from lakehouse.oracle import read_oracle
 from lakehouse.params import Params
 from lakehouse.progress import Progress
 from lakehouse.promotion import decide_promotion
+from lakehouse.session import side_by_side
 from lakehouse.songs import catalogue
 from lakehouse.tables import append_rows, create_table, describe_table, has_table, read_table
 from lakehouse.training import Listening, fit_factors, gather, learn_model, write_tracks
@@ -68,8 +70,11 @@ def _judge(
     follows = follows_of(spark, lake_uri)
     with progress.step("gather"):
         met = _encounters(events, split, f"{work_uri}/encounters")
-        early = gather(before(met, split.valid_from), follows, tracks, f"{work_uri}/early", len(known.ids))
-        late = gather(before(met, split.test_from), follows, tracks, f"{work_uri}/late", len(known.ids))
+
+        def gather_before(cut: date) -> Listening:
+            return gather(before(met, cut), follows, tracks, f"{work_uri}/before-{cut}", len(known.ids))
+
+        early, late = side_by_side(spark, params.text("runKey"), 2, gather_before, [split.valid_from, split.test_from])
     if early.ratings == 0:
         # All there is lies in the days held out.
         return {"weights": dict(DEFAULT_WEIGHTS), "settings": {"seed": seed}, **_result({}, None, None, late, k)}

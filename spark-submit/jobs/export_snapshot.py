@@ -12,7 +12,8 @@ from lakehouse.errors import BadParameters, BrokenContract
 from lakehouse.job import run_job
 from lakehouse.params import Params
 from lakehouse.progress import Progress
-from lakehouse.snapshot import last_plays, last_weeks, listeners, shard_of, write_file, write_manifest
+from lakehouse.session import side_by_side
+from lakehouse.snapshot import SnapshotFile, last_plays, last_weeks, listeners, shard_of, write_file, write_manifest
 from lakehouse.songs import catalogue
 from lakehouse.tables import newest_version, read_table
 
@@ -24,6 +25,10 @@ SOURCES = {
     "trending": table("silver", "weekly_trending_tracks"),
     "history": table("silver", "listening_events"),
 }
+
+
+# Each is held by this process while it is written.
+FILES_AT_ONCE = 3
 
 
 def export_snapshot(spark: SparkSession, params: Params, progress: Progress) -> dict:
@@ -54,9 +59,12 @@ def export_snapshot(spark: SparkSession, params: Params, progress: Progress) -> 
         "trending": last_weeks(read["trending"]),
         "history": last_plays(read["history"]),
     }
-    for kind, rows in others.items():
+
+    def write(kind: str) -> SnapshotFile:
         with progress.step(kind):
-            files.append(write_file(rows, kind, snapshot_uri, f"{kind}.arrow")[0])
+            return write_file(others[kind], kind, snapshot_uri, f"{kind}.arrow")[0]
+
+    files += side_by_side(spark, params.text("runKey"), FILES_AT_ONCE, write, others)
 
     rows_of = {kind: sum(file.rows for file in files if file.kind == kind) for kind in SOURCES}
     counts = {"users": users, "recommendations": rows_of["recommendations"], "tracks": rows_of["tracks"]}

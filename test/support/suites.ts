@@ -1,6 +1,6 @@
-import { constants, setPriority } from 'node:os';
 import { stripVTControlCharacters } from 'node:util';
 import { execa } from 'execa';
+import { putInBackground } from './background.ts';
 
 /** How many tests of a suite ended in which way. */
 export interface Outcome {
@@ -37,16 +37,16 @@ export interface RunningSuite {
 }
 
 /**
- * Starts pytest over a folder, in two processes, with the stack's Python, at the lowest priority: it takes the time in which
- * the other tests wait for something, and takes none from them. Its closing line is counted.
+ * Starts pytest over a folder, in two processes, with the stack's Python, in the background: it takes the time in which the
+ * other tests wait for something. Its closing line is counted.
  */
 export function startPytest(
   title: string,
   { python, folder, env }: { readonly python: string; readonly folder: string; readonly env: Record<string, string> },
 ): RunningSuite {
   const args = ['-m', 'pytest', '--color=no', '-q', '-n', '2', '--dist', 'loadfile', folder];
-  const running = execa(python, args, { env, reject: false, stdin: 'ignore', all: true });
-  if (running.pid !== undefined) setPriority(running.pid, constants.priority.PRIORITY_LOW);
+  const running = execa(python, args, { env, reject: false, stdin: 'ignore', all: true, detached: true });
+  putInBackground(running, running);
   let take = (chunk: Buffer): unknown => held.push(chunk);
   const held: Buffer[] = [];
   running.all.on('data', (chunk: Buffer) => take(chunk));
