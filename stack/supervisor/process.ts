@@ -60,7 +60,7 @@ async function pollUntilGone(identity: ProcessIdentity): Promise<string> {
 
 /**
  * Ends one process and what it started: SIGTERM to it, time to end by itself, then SIGKILL to what is left of its group.
- * Nobody else is touched: the process by pid and start time, the rest of the group by its marker.
+ * Nobody else is touched: the process by pid and start time, the rest of the group by its marker. Resolves when all are gone.
  */
 export async function terminate(
   identity: ProcessIdentity,
@@ -70,8 +70,9 @@ export async function terminate(
   if (isAlive(identity)) sendSignal(identity.pid, 'SIGTERM');
   const isGraceOver = (): boolean => Date.now() >= deadline || signal?.aborted === true;
   while (isAlive(identity) && !isGraceOver()) await sleep(50);
+  const group = markedMembers(identity.pid, marker).map(identify);
   killNow(identity, marker);
-  while (isAlive(identity)) await sleep(20);
+  while ([identity, ...group].some((member) => member && isAlive(member))) await sleep(20);
 }
 
 /** SIGKILL to a process and to what is left of its group. */
@@ -82,9 +83,11 @@ export function killNow(identity: ProcessIdentity, marker: string): void {
 
 /** SIGKILL to the members of a group whose leader has ended. */
 export function killLeftovers(groupId: number, marker: string): void {
-  for (const pid of groupMembers(groupId)) {
-    if (hasVariable(pid, markerVariable, marker)) sendSignal(pid, 'SIGKILL');
-  }
+  for (const pid of markedMembers(groupId, marker)) sendSignal(pid, 'SIGKILL');
+}
+
+function markedMembers(groupId: number, marker: string): number[] {
+  return groupMembers(groupId).filter((pid) => hasVariable(pid, markerVariable, marker));
 }
 
 function sendSignal(pid: number, signal: NodeJS.Signals): void {
