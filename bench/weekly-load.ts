@@ -14,8 +14,8 @@ import { connectTo, type StackClients } from './lake-world.ts';
 import { median, writeResult } from './results.ts';
 
 const rounds = 5;
-/** A JVM gets faster for some ten loads; what a server that has run for a day does is what counts. */
-const warmUpRounds = 5;
+/** A JVM gets faster for some twenty loads; what counts is a server that has run for a day. */
+const warmUpRounds = 10;
 /** 90 days of 15,000 events; with 360 of 56,250 beside them 21.6 million. */
 const small = { ...defaultSeedOptions, days: 90 };
 const beside = { ...defaultSeedOptions, days: 360, eventsPerDay: 56_250, seed: 7 };
