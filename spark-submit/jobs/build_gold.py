@@ -2,7 +2,6 @@
 
 import json
 import sys
-from datetime import timedelta
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -12,18 +11,17 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lakehouse.contracts import table
-from lakehouse.errors import BrokenContract
 from lakehouse.files import remove_folder
-from lakehouse.interactions import before, day_number, encounters
+from lakehouse.interactions import before, day_number
 from lakehouse.job import run_job
-from lakehouse.listeners import Tracks, collect_tracks
+from lakehouse.listeners import Tracks
 from lakehouse.lists import write_lists
 from lakehouse.model import DEFAULT_WEIGHTS, PARTS
 from lakehouse.params import Params
 from lakehouse.progress import Progress
-from lakehouse.songs import catalogue
 from lakehouse.tables import conform_table, describe_table, has_table, overwrite_table, read_table
-from lakehouse.training import fit_factors, gather, learn_model, write_tracks
+from lakehouse.training import fit_factors, gather, learn_model
+from lakehouse.training_data import training_data, work_uri
 
 
 def build_gold(spark: SparkSession, params: Params, progress: Progress) -> dict:
@@ -31,32 +29,30 @@ def build_gold(spark: SparkSession, params: Params, progress: Progress) -> dict:
     model_version, seed = params.text("modelVersion"), params.whole("seed")
     size = params.whole("recommendationsPerUser", at_least=1)
     gold = table("gold", "user_recommendations")
-    work_uri = f"{lake_uri.rstrip('/')}/_work/{run_key}"
-    songs = catalogue(read_table(spark, table("bronze", "dim_songs"), lake_uri))
-    events = read_table(spark, table("silver", "listening_events"), lake_uri)
+    work = work_uri(lake_uri, run_key)
     weights = weights_of(spark, lake_uri, model_version)
     # What a run that was killed left behind must not mix with this one's.
-    remove_folder(work_uri)
+    remove_folder(f"{work}/lists")
     try:
-        with progress.step("interactions"):
-            until = _day_after(events)
-            tracks = write_tracks(events, songs, f"{work_uri}/tracks")
-            known = collect_tracks(tracks)
-            pairs = before(encounters(events, [until]), until)
-            listening = gather(pairs, follows_of(spark, lake_uri), tracks, f"{work_uri}/shards", len(known.ids))
+        with progress.step("training data"):
+            data = training_data(spark, lake_uri, run_key)
+        known, until = data.known, data.split.until
+        with progress.step("gather"):
+            pairs = before(data.met, until)
+            listening = gather(pairs, follows_of(spark, lake_uri), data.tracks, f"{work}/listeners", len(known.ids))
         with progress.step("train"):
             factors = fit_factors(listening, known, seed)
         with progress.step("learn"):
             model = learn_model(listening, known, factors, day_number(until))
         with progress.step("lists"):
             chart = chart_of(read_table(spark, table("silver", "weekly_trending_tracks"), lake_uri), known)
-            write_lists(listening.shards_uri, f"{work_uri}/lists", model, weights, chart, size)
+            write_lists(listening.shards_uri, f"{work}/lists", model, weights, chart, size)
         with progress.step("write"):
             conform_table(spark, gold, lake_uri)
-            lists = spark.read.parquet(f"{work_uri}/lists")
+            lists = spark.read.parquet(f"{work}/lists")
             overwrite_table(lists.withColumn("model_version", F.lit(model_version)), gold, lake_uri, run_key)
     finally:
-        remove_folder(work_uri)
+        remove_folder(work)
     made = describe_table(spark, gold, lake_uri)
     listed = read_table(spark, gold, lake_uri).select(F.count_distinct("user_id")).collect()[0][0]
     return {"modelVersion": model_version, "tables": [made], "users": listed, "recommendations": made["rows"]}
@@ -83,13 +79,6 @@ def chart_of(trending: DataFrame, tracks: Tracks) -> list[int]:
     chart = trending.join(F.broadcast(last), on="week_end", how="inner").orderBy("rank").select("track_id").collect()
     place = {track: index for index, track in enumerate(tracks.ids)}
     return [place[row[0]] for row in chart if row[0] in place]
-
-
-def _day_after(events: DataFrame):
-    last = events.agg(F.max("event_date")).collect()[0][0]
-    if last is None:
-        raise BrokenContract("silver/listening_events: there is no event to learn from; load events first")
-    return last + timedelta(days=1)
 
 
 if __name__ == "__main__":

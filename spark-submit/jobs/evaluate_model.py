@@ -15,13 +15,12 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lakehouse.contracts import table
-from lakehouse.errors import BrokenContract
 from lakehouse.evaluation import Measures, Truth, against, measure, pools, summary
 from lakehouse.files import remove_folder
-from lakehouse.held_out import Split, new_tracks, split_by_time
-from lakehouse.interactions import before, day_number, encounters
+from lakehouse.held_out import Split, new_tracks
+from lakehouse.interactions import before, day_number
 from lakehouse.job import run_job
-from lakehouse.listeners import Tracks, collect_tracks, read_shards
+from lakehouse.listeners import Tracks, read_shards
 from lakehouse.metrics import ranked
 from lakehouse.model import DEFAULT_WEIGHTS, Model
 from lakehouse.oracle import read_oracle
@@ -29,9 +28,9 @@ from lakehouse.params import Params
 from lakehouse.progress import Progress
 from lakehouse.promotion import decide_promotion
 from lakehouse.session import side_by_side
-from lakehouse.songs import catalogue
 from lakehouse.tables import append_rows, create_table, describe_table, has_table, read_table
-from lakehouse.training import Listening, fit_factors, gather, learn_model, write_tracks
+from lakehouse.training import Listening, fit_factors, gather, learn_model
+from lakehouse.training_data import TrainingData, clear_work, training_data, work_uri
 from lakehouse.tuning import tuned_weights
 
 EVALUATIONS = table("gold", "model_evaluations")
@@ -39,18 +38,20 @@ RECOMMENDATIONS = table("gold", "user_recommendations")
 
 
 def evaluate_model(spark: SparkSession, params: Params, progress: Progress) -> dict:
-    lake_uri, run_key = params.text("lakeUri"), params.text("runKey")
-    work_uri = f"{lake_uri.rstrip('/')}/_work/{run_key}-evaluation"
-    events = read_table(spark, table("silver", "listening_events"), lake_uri)
-    split = _split_of(events)
-    remove_folder(work_uri)
+    lake_uri, work = params.text("lakeUri"), work_uri(params.text("lakeUri"), params.text("runKey"))
+    clear_work(lake_uri)
     try:
-        judged = _judge(spark, params, progress, events, split, work_uri)
-    finally:
-        remove_folder(work_uri)
+        with progress.step("training data"):
+            data = training_data(spark, lake_uri, params.text("runKey"))
+        judged = _judge(spark, params, progress, data, f"{work}/evaluation")
+    except BaseException:
+        remove_folder(work)
+        raise
+    # The lists are made of the same training data, where any are made.
+    remove_folder(f"{work}/evaluation" if judged["promoted"] else work)
     document = {
         "modelVersion": params.text("modelVersion"),
-        "split": _split_text(split),
+        "split": _split_text(data.split),
         "k": params.whole("k"),
         **judged,
     }
@@ -59,21 +60,14 @@ def evaluate_model(spark: SparkSession, params: Params, progress: Progress) -> d
         return {**document, "tables": [describe_table(spark, EVALUATIONS, lake_uri)]}
 
 
-def _judge(
-    spark: SparkSession, params: Params, progress: Progress, events: DataFrame, split: Split, work_uri: str
-) -> dict:
+def _judge(spark: SparkSession, params: Params, progress: Progress, data: TrainingData, uri: str) -> dict:
     lake_uri, k, seed = params.text("lakeUri"), params.whole("k", at_least=1), params.whole("seed")
-    with progress.step("tracks"):
-        songs = catalogue(read_table(spark, table("bronze", "dim_songs"), lake_uri))
-        tracks = write_tracks(events, songs, f"{work_uri}/tracks")
-        known = collect_tracks(tracks)
-    follows = follows_of(spark, lake_uri)
+    split, known, follows = data.split, data.known, follows_of(spark, lake_uri)
+
+    def gather_before(cut: date) -> Listening:
+        return gather(before(data.met, cut), follows, data.tracks, f"{uri}/before-{cut}", len(known.ids))
+
     with progress.step("gather"):
-        met = _encounters(events, split, f"{work_uri}/encounters")
-
-        def gather_before(cut: date) -> Listening:
-            return gather(before(met, cut), follows, tracks, f"{work_uri}/before-{cut}", len(known.ids))
-
         early, late = side_by_side(spark, params.text("runKey"), 2, gather_before, [split.valid_from, split.test_from])
     if early.ratings == 0:
         # All there is lies in the days held out.
@@ -82,11 +76,11 @@ def _judge(
         factors = fit_factors(early, known, seed)
     with progress.step("tune"):
         model = learn_model(early, known, factors, day_number(split.valid_from))
-        tuning = new_tracks(met, tracks, split.valid_from, split.test_from)
+        tuning = new_tracks(data.met, data.tracks, split.valid_from, split.test_from)
         weights = tuned_weights(pools(model, read_shards(early.shards_uri), tuning), k)
     with progress.step("judge"):
         model = learn_model(late, known, factors, day_number(split.test_from))
-        truth = new_tracks(met, tracks, split.test_from, split.until)
+        truth = new_tracks(data.met, data.tracks, split.test_from, split.until)
         oracle = read_oracle(params.optional_text("oracleUri"), known)
         measured = measure(model, weights, read_shards(late.shards_uri), truth, k, oracle)
         served = _served(spark, params, lake_uri, split, truth, late, known, model, k)
@@ -98,19 +92,6 @@ def follows_of(spark: SparkSession, lake_uri: str) -> DataFrame | None:
     """Who follows whom, where the lake knows."""
     follows = table("bronze", "graph_user_follows")
     return read_table(spark, follows, lake_uri) if has_table(follows, lake_uri) else None
-
-
-def _split_of(events: DataFrame) -> Split:
-    first, last = events.agg(F.min("event_date"), F.max("event_date")).collect()[0]
-    if first is None:
-        raise BrokenContract("silver/listening_events: there is no event to learn from; load events first")
-    return split_by_time(first, last)
-
-
-def _encounters(events: DataFrame, split: Split, uri: str) -> DataFrame:
-    """Written once: what is learnt from, at both cuts, and what is judged by, without another pass over the events."""
-    encounters(events, [split.valid_from, split.test_from]).write.mode("overwrite").parquet(uri)
-    return events.sparkSession.read.parquet(uri)
 
 
 def _served(

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from lakehouse import als
 from lakehouse.errors import BrokenContract
-from lakehouse.interactions import all_tracks, followed_tracks, rated, write_shards
+from lakehouse.interactions import followed_tracks, rated, write_shards
 from lakehouse.listeners import Tracks, read_shards
 from lakehouse.model import Model, learn
 
@@ -25,12 +25,6 @@ class Listening:
     listeners_of: np.ndarray
     users: int
     ratings: int
-
-
-def write_tracks(events: DataFrame, songs: DataFrame, uri: str) -> DataFrame:
-    """Writes every track with its index (see interactions.all_tracks) and gives it back as read from there."""
-    all_tracks(events.select("track_id").distinct(), songs).write.mode("overwrite").parquet(uri)
-    return events.sparkSession.read.parquet(uri)
 
 
 def gather(

@@ -2,7 +2,6 @@
 
 import json
 from datetime import date
-from pathlib import Path
 
 import pytest
 from evaluate_model import _record, evaluate_model
@@ -136,4 +135,3 @@ def test_a_model_that_knows_the_groups_finds_them_and_is_recorded_once(spark, pl
     before = version(planted, "gold/model_evaluations")
     _record(spark, result, "2024-03-01T00:00:00.000Z", planted)
     assert version(planted, "gold/model_evaluations") == before
-    assert not list((Path(planted) / "_work").rglob("*.parquet"))
