@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import getPort from 'get-port';
+import { freePort } from './free-port.ts';
 import { portVariables, readStackSettings, type StackPorts, type StackSettings } from './config.ts';
 import { envFor } from './environment.ts';
 import { ensureInstalled, type Installed } from './install/index.ts';
@@ -108,8 +108,7 @@ export async function prepareStack(stack: {
 async function freePorts(): Promise<StackPorts> {
   const names = Object.keys(portVariables);
   const ports: [string, number][] = [];
-  // get-port remembers for a while what it gave away, so that no two are the same.
-  for (const name of names) ports.push([name, await getPort({ host: '127.0.0.1' })]);
+  for (const name of names) ports.push([name, await freePort()]);
   // Built from portVariables' keys, which are StackPorts' keys.
   return Object.fromEntries(ports) as unknown as StackPorts;
 }

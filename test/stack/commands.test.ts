@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import getPort from 'get-port';
+import { freePort } from '../../stack/free-port.ts';
 import { portVariables, readStackSettings, repositoryRoot } from '../../stack/config.ts';
 import { claimDataDir, generatingMark, hasEvents, ownedDataDir } from '../../stack/data-dir.ts';
 import { examine, formatFinding } from '../../stack/doctor.ts';
@@ -35,7 +35,7 @@ describe('the stack’s commands', () => {
       SEGUE_SECRETS_DIR: join(folder.path, 'secrets'),
       SEGUE_CACHE_DIR: join(folder.path, 'cache'),
     };
-    for (const variable of Object.values(portVariables)) env[variable] = String(await getPort({ host: '127.0.0.1' }));
+    for (const variable of Object.values(portVariables)) env[variable] = String(await freePort());
     return env;
   }
 

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import getPort from 'get-port';
+import { freePort } from '../../stack/free-port.ts';
 import type { ServiceDefinition } from '../../stack/services/service.ts';
 import type { Patience } from '../../stack/supervisor/keeper.ts';
 
@@ -35,7 +35,7 @@ export async function smallService(
     readonly env?: Readonly<Record<string, string>>;
   } = {},
 ): Promise<ServiceDefinition> {
-  const port = options.port ?? (await getPort({ host: '127.0.0.1' }));
+  const port = options.port ?? (await freePort());
   return {
     name,
     title: name,

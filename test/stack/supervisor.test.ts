@@ -3,7 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import getPort from 'get-port';
+import { freePort } from '../../stack/free-port.ts';
 import { stopStack } from '../../stack/down.ts';
 import { identify, isAlive } from '../../stack/supervisor/identity.ts';
 import type { KeeperEvent } from '../../stack/supervisor/keeper.ts';
@@ -220,7 +220,7 @@ describe('the supervisor', () => {
   });
 
   it('refuses to start anything when a port is taken', async () => {
-    const port = await getPort({ host: '127.0.0.1' });
+    const port = await freePort();
     const holder = spawn(process.execPath, ['-e', `require('net').createServer().listen(${port}, '127.0.0.1')`]);
     children.push(holder);
     const probe = await smallService('probe', { port });
@@ -254,7 +254,7 @@ describe('the supervisor', () => {
     }
 
     it('adopts a healthy service of the same configuration and supervises it', async () => {
-      const port = await getPort({ host: '127.0.0.1' });
+      const port = await freePort();
       const left = await leaveBehind('store', port);
       assert.ok(identify(left), 'the service outlives its supervisor');
 
@@ -275,7 +275,7 @@ describe('the supervisor', () => {
     }).timeout(20_000);
 
     it('replaces a service of another configuration', async () => {
-      const port = await getPort({ host: '127.0.0.1' });
+      const port = await freePort();
       const left = await leaveBehind('store', port);
 
       const next = supervise([await smallService('store', { port, env: { COLOUR: 'blue' } })]);
@@ -286,7 +286,7 @@ describe('the supervisor', () => {
     }).timeout(20_000);
 
     it('stops a service that the next start does not have', async () => {
-      const left = await leaveBehind('old', await getPort({ host: '127.0.0.1' }));
+      const left = await leaveBehind('old', await freePort());
 
       await supervise([await smallService('store')]).start();
 
@@ -294,7 +294,7 @@ describe('the supervisor', () => {
     }).timeout(20_000);
 
     it('lets down stop what was left', async () => {
-      const left = await leaveBehind('store', await getPort({ host: '127.0.0.1' }));
+      const left = await leaveBehind('store', await freePort());
 
       assert.equal(await stopStack(folder.path), 1);
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
-import getPort from 'get-port';
+import { freePort } from '../../stack/free-port.ts';
 import { installed } from './installed.ts';
 import { startS3Proxy, type S3Proxy } from './s3-proxy.ts';
 import { until } from './wait.ts';
@@ -47,7 +47,7 @@ export async function startDriversWorld(): Promise<DriversWorld> {
   const folder = await mkdtemp(join(tmpdir(), 'segue-drivers-'));
   // A folder of a single-drive MinIO is a bucket.
   await Promise.all(buckets.map((bucket) => mkdir(join(folder, bucket), { recursive: true })));
-  const [port, consolePort] = [await getPort({ host: '127.0.0.1' }), await getPort({ host: '127.0.0.1' })];
+  const [port, consolePort] = [await freePort(), await freePort()];
   const password = randomBytes(16).toString('hex');
   const addresses = ['--address', `127.0.0.1:${port}`, '--console-address', `127.0.0.1:${consolePort}`];
   const minio = execa(tools.minio, ['server', '--quiet', ...addresses, folder], {

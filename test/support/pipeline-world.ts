@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import getPort from 'get-port';
+import { freePort } from '../../stack/free-port.ts';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import { defaultSeedOptions } from '../../generators/options.ts';
 import { generateSeed } from '../../generators/seed.ts';
@@ -49,7 +49,7 @@ export async function startPipelineWorld({ prepare, ...options }: WorldOptions =
   const dataDir = join(folder, 'landing');
   await prepare?.(stateDir);
   await generateSeed(smallWorld, dataDir);
-  const minioPort = await getPort({ host: '127.0.0.1' });
+  const minioPort = await freePort();
   const proxy = await startHeldProxy(minioPort);
   const stack = await startStack({
     stateDir,
