@@ -9,8 +9,10 @@ const required = ['event_id', 'user_id', 'track_id', 'event_type', 'timestamp'] 
 const timestampText =
   /^(\d{4})-(\d{2})-(\d{2})[T ](\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.\d{0,})?)?\s*(?:Z|UTC|GMT|UT|(?:UTC|GMT|UT)?[+-]\d{1,2}(?::?\d{2}(?::?\d{2})?)?|[A-Za-z]+(?:\/[A-Za-z_]+)+)?$/;
 /** A good row as nearly all are, told by one look: id, user, track, type, day, time in UTC. What it does not know is split. */
-const usualRow =
-  /^[^\0- ",]+,[^\0- ",]+,[^\0- ",]+,(?:complete_listen|like|skip),(\d{4})-(\d{2})-(\d{2})[T ]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d*)?Z?$/;
+const usualRow = new RegExp(
+  String.raw`^[^\0- ",]+,[^\0- ",]+,[^\0- ",]+,(?:${[...eventTypes].join('|')}),` +
+    String.raw`(\d{4})-(\d{2})-(\d{2})[T ](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d*)?Z?$`,
+);
 const earliestYear = 1970;
 const firstYearTooLate = 2100;
 
@@ -80,7 +82,7 @@ export class EventRowCounter {
 
   #addLine(line: string): void {
     this.#line++;
-    if (isUsual(line)) return;
+    if (this.#isHeaderSeen && isUsual(line)) return;
     if (!/[^\0- ]/.test(line)) return;
     if (!this.#isHeaderSeen) {
       this.#isHeaderSeen = true;

@@ -72,28 +72,31 @@ async function refreshes(
   await run(client, 'initialDataLoad', { refresh: false });
   // One that is not counted: a young JVM would make it look slow.
   await run(client, 'refreshRecommendations', {});
-  const before = await jobsDone(stateDir);
-  const whole = await refresh(client, { force: true });
-  const wholeJobs = (await jobsDone(stateDir)).slice(before.length);
+  const whole = await refresh(client, stateDir, { force: true });
   await generateWeekly({ count: 1, out: dataDir });
   await run(client, 'weeklyTrendsIngestion', { refresh: false });
-  const loaded = await jobsDone(stateDir);
-  const oneWeek = await refresh(client, {});
+  const oneWeek = await refresh(client, stateDir, {});
   if (oneWeek.result.silver?.mode !== 'weeks') throw new Error(`not by weeks: ${oneWeek.result.silver?.why}`);
   return {
     wholeSeconds: whole.seconds,
     oneWeekSeconds: oneWeek.seconds,
     whole: whole.result,
     oneWeek: oneWeek.result,
-    wholeJobs,
-    oneWeekJobs: (await jobsDone(stateDir)).slice(loaded.length),
+    wholeJobs: whole.jobs,
+    oneWeekJobs: oneWeek.jobs,
     peakMemoryMiB: await peakMemory(stack),
   };
 }
 
-async function refresh(client: Client, input: object): Promise<{ result: RefreshResult; seconds: number }> {
+async function refresh(
+  client: Client,
+  stateDir: string,
+  input: object,
+): Promise<{ result: RefreshResult; seconds: number; jobs: readonly JobSeconds[] }> {
+  const before = await jobsDone(stateDir);
   const { result, seconds } = await run(client, 'refreshRecommendations', input);
-  return { result: result as RefreshResult, seconds };
+  const jobs = (await jobsDone(stateDir)).slice(before.length);
+  return { result: result as RefreshResult, seconds, jobs };
 }
 
 async function run(client: Client, type: string, input: object): Promise<{ result: unknown; seconds: number }> {

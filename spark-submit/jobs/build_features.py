@@ -1,6 +1,7 @@
 """Silver → gold's weekly statistics and features. Parameters and result: contracts/schemas/jobs.ts."""
 
 import sys
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -31,21 +32,24 @@ WEEKLY = {
 def build_features(spark: SparkSession, params: Params, progress: Progress) -> dict:
     lake_uri, run_key = params.text("lakeUri"), params.text("runKey")
     lake = Lake(spark, lake_uri, run_key, Build.of(params))
+    parts = {name: partial(_weekly, name) for name in WEEKLY} | {"features": _features}
 
     def write(name: str) -> list[Written]:
         with progress.step(name):
-            make = WEEKLY.get(name)
-            return _features(lake) if make is None else [refresh_weekly(lake, table("gold", name), make)]
+            return parts[name](lake)
 
     # After one more week each of them is short queries, planned by one thread.
-    names = [*WEEKLY, "features"]
-    written = list(chain.from_iterable(side_by_side(spark, run_key, len(names), write, names)))
+    written = list(chain.from_iterable(side_by_side(spark, run_key, len(parts), write, parts)))
     with progress.step("checks"):
         tables = [each.table for each in written]
         checks = check_tables(spark, lake_uri, run_key, params.time("checkedAt"), tables)
     with progress.step("read back"):
         reports = report_all(spark, lake_uri, run_key, written)
     return {"tables": reports, "checks": checks}
+
+
+def _weekly(name: str, lake: Lake) -> list[Written]:
+    return [refresh_weekly(lake, table("gold", name), WEEKLY[name])]
 
 
 def _features(lake: Lake) -> list[Written]:

@@ -21,6 +21,8 @@ from lakehouse.tables import read_table
 from lakehouse.weeks_refresh import CHARTS, SIMILARITY, Lake, Written, refresh_charts, refresh_similarity
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+# What is made of the events, side by side.
+REFRESHES = {CHARTS: refresh_charts, SIMILARITY: refresh_similarity}
 
 
 def build_silver(spark: SparkSession, params: Params, progress: Progress) -> dict:
@@ -31,9 +33,9 @@ def build_silver(spark: SparkSession, params: Params, progress: Progress) -> dic
 
     def refresh(target: Table) -> Written:
         with progress.step(target.name):
-            return (refresh_charts if target is CHARTS else refresh_similarity)(lake)
+            return REFRESHES[target](lake)
 
-    charts, similarity = side_by_side(spark, run_key, 2, refresh, [CHARTS, SIMILARITY])
+    charts, similarity = side_by_side(spark, run_key, len(REFRESHES), refresh, REFRESHES)
     with progress.step("checks"):
         checks = check_tables(
             spark, lake_uri, run_key, params.time("checkedAt"), [EVENTS, DUPLICATES, CHARTS, SIMILARITY]

@@ -16,13 +16,11 @@ from lakehouse.contracts import Check, Table, table
 from lakehouse.delta_log import changes_between, newest_commit
 from lakehouse.errors import FailedChecks
 from lakehouse.incremental import WEEK, in_weeks_sql, to_weeks
-from lakehouse.session import side_by_side
+from lakehouse.session import SHORT_QUERIES_AT_ONCE, side_by_side
 from lakehouse.tables import create_table, has_table, read_table, retry_conflicts, writer_of
 
 RESULTS = table("gold", "table_checks")
 _LONGEST_SCOPE = 8
-# Many short queries, each planned by one thread.
-_TABLES_AT_ONCE = 3
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ def check_tables(spark: SparkSession, lake_uri: str, run_key: str, checked_at: s
     def check(each: Table) -> list[Result]:
         return check_table(spark, each, lake_uri, passed.get(each.path))
 
-    results = list(chain.from_iterable(side_by_side(spark, run_key, _TABLES_AT_ONCE, check, tables)))
+    results = list(chain.from_iterable(side_by_side(spark, run_key, SHORT_QUERIES_AT_ONCE, check, tables)))
     if results:
         _write(spark, results, lake_uri, run_key, checked_at)
     failed = [result for result in results if not result.is_passed]

@@ -3,16 +3,14 @@
 from pyspark.sql import SparkSession
 
 from lakehouse.delta_log import changes_between, newest_commit
-from lakehouse.session import side_by_side
+from lakehouse.session import SHORT_QUERIES_AT_ONCE, side_by_side
 from lakehouse.tables import read_table
 from lakehouse.weeks_refresh import Written
-
-_TABLES_AT_ONCE = 3
 
 
 def report_all(spark: SparkSession, lake_uri: str, run_key: str, written: list[Written]) -> list[dict]:
     """For each table `{table, version, rows, rowsWritten, weeksWritten}`; weeksWritten is null where it was made whole."""
-    return side_by_side(spark, run_key, _TABLES_AT_ONCE, lambda each: _report(spark, lake_uri, each), written)
+    return side_by_side(spark, run_key, SHORT_QUERIES_AT_ONCE, lambda each: _report(spark, lake_uri, each), written)
 
 
 def _report(spark: SparkSession, lake_uri: str, written: Written) -> dict:

@@ -15,6 +15,8 @@ Answer = TypeVar("Answer")
 # Set in a session by the job that works in it.
 _OWNER = "spark.segue.owner"
 _MOST_SESSIONS = 1_000
+# Of queries that are short: each is planned by one thread.
+SHORT_QUERIES_AT_ONCE = 3
 
 
 def open_session(name: str, identity: str | None = None) -> SparkSession:

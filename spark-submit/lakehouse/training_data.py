@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from lakehouse.contracts import table
 from lakehouse.errors import BrokenContract
+from lakehouse.events_refresh import EVENTS, SONGS
 from lakehouse.files import all_exist, remove_folder
 from lakehouse.held_out import Split, split_by_time
 from lakehouse.interactions import all_tracks, encounters
@@ -19,8 +19,6 @@ from lakehouse.listeners import Tracks, collect_tracks
 from lakehouse.songs import catalogue
 from lakehouse.tables import newest_version, read_table
 
-EVENTS = table("silver", "listening_events")
-SONGS = table("bronze", "dim_songs")
 # Spark writes it last.
 _WHOLE = "_SUCCESS"
 
