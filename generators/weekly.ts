@@ -2,7 +2,8 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { dateOf, dayOf, firstWeeklyDay } from './calendar.ts';
 import { writeEvents, type GenerationProgress } from './seed.ts';
-import { readState, writeState } from './state.ts';
+import { OptionError } from './options.ts';
+import { findState, readState, writeState } from './state.ts';
 import { buildWorld } from './world.ts';
 
 const daysPerWeek = 7;
@@ -41,8 +42,14 @@ export async function generateWeekly(
   return files;
 }
 
-/** Removes every weekly file and forgets the last week; the seed stays. Answers how many files were removed. */
+/**
+ * Removes every weekly file and the state of the weeks, so that the next one is the first again; the seed stays. Answers how many
+ * files were removed. Throws an OptionError, and removes nothing, where no seed is: those files are not the generator's.
+ */
 export async function truncateWeekly(out: string): Promise<number> {
+  const state = await findState(out);
+  if (!state)
+    throw new OptionError(`${out} holds no generated seed, so its weekly files are not generated ones: all stay`);
   const folder = join(out, 'weekly_trends');
   const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return [];
@@ -50,6 +57,6 @@ export async function truncateWeekly(out: string): Promise<number> {
   });
   const weekly = names.filter((name) => /^trends_\d{4}-\d{2}-\d{2}\.csv$/.test(name));
   for (const name of weekly) await rm(join(folder, name));
-  await writeState(out, { ...(await readState(out)), lastWeekEnd: null });
+  await writeState(out, { ...state, lastWeekEnd: null });
   return weekly.length;
 }

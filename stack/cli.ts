@@ -127,14 +127,16 @@ async function reset(
 ): Promise<number> {
   const { stateDir, secretsDir } = settings;
   const also = secrets ? ` and the credentials in ${secretsDir}` : '';
-  const question = `This stops the stack and deletes its tables, runs, topics and logs in ${stateDir}${also}. Go on? [y/N] `;
+  const question = `This stops the stack and deletes its tables, runs, topics, waiting events and logs in ${stateDir}${also}. Go on? [y/N] `;
   if (!yes && !(await isAffirmed(question))) {
     console.log('Nothing was deleted.');
     return 1;
   }
   await stopStack(stateDir);
-  await deleteState({ stateDir, secretsDir, withSecrets: secrets });
-  console.log(`${stateDir} is empty${also === '' ? '' : ', the credentials are gone'}; landing CSVs were not touched.`);
+  const left = await deleteState({ stateDir, secretsDir, withSecrets: secrets });
+  const state = left.length === 0 ? 'is empty' : `holds only what the stack did not write (${left.join(', ')})`;
+  const credentials = secrets ? `, the credentials in ${secretsDir} are gone` : '';
+  console.log(`${stateDir} ${state}${credentials}; landing CSVs were not touched.`);
   return 0;
 }
 

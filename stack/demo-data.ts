@@ -1,21 +1,41 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OptionError } from '../generators/options.ts';
-import { readState } from '../generators/state.ts';
+import { readState, type GenerationState } from '../generators/state.ts';
 import { repositoryRoot } from './config.ts';
 import { generatingMark, hasEvents } from './data-dir.ts';
+import { StackError } from './errors.ts';
 import { runCommand } from './install/run-command.ts';
 import type { Step } from './steps.ts';
 
+const quickDays = 90;
+
 /**
  * Steps that generate demo data and one weekly file, as far as the folder has none. An interrupted generation is done again;
- * a folder of one's own CSVs, which the generator did not make, gets no week.
+ * a folder of one's own CSVs, which the generator did not make, gets no week. Throws where the folder holds something else than
+ * the days that were asked for; without a wish any data will do.
  */
-export async function demoDataSteps(dataDir: string, days: number): Promise<Step[]> {
-  const isSeeded = await hasEvents(dataDir);
-  const seeding = seedStep(dataDir, days);
-  if (!isSeeded) return [seeding, { ...weekStep(dataDir), after: [seeding] }];
-  return (await lacksWeek(dataDir)) ? [weekStep(dataDir)] : [];
+export async function demoDataSteps(dataDir: string, askedDays?: number): Promise<Step[]> {
+  if (!(await hasEvents(dataDir))) {
+    const seeding = seedStep(dataDir, askedDays ?? quickDays);
+    return [seeding, { ...weekStep(dataDir), after: [seeding] }];
+  }
+  const state = await stateOf(dataDir);
+  if (askedDays !== undefined && state?.options.days !== askedDays) throw otherData(dataDir, askedDays, state);
+  return state?.lastWeekEnd === null ? [weekStep(dataDir)] : [];
+}
+
+function otherData(dataDir: string, askedDays: number, state: GenerationState | undefined): StackError {
+  const elsewhere = 'set SEGUE_DATA_DIR and SEGUE_STATE_DIR to other folders';
+  if (!state) {
+    return new StackError(
+      `${dataDir} holds listens that the generator did not make, so ${askedDays} days of demo data have no place there: ${elsewhere}.`,
+    );
+  }
+  return new StackError(
+    `${dataDir} holds ${state.options.days} days of demo data, not ${askedDays}: run ` +
+      `"npm run generate -- seed --days ${askedDays} --out ${dataDir}" and start again, or ${elsewhere}.`,
+  );
 }
 
 function seedStep(dataDir: string, days: number): Step {
@@ -34,12 +54,12 @@ function weekStep(dataDir: string): Step {
   return { title: 'demo week', run: (report, signal) => generate(['weekly', '--out', dataDir], report, signal) };
 }
 
-/** Whether the generator made the folder's events and no week yet. */
-async function lacksWeek(dataDir: string): Promise<boolean> {
+/** What the generator made in the folder; undefined when it did not make the folder's events. */
+async function stateOf(dataDir: string): Promise<GenerationState | undefined> {
   try {
-    return (await readState(dataDir)).lastWeekEnd === null;
+    return await readState(dataDir);
   } catch (error) {
-    if (error instanceof OptionError) return false;
+    if (error instanceof OptionError) return undefined;
     throw error;
   }
 }

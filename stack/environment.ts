@@ -1,3 +1,4 @@
+import { taskQueue } from '../contracts/ids.ts';
 import type { Installed } from './install/index.ts';
 import type { StackPorts, StackSettings } from './config.ts';
 import { portVariables } from './config.ts';
@@ -27,6 +28,22 @@ export function envFor(
     SEGUE_DATA_DIR: dataDir,
     SEGUE_STATE_DIR: stateDir,
     SEGUE_SECRETS_DIR: secretsDir,
+  };
+}
+
+/** Where runs are started. */
+export interface TemporalTarget {
+  readonly address: string;
+  readonly namespace: string;
+  readonly taskQueue: string;
+}
+
+/** Where the worker and the API of this environment have their runs; an empty setting counts as not set, as it does there. */
+export function temporalOf(env: Readonly<Record<string, string | undefined>>): TemporalTarget {
+  return {
+    address: env['SEGUE_TEMPORAL_ADDRESS'] || '127.0.0.1:7233',
+    namespace: env['SEGUE_TEMPORAL_NAMESPACE'] || 'default',
+    taskQueue: env['SEGUE_TASK_QUEUE'] || taskQueue,
   };
 }
 

@@ -19,12 +19,15 @@ const pointers: Readonly<
   spark: { deciding: ['SEGUE_SPARK_REMOTE', 'SEGUE_SPARK_MASTER'], others: ['SEGUE_SPARK_PROPERTIES'] },
 };
 
+/** Settings that hold with the stack's own Temporal too: whoever starts a run must use what the worker uses. */
+const shared = ['SEGUE_TEMPORAL_NAMESPACE', 'SEGUE_TASK_QUEUE'];
+
 /** Which services are the stack's own, and which exist elsewhere. */
 export interface ServiceChoice {
   readonly embedded: readonly ServiceName[];
   /** A sentence for each service that is not started. */
   readonly remarks: readonly string[];
-  /** Settings that point the worker and the API elsewhere. */
+  /** Settings that point the worker, the API and the stack's own clients elsewhere. */
   readonly overrides: Readonly<Record<string, string>>;
 }
 
@@ -32,12 +35,13 @@ export interface ServiceChoice {
 export function chooseServices(env: NodeJS.ProcessEnv): ServiceChoice {
   const external = serviceNames.filter((name) => pointers[name]?.deciding.some((variable) => env[variable]));
   const overrides = external.flatMap((name) => settingsOf(name, env));
+  const given = shared.flatMap((variable): [string, string][] => (env[variable] ? [[variable, env[variable]]] : []));
   return {
     embedded: serviceNames.filter((name) => !external.includes(name)),
     remarks: external.map(
       (name) => `${name} is not started: ${pointers[name]?.deciding.join(' or ')} points elsewhere`,
     ),
-    overrides: Object.fromEntries(overrides),
+    overrides: Object.fromEntries([...overrides, ...given]),
   };
 }
 

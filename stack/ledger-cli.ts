@@ -5,7 +5,7 @@ import { processSettings, readConfig } from '../platform/config.ts';
 import { createObjectStore } from '../platform/object-store.ts';
 import { createWeeklyLedger, type WeeklyLedger } from '../platform/weekly-ledger.ts';
 import { readStackSettings } from './config.ts';
-import { loopback } from './environment.ts';
+import { loopback, temporalOf } from './environment.ts';
 import { StackError } from './errors.ts';
 import { runMain } from './interrupts.ts';
 import { secretFiles } from './secrets.ts';
@@ -90,6 +90,9 @@ async function reset(ledger: WeeklyLedger, file: string | undefined): Promise<nu
   const wasReset = await Promise.all(entries.map(({ weekEnd }) => ledger.reset(weekEnd, new Date())));
   const count = wasReset.filter(Boolean).length;
   console.log(`${count} file(s) will be read again by the next weeklyTrendsIngestion:`);
-  console.log('  npm run temporal -- workflow start --task-queue segue --type weeklyTrendsIngestion --workflow-id w1');
+  const { taskQueue } = temporalOf(process.env);
+  console.log(
+    `  npm run temporal -- workflow start --task-queue ${taskQueue} --type weeklyTrendsIngestion --workflow-id w1`,
+  );
   return 0;
 }

@@ -1,25 +1,28 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ApplicationFailure, Connection, WorkflowClient, type WorkflowHandle } from '@temporalio/client';
-import { initialLoadId, refreshId, taskQueue, weeklyTrendsId, workflowTypes } from '../contracts/ids.ts';
+import { initialLoadId, refreshId, weeklyTrendsId, workflowTypes } from '../contracts/ids.ts';
 import { progressQueryName, type RunProgress } from '../contracts/progress.ts';
 import type { InitialDataLoadResult, RefreshResult } from '../contracts/runs.ts';
 import type { WeeklyTrendsResult } from '../contracts/weekly.ts';
+import { temporalOf } from './environment.ts';
 import { Interrupted, StackError } from './errors.ts';
 
 const pollMs = 500;
 
-/** One run: its type, its id, and its input. */
+/** One run: its type, its id, what the Web UI says of it, and its input. */
 interface RunToFollow {
   readonly type: string;
   readonly workflowId: string;
+  readonly summary: string;
   readonly input?: object;
 }
 
 /** Runs the initial load without a refresh, or attaches to the one that runs. Loading what is loaded already changes nothing. */
 export function runInitialLoad(...following: Following): Promise<InitialDataLoadResult> {
   const { initialDataLoad: type } = workflowTypes;
+  const summary = 'npm start: every landing file into bronze';
   return runAndFollow<InitialDataLoadResult>(
-    { type, workflowId: initialLoadId, input: { refresh: false } },
+    { type, workflowId: initialLoadId, summary, input: { refresh: false } },
     ...following,
   );
 }
@@ -27,18 +30,18 @@ export function runInitialLoad(...following: Following): Promise<InitialDataLoad
 /** Runs the weekly ingestion without a refresh, or attaches to the one that runs. */
 export function runWeeklyTrends(...following: Following): Promise<WeeklyTrendsResult> {
   const { weeklyTrendsIngestion: type } = workflowTypes;
+  const summary = 'npm start: every weekly file that is not in the ledger';
   return runAndFollow<WeeklyTrendsResult>(
-    { type, workflowId: weeklyTrendsId, input: { refresh: false } },
+    { type, workflowId: weeklyTrendsId, summary, input: { refresh: false } },
     ...following,
   );
 }
 
 /** Runs the refresh, or attaches to the one that runs. */
 export function runRefresh(...following: Following): Promise<RefreshResult> {
-  return runAndFollow<RefreshResult>(
-    { type: workflowTypes.refreshRecommendations, workflowId: refreshId },
-    ...following,
-  );
+  const { refreshRecommendations: type } = workflowTypes;
+  const summary = 'npm start: recommendations from what is new';
+  return runAndFollow<RefreshResult>({ type, workflowId: refreshId, summary }, ...following);
 }
 
 type Following = [env: Readonly<Record<string, string>>, report: (detail: string) => void, signal: AbortSignal];
@@ -48,34 +51,46 @@ type Following = [env: Readonly<Record<string, string>>, report: (detail: string
  * failure's type and message; Interrupted leaves the run going on.
  */
 async function runAndFollow<Result>(run: RunToFollow, ...[env, report, signal]: Following): Promise<Result> {
-  const connection = await Connection.connect({ address: env['SEGUE_TEMPORAL_ADDRESS'] ?? '127.0.0.1:7233' });
+  const { address, namespace, taskQueue } = temporalOf(env);
+  const connection = await Connection.connect({ address });
+  let end: Promise<End<Result>> | undefined;
   try {
-    const client = new WorkflowClient({ connection, namespace: env['SEGUE_TEMPORAL_NAMESPACE'] || 'default' });
+    const client = new WorkflowClient({ connection, namespace });
     const handle = await client.start(run.type, {
       workflowId: run.workflowId,
-      taskQueue: env['SEGUE_TASK_QUEUE'] || taskQueue,
+      taskQueue,
+      staticSummary: run.summary,
       workflowIdConflictPolicy: 'USE_EXISTING',
       args: run.input ? [run.input] : [],
     });
-    return await follow<Result>(handle, report, signal);
+    end = endOf<Result>(handle);
+    return await follow(handle, end, { report, signal });
   } finally {
-    await connection.close();
+    // Who waits for the end of a run that was left must not meet a closed connection when Temporal stops: the client would try
+    // again from a timer, where nobody can catch what it throws.
+    void Promise.resolve(end).then(() => connection.close());
   }
+}
+
+type End<Result> = { readonly value: Result } | { readonly error: unknown };
+
+/** How a run ends; never rejects. */
+function endOf<Result>(handle: WorkflowHandle): Promise<End<Result>> {
+  // Type by contract: the workflow's own return type is not seen from here.
+  return (handle.result() as Promise<Result>).then(
+    (value) => ({ value }),
+    (error: unknown) => ({ error }),
+  );
 }
 
 async function follow<Result>(
   handle: WorkflowHandle,
-  report: (detail: string) => void,
-  signal: AbortSignal,
+  end: Promise<End<Result>>,
+  { report, signal }: { readonly report: (detail: string) => void; readonly signal: AbortSignal },
 ): Promise<Result> {
-  // Type by contract: the workflow's own return type is not seen from here.
-  const result = (handle.result() as Promise<Result>).then(
-    (value) => ({ value }),
-    (error: unknown) => ({ error }),
-  );
   for (;;) {
     if (signal.aborted) throw new Interrupted();
-    const ended = await Promise.race([result, sleep(pollMs, undefined)]);
+    const ended = await Promise.race([end, sleep(pollMs, undefined)]);
     if (ended && 'error' in ended) throw new StackError(describeFailure(ended.error), { cause: ended.error });
     if (ended) return ended.value;
     const progress = await queryProgress(handle);

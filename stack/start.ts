@@ -8,7 +8,7 @@ import { boot, type Booted } from './boot.ts';
 import { readStackSettings, type StackSettings } from './config.ts';
 import { claimDataDir, refuseMissingFolder } from './data-dir.ts';
 import { demoDataSteps } from './demo-data.ts';
-import { loopback } from './environment.ts';
+import { loopback, temporalOf, type TemporalTarget } from './environment.ts';
 import { Interrupted, StackError, throwIfInterrupted } from './errors.ts';
 import { chooseServices } from './external.ts';
 import { runMain, untilGiven, type Interrupts } from './interrupts.ts';
@@ -24,7 +24,6 @@ const usage = `npm start [-- --data DIR | --full]
   --data DIR   loads your own landing CSVs; nothing is generated
   --full       generates all 366 days of demo data instead of 90`;
 
-const quickDays = 90;
 const fullDays = 366;
 const readyWithinMs = 180_000;
 /** A refresh that finds nothing new ends within this; one that works on is not waited for where something is served. */
@@ -39,8 +38,7 @@ await runMain(async (interrupts) => {
     return 0;
   }
   const settings = await settingsFor(values.data);
-  const days = values.full ? fullDays : quickDays;
-  const beside = values.data ? [] : await demoDataSteps(settings.dataDir, days);
+  const beside = values.data ? [] : await demoDataSteps(settings.dataDir, values.full ? fullDays : undefined);
   const booted = await boot({
     settings,
     choice: chooseServices(process.env),
@@ -85,7 +83,7 @@ async function settingsFor(data: string | undefined): Promise<StackSettings> {
 /** From services that run to recommendations that are served, and on until the user stops it. */
 async function loadAndServe(settings: StackSettings, booted: Booted, interrupts: Interrupts): Promise<number> {
   const outcome = await load(booted, settings, interrupts.stop);
-  if ('failure' in outcome) console.log(describeUnready(settings, outcome.failure));
+  if ('failure' in outcome) console.log(describeUnready(settings, temporalOf(booted.env), outcome.failure));
   else console.log(describeReady(settings, outcome.results, [...booted.times, ...outcome.times]));
   // Also after a failure: what was published before is still served, and the Web UI shows what went wrong.
   await untilGiven(interrupts.stop);
@@ -185,16 +183,16 @@ async function untilServed(url: string, report: (detail: string) => void, signal
   throw new StackError(`the API did not become ready within ${readyWithinMs / 1000} s: ${reason}`);
 }
 
-function describeUnready(settings: StackSettings, failure: string): string {
+function describeUnready(settings: StackSettings, temporal: TemporalTarget, failure: string): string {
   const { ports, stateDir } = settings;
   return [
     '',
     `not ready: ${failure}`,
     '',
-    `The run:  http://${loopback(ports.temporalUi)}/namespaces/default/workflows/${initialLoadId}`,
+    `The run:  http://${loopback(ports.temporalUi)}/namespaces/${temporal.namespace}/workflows/${initialLoadId}`,
     `The logs: ${logFile(stateDir, 'worker')}, ${logFile(stateDir, 'spark')}`,
     'The services stay up to look at; what was published before is still served. Once it is mended:',
-    `  npm run temporal -- workflow start --task-queue segue --type initialDataLoad --workflow-id ${initialLoadId}`,
+    `  npm run temporal -- workflow start --task-queue ${temporal.taskQueue} --type initialDataLoad --workflow-id ${initialLoadId}`,
     'or Ctrl-C and "npm start" again.',
   ].join('\n');
 }

@@ -9,9 +9,11 @@ await runMain(async ({ stop }) => {
   const { temporal } = await ensureInstalled({ signal: stop });
   const { ports } = readStackSettings(process.env);
   const address = process.env['TEMPORAL_ADDRESS'] ?? process.env['SEGUE_TEMPORAL_ADDRESS'] ?? loopback(ports.temporal);
+  // Not set when nobody set it: a profile of the user's may name one.
+  const namespace = process.env['TEMPORAL_NAMESPACE'] || process.env['SEGUE_TEMPORAL_NAMESPACE'];
   const child = spawn(temporal, process.argv.slice(2), {
     stdio: 'inherit',
-    env: { ...process.env, TEMPORAL_ADDRESS: address },
+    env: { ...process.env, TEMPORAL_ADDRESS: address, ...(namespace && { TEMPORAL_NAMESPACE: namespace }) },
   });
   stop.addEventListener('abort', () => child.kill('SIGINT'), { once: true });
   return new Promise((resolve, reject) => {

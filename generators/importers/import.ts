@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { csvLine, writeLines, writeWhole, type FileWriter } from '../csv-file.ts';
 import { OptionError } from '../options.ts';
 import { headerOf } from '../seed.ts';
+import { refuseOtherData } from './same-import.ts';
 import { Catalogue } from './catalogue.ts';
 import { SeenHashes } from './seen.ts';
 import { tidy, type SkipReason, type SourceRecord } from './source.ts';
@@ -27,7 +28,8 @@ const pieceChars = 256 * 1024;
 /**
  * Writes the listens of an export as landing CSVs, with a report beside them. The same user, time and track is one listen,
  * however often an export has it. Ids are made of the content, so that the same export gives the same files. Memory holds the
- * catalogue and eight bytes a listen, not the listens. Throws an OptionError when the export cannot be read or holds no listen.
+ * catalogue and eight bytes a listen, not the listens. Throws an OptionError when the export cannot be read or holds no listen,
+ * and when the folder holds other data than an earlier import of the same file.
  */
 export async function importListens(
   source: string,
@@ -36,6 +38,7 @@ export async function importListens(
   onRecords: (records: number) => void = () => undefined,
 ): Promise<ImportReport> {
   await refuseUnreadable(source);
+  await refuseOtherData(source, out, reportFile);
   const catalogue = new Catalogue();
   let counted: Counted | undefined;
   await writeWhole(join(out, importedEventsFile), async (file) => {

@@ -11,12 +11,15 @@ export interface Prerequisite {
   readonly problem?: string;
 }
 
-/** The JDK: JAVA_HOME's, else the first on PATH; 17 or newer. */
+/** The JDK: JAVA_HOME's, else the first on PATH; 17 or newer, with the compiler that the log store is built by. */
 export async function findJava(env: NodeJS.ProcessEnv = process.env): Promise<Prerequisite> {
   const mend = 'install a JDK 17 or newer (Debian, Ubuntu: apt install openjdk-17-jdk-headless) or set JAVA_HOME';
   const home = env['JAVA_HOME'];
-  const file = home ? join(home, 'bin', 'java') : 'java';
-  const output = await outputOf(file, ['-version'], env);
+  const programOf = (name: string): string => (home ? join(home, 'bin', name) : name);
+  const file = programOf('java');
+  const [output, compiler] = await Promise.all(
+    [file, programOf('javac')].map((program) => outputOf(program, ['-version'], env)),
+  );
   if (output === undefined) {
     const where = home ? `JAVA_HOME (${home}) has no bin/java` : 'no java was found on PATH';
     return { name: 'Java', problem: `Java is missing: ${where}; ${mend}.` };
@@ -24,6 +27,10 @@ export async function findJava(env: NodeJS.ProcessEnv = process.env): Promise<Pr
   const version = /version "(?:1\.)?(\d+)[^"]*"/.exec(output);
   if (Number(version?.[1] ?? 0) < 17) {
     return { name: 'Java', problem: `Java ${version?.[1] ?? '(version unknown)'} is too old: ${mend}.` };
+  }
+  if (Number(/javac (?:1\.)?(\d+)/.exec(compiler ?? '')?.[1] ?? 0) < 17) {
+    const where = home ? `in JAVA_HOME (${home})` : 'on PATH';
+    return { name: 'Java', problem: `Java cannot compile here: no javac 17 or newer was found ${where}; ${mend}.` };
   }
   return { name: 'Java', found: { file, version: /"([^"]+)"/.exec(output)?.[1] ?? '' } };
 }

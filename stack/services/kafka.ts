@@ -13,6 +13,12 @@ import type { ServiceDefinition } from './service.ts';
 const heap = ['-Xms256m', '-Xmx512m'];
 const weekHours = 7 * 24;
 
+/**
+ * How long Kafka remembers what a group without members has read: the mark of what `dlq replay` has sent again is such an offset.
+ * It must outlive the letters it speaks of: 30 days, and the week until the segment they lie in is full.
+ */
+export const offsetsRetentionMinutes = 40 * 24 * 60;
+
 /** Kafka: one node that is broker and controller (KRaft), with the contract's topics. */
 export function kafkaService({ settings, installed }: ServiceContext): ServiceDefinition {
   const { ports, stateDir } = settings;
@@ -74,6 +80,7 @@ function serverProperties(ports: StackPorts, dataFolder: string): string {
     'default.replication.factor': '1',
     'offsets.topic.replication.factor': '1',
     'offsets.topic.num.partitions': '8',
+    'offsets.retention.minutes': String(offsetsRetentionMinutes),
     'transaction.state.log.replication.factor': '1',
     'transaction.state.log.min.isr': '1',
     'share.coordinator.state.topic.replication.factor': '1',

@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Connection } from '@temporalio/client';
 import { portVariables } from '../config.ts';
-import { loopback } from '../environment.ts';
+import { loopback, temporalOf } from '../environment.ts';
 import type { ServiceContext } from './context.ts';
 import type { ServiceDefinition } from './service.ts';
 
@@ -13,9 +13,10 @@ const dynamicConfig = ['system.enableActivityEagerExecution=true', 'system.enabl
 const searchAttributes = ['SegueWeek=Keyword'];
 
 /** The Temporal server with its Web UI; runs are kept in a SQLite file of the state folder. */
-export function temporalService({ settings, installed }: ServiceContext): ServiceDefinition {
+export function temporalService({ settings, installed, env }: ServiceContext): ServiceDefinition {
   const { ports, stateDir } = settings;
   const folder = join(stateDir, 'temporal');
+  const { namespace } = temporalOf(env);
   return {
     name: 'temporal',
     title: 'Temporal',
@@ -31,6 +32,8 @@ export function temporalService({ settings, installed }: ServiceContext): Servic
         ['server', 'start-dev', '--ip', '127.0.0.1', '--log-level', 'warn', '--color', 'never'],
         ['--port', String(ports.temporal), '--ui-port', String(ports.temporalUi)],
         ['--db-filename', join(folder, 'temporal.db')],
+        // The server makes `default` by itself.
+        namespace === 'default' ? [] : ['--namespace', namespace],
         dynamicConfig.flatMap((setting) => ['--dynamic-config-value', setting]),
         searchAttributes.flatMap((attribute) => ['--search-attribute', attribute]),
       ].flat(),
@@ -39,18 +42,18 @@ export function temporalService({ settings, installed }: ServiceContext): Servic
       cwd: folder,
     },
     prepare: async () => void (await mkdir(folder, { recursive: true })),
-    probe: () => probeTemporal(loopback(ports.temporal)),
+    probe: () => probeTemporal(loopback(ports.temporal), namespace),
     startTimeoutMs: 60_000,
     stopTimeoutMs: 6_000,
   };
 }
 
-/** Resolves when the server answers for its default namespace. */
-async function probeTemporal(address: string): Promise<void> {
+/** Resolves when the server answers for a namespace. */
+async function probeTemporal(address: string, namespace: string): Promise<void> {
   const connection = await Connection.connect({ address, connectTimeout: '2s' });
   try {
     await connection.withDeadline(Date.now() + 3_000, () =>
-      connection.workflowService.describeNamespace({ namespace: 'default' }),
+      connection.workflowService.describeNamespace({ namespace }),
     );
   } finally {
     await connection.close();

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Interrupted, StackError } from '../errors.ts';
 import type { ServiceDefinition } from '../services/service.ts';
+import { createAlarm, type Alarm } from './alarm.ts';
 import { endRecorded } from './end-recorded.ts';
 import { fingerprintOf } from './fingerprint.ts';
 import { isAlive } from './identity.ts';
@@ -78,6 +79,8 @@ interface Life {
   readonly process: WatchedProcess;
   readonly marker: string;
   readonly startedAtMs: number;
+  /** Rings when the process has ended and when the service is to stop. */
+  readonly alarm: Alarm;
 }
 
 /** The keeper of one service: start or adopt, probe, start again what died, stop. */
@@ -106,6 +109,7 @@ export function createKeeper(definition: ServiceDefinition, context: KeeperConte
     },
     async stop(hurry) {
       stopping.abort();
+      life?.alarm.ring('stopped');
       await endLife(hurry);
       // A start that was under way has either ended by now or left one more life behind.
       await Promise.allSettled([starting, watching]);
@@ -144,7 +148,7 @@ export function createKeeper(definition: ServiceDefinition, context: KeeperConte
       restarts = record.restarts;
       tell('adopted', `${definition.title} runs already (pid ${record.identity.pid})`);
       const startedAtMs = Date.parse(record.startedAt);
-      return { process: watchProcess(record.identity), marker: record.marker, startedAtMs };
+      return lifeOf(watchProcess(record.identity), record.marker, startedAtMs);
     }
     await terminate(record.identity, { marker: record.marker, graceMs: definition.stopTimeoutMs });
     removeRecord(runDir, definition.name);
@@ -174,28 +178,36 @@ export function createKeeper(definition: ServiceDefinition, context: KeeperConte
     refuseWhenStopping();
     const marker = randomUUID();
     const started = await startProcess(definition.command, { log, marker, env: context.env });
-    life = { process: started, marker, startedAtMs: Date.now() };
+    life = lifeOf(started, marker, Date.now());
     setState(restarts > 0 ? 'restarting' : 'starting');
     tell('started', `${definition.title} is starting (pid ${started.identity.pid})`);
     return life;
   }
 
+  function lifeOf(watched: WatchedProcess, marker: string, startedAtMs: number): Life {
+    const alarm = createAlarm();
+    void watched.ended.then((how) => alarm.ring(how));
+    // Told to stop while it was being started.
+    if (stopping.signal.aborted) alarm.ring('stopped');
+    return { process: watched, marker, startedAtMs, alarm };
+  }
+
   /** Undefined once the service answers and is provisioned; else why it does not. */
-  async function untilHealthy(present: Life): Promise<string | undefined> {
+  async function untilHealthy({ alarm }: Life): Promise<string | undefined> {
     const deadline = Date.now() + definition.startTimeoutMs;
-    const death = present.process.ended.then((how) => ({ how }));
     let lastReason = 'it was never asked';
     while (Date.now() < deadline) {
-      const outcome = await Promise.race([death, reasonAgainst(probeAndProvision)]);
+      const trouble = await alarm.cutShort(reasonAgainst(probeAndProvision));
       refuseWhenStopping();
-      if (outcome && 'how' in outcome) return outcome.how;
-      if (outcome === undefined) {
+      const over = alarm.reason();
+      if (over !== undefined) return over;
+      if (trouble === undefined) {
         setState('running');
         tell('healthy', `${definition.title} is up`);
         return undefined;
       }
-      lastReason = outcome.reason;
-      await Promise.race([death, sleep(patience.startProbeMs)]);
+      lastReason = trouble.reason;
+      await alarm.pause(patience.startProbeMs);
     }
     return `no answer within ${definition.startTimeoutMs / 1000} s (${lastReason})`;
   }
@@ -254,20 +266,18 @@ export function createKeeper(definition: ServiceDefinition, context: KeeperConte
   }
 
   /** Resolves when the process has ended or has not answered for so long that it counts as dead. */
-  async function untilTrouble(present: Life): Promise<string> {
+  async function untilTrouble({ alarm }: Life): Promise<string> {
     let failures = 0;
-    const death = present.process.ended.then((how) => ({ how }));
-    const stopped = new Promise<{ how: string }>((resolve) => {
-      stopping.signal.addEventListener('abort', () => resolve({ how: 'stopped' }), { once: true });
-    });
     for (;;) {
-      const over = await Promise.race([death, stopped, pause(patience.watchProbeMs)]);
-      if (over) return over.how;
+      await alarm.pause(patience.watchProbeMs);
+      const meanwhile = alarm.reason();
+      if (meanwhile !== undefined) return meanwhile;
       boundLog(log);
-      const outcome = await Promise.race([death, stopped, reasonAgainst(definition.probe)]);
-      if (outcome && 'how' in outcome) return outcome.how;
-      failures = outcome === undefined ? 0 : failures + 1;
-      if (failures >= patience.restartAfter) return `no answer to ${failures} probes: ${outcome?.reason}`;
+      const trouble = await alarm.cutShort(reasonAgainst(definition.probe));
+      const over = alarm.reason();
+      if (over !== undefined) return over;
+      failures = trouble === undefined ? 0 : failures + 1;
+      if (failures >= patience.restartAfter) return `no answer to ${failures} probes: ${trouble?.reason}`;
       if (failures === 0 && state !== 'running') setState('running');
       if (failures >= patience.unhealthyAfter && state !== 'unhealthy') setState('unhealthy');
     }
@@ -307,9 +317,4 @@ async function reasonAgainst(attempt: () => Promise<void>): Promise<{ readonly r
   } catch (error) {
     return { reason: error instanceof Error ? error.message : String(error) };
   }
-}
-
-/** A pause that does not keep the process alive by itself. */
-function pause(ms: number): Promise<undefined> {
-  return sleep(ms, undefined, { ref: false });
 }

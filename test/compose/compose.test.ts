@@ -10,6 +10,7 @@ import { parse } from 'yaml';
 import { createApiMetrics } from '../../api/metrics.ts';
 import { topics } from '../../contracts/topics.ts';
 import { readStackSettings } from '../../stack/config.ts';
+import { offsetsRetentionMinutes } from '../../stack/services/kafka.ts';
 import { pipelinePolicy } from '../../stack/services/minio-access.ts';
 import { dashboardMetrics } from '../support/dashboard.ts';
 import { installed } from '../support/installed.ts';
@@ -90,6 +91,11 @@ describe('the compose files', () => {
         cleanupPolicy,
       })),
     );
+  });
+
+  it('let Kafka remember what was read as long as the embedded one does', () => {
+    const { environment = {} } = services['kafka']!;
+    assert.equal(environment['KAFKA_OFFSETS_RETENTION_MINUTES'], String(offsetsRetentionMinutes));
   });
 
   it('give the pipeline’s user the rights it has in the embedded stack', () => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -8,6 +8,8 @@ import { parseColumnMap, readLastfm1k, readListenBrainz, readMappedCsv } from '.
 import { importListens, type ImportReport } from '../../generators/importers/import.ts';
 import { SeenHashes } from '../../generators/importers/seen.ts';
 import type { SourceRecord } from '../../generators/importers/source.ts';
+import { defaultSeedOptions } from '../../generators/options.ts';
+import { generateSeed } from '../../generators/seed.ts';
 
 type Row = Readonly<Record<string, string>>;
 
@@ -38,6 +40,7 @@ describe('the importers', () => {
   }
 
   const lastfm = (...rows: readonly (readonly string[])[]): string => rows.map((row) => `${row.join('\t')}\n`).join('');
+  const oneListen = lastfm(['u', '2009-05-04T23:08:57Z', '', 'A', '', 'T']);
 
   it('take Last.fm-1K: titles with quotes and CJK as they are, missing ids made of the names', async () => {
     const { report, events, songs, users } = await run(
@@ -163,6 +166,34 @@ describe('the importers', () => {
   it('leave nothing behind when an export holds no listen', async () => {
     await assert.rejects(run('this is no export\n', readLastfm1k), /none of its 1 records is a listen/);
     assert.deepEqual(await readdir(join(folder, 'out')), []);
+  });
+
+  it('leave a folder alone that holds demo data, and say where to put the import', async () => {
+    const out = join(folder, 'out');
+    await generateSeed({ ...defaultSeedOptions, days: 1, users: 2, songs: 20, eventsPerDay: 5 }, out);
+    const before = await readFile(join(out, 'dim_songs.csv'), 'utf8');
+    await assert.rejects(run(oneListen, readLastfm1k), { name: 'OptionError', message: /demo data: .*--out$/ });
+    assert.equal(await readFile(join(out, 'dim_songs.csv'), 'utf8'), before);
+    assert.ok(!(await readdir(out)).includes('fact_listening_events_imported.csv'));
+  });
+
+  it('leave a catalogue alone that is somebody’s own or another import’s', async () => {
+    const out = join(folder, 'out');
+    await mkdir(out);
+    await writeFile(join(out, 'dim_users.csv'), 'mine');
+    await assert.rejects(run(oneListen, readLastfm1k), /holds dim_users\.csv that no import wrote: .*--out/);
+    await rm(out, { recursive: true });
+
+    await run(oneListen, readLastfm1k);
+    const other = run(oneListen, readLastfm1k, 'other');
+    await assert.rejects(other, /dim_songs\.csv and dim_users\.csv of an import of .*export: .*--out/);
+  });
+
+  it('take the same file again when it has grown', async () => {
+    await run(oneListen, readLastfm1k);
+    const more = lastfm(['v', '2009-05-04T23:09:57Z', '', 'A', '', 'T']);
+    const { events, users } = await run(oneListen + more, readLastfm1k);
+    assert.deepEqual([events.length, users.length], [2, 2]);
   });
 
   it('give the same ids each time', async () => {

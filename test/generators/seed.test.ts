@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
@@ -140,6 +140,44 @@ describe('the generators', function () {
     assert.equal(await truncateWeekly(out), 2);
     await generateWeekly({ count: 1, out });
     assert.deepEqual(await readFile(path), before);
+  });
+
+  it('leave no weekly file and no state of the weeks after --truncate, but the seed', async () => {
+    await generateWeekly({ count: 1, out });
+    await truncateWeekly(out);
+    assert.deepEqual(await readdir(join(out, 'weekly_trends')), []);
+    assert.ok(!(await readdir(out)).includes('data_generation_state.json'));
+    assert.deepEqual(await readState(out), { options: small, lastWeekEnd: null });
+    const [next] = await generateWeekly({ count: 1, out });
+    assert.ok(next!.endsWith('trends_2025-01-07.csv'));
+  });
+
+  it('truncate nothing where the generator made no seed', async () => {
+    const own = await mkdtemp(join(tmpdir(), 'segue-test-'));
+    const file = join(own, 'weekly_trends', 'trends_2025-01-07.csv');
+    try {
+      await mkdir(join(own, 'weekly_trends'));
+      await writeFile(file, 'mine');
+      await assert.rejects(truncateWeekly(own), { name: 'OptionError', message: /no generated seed.*all stay/ });
+      await writeFile(join(own, 'data_generation_state.json'), '{broken');
+      await assert.rejects(truncateWeekly(own), { name: 'OptionError', message: /cannot be read/ });
+      assert.equal(await readFile(file, 'utf8'), 'mine');
+    } finally {
+      await rm(own, { recursive: true });
+    }
+  });
+
+  it('go on with a folder whose seed has its options in the state of the weeks, as the first ones had', async () => {
+    const old = await mkdtemp(join(tmpdir(), 'segue-test-'));
+    const state = { options: small, lastWeekEnd: '2025-01-14' };
+    try {
+      await writeFile(join(old, 'data_generation_state.json'), JSON.stringify(state));
+      assert.deepEqual(await readState(old), state);
+      await truncateWeekly(old);
+      assert.deepEqual(await readState(old), { ...state, lastWeekEnd: null });
+    } finally {
+      await rm(old, { recursive: true });
+    }
   });
 
   it('make listeners without taste who differ from one another by chance alone, with --taste none', async () => {

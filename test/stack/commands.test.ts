@@ -1,18 +1,20 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { freePort } from '../../stack/free-port.ts';
 import { portVariables, readStackSettings, repositoryRoot } from '../../stack/config.ts';
 import { claimDataDir, generatingMark, hasEvents, ownedDataDir } from '../../stack/data-dir.ts';
 import { examine, formatFinding } from '../../stack/doctor.ts';
-import { envFor } from '../../stack/environment.ts';
+import { envFor, temporalOf } from '../../stack/environment.ts';
 import { Interrupted } from '../../stack/errors.ts';
 import { chooseServices } from '../../stack/external.ts';
 import { describeProgress } from '../../stack/load.ts';
 import { deleteState } from '../../stack/reset.ts';
 import { ensureSecrets } from '../../stack/secrets.ts';
+import type { ServiceContext } from '../../stack/services/context.ts';
 import { pipelinePolicy } from '../../stack/services/minio-access.ts';
+import { temporalService } from '../../stack/services/temporal.ts';
 import { formatReport, reportStack } from '../../stack/status.ts';
 import { formatSeconds, runSteps, type Step } from '../../stack/steps.ts';
 import { temporaryFolder } from './small-services.ts';
@@ -57,7 +59,7 @@ describe('the stack’s commands', () => {
     });
   });
 
-  it('status says that nothing runs, and down and reset have nothing to do', async () => {
+  it('status says that nothing runs, down has nothing to do, and reset says what it leaves', async () => {
     const env = await ownEnvironment();
     const stack = (...args: string[]) =>
       execa(process.execPath, [bootstrap, 'stack/cli.ts', ...args], { env, cwd: repositoryRoot, reject: false });
@@ -69,7 +71,11 @@ describe('the stack’s commands', () => {
     const asked = await stack('reset');
     assert.match(asked.stderr, /--yes/);
     assert.equal(asked.exitCode, 1);
-    assert.equal((await stack('reset', '--yes')).exitCode, 0);
+    mkdirSync(join(folder.path, 'state', 'outbox', '8088'), { recursive: true });
+    writeFileSync(join(folder.path, 'state', 'my-notes.txt'), 'mine');
+    const reset = await stack('reset', '--yes', '--secrets');
+    assert.match(reset.stdout, /state holds only what the stack did not write \(my-notes\.txt\), the credentials in /);
+    assert.equal(reset.exitCode, 0);
     const unknown = await stack('explode');
     assert.match(unknown.stderr, /There is no command "explode"/);
     assert.equal(unknown.exitCode, 1);
@@ -109,16 +115,18 @@ describe('the stack’s commands', () => {
     const stateDir = join(folder.path, 'state');
     const secretsDir = join(folder.path, 'secrets');
     const { apiToken } = ensureSecrets(secretsDir);
-    for (const name of ['minio/data', 'run', 'logs']) mkdirSync(join(stateDir, name), { recursive: true });
+    for (const name of ['minio/data', 'outbox/8088', 'run', 'logs']) {
+      mkdirSync(join(stateDir, name), { recursive: true });
+    }
     writeFileSync(join(stateDir, 'my-notes.txt'), 'mine');
+    writeFileSync(join(secretsDir, 'listener_tokens.json'), '[]');
 
-    await deleteState({ stateDir, secretsDir, withSecrets: false });
-    assert.ok(existsSync(join(stateDir, 'my-notes.txt')));
-    assert.ok(!existsSync(join(stateDir, 'minio')));
+    const left = await deleteState({ stateDir, secretsDir, withSecrets: false });
+    assert.deepEqual([left, readdirSync(stateDir)], [['my-notes.txt'], ['my-notes.txt']]);
     assert.ok(existsSync(apiToken));
 
     await deleteState({ stateDir, secretsDir, withSecrets: true });
-    assert.ok(!existsSync(apiToken));
+    assert.deepEqual(readdirSync(secretsDir), []);
   });
 
   it('every port can be moved by its variable, and a bad one is named', () => {
@@ -147,6 +155,19 @@ describe('the stack’s commands', () => {
     // An empty setting counts as not set: the worker must not go on to the warm Spark that was not started.
     assert.equal(choice.overrides['SEGUE_SPARK_REMOTE'], '');
     assert.equal(choice.remarks.length, 2);
+  });
+
+  it('gives its own clients the namespace and the task queue that the worker inherits, and Temporal that namespace', () => {
+    const own = chooseServices({ SEGUE_TASK_QUEUE: 'mine', SEGUE_TEMPORAL_NAMESPACE: 'team' }).overrides;
+    assert.deepEqual(own, { SEGUE_TASK_QUEUE: 'mine', SEGUE_TEMPORAL_NAMESPACE: 'team' });
+    const external = chooseServices({ SEGUE_TEMPORAL_ADDRESS: 'temporal:7233', SEGUE_TASK_QUEUE: 'mine' }).overrides;
+    assert.deepEqual(temporalOf(external), { address: 'temporal:7233', namespace: 'default', taskQueue: 'mine' });
+
+    const argsWith = (env: Readonly<Record<string, string>>): string =>
+      // What is not asked of Temporal's definition is not made up here.
+      temporalService({ settings: readStackSettings({}), installed: {}, env } as ServiceContext).command.args.join(' ');
+    assert.match(argsWith(own), /--namespace team\b/);
+    assert.doesNotMatch(argsWith({}), /--namespace/);
   });
 
   it('gives the pipeline’s user no right outside the three buckets', () => {

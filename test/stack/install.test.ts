@@ -50,8 +50,21 @@ describe('the installer', () => {
     it('refuses a Java that is too old, in the old numbering too', async () => {
       const old = await findJava(pathWith({ java: 'openjdk version "1.8.0_392"' }));
       assert.match(old.problem ?? '', /^Java 8 is too old/);
-      const fit = await findJava(pathWith({ java: 'openjdk version "17.0.15" 2025-04-15' }));
+      const fit = await findJava(pathWith({ java: 'openjdk version "17.0.15" 2025-04-15', javac: 'javac 17.0.15' }));
       assert.equal(fit.found?.version, '17.0.15');
+    });
+
+    it('refuses a Java without a compiler that is new enough', async () => {
+      const java = 'openjdk version "17.0.15" 2025-04-15';
+      const runtimeOnly = await findJava(pathWith({ java }));
+      assert.match(
+        runtimeOnly.problem ?? '',
+        /^Java cannot compile here: no javac .* on PATH; install a JDK 17 or newer/,
+      );
+      const env = pathWith({ java, javac: 'javac 1.8.0_392' });
+      assert.match((await findJava(env)).problem ?? '', /no javac 17 or newer/);
+      const homeEnv = { ...env, JAVA_HOME: folder.path };
+      assert.match((await findJava(homeEnv)).problem ?? '', /no javac 17 or newer was found in JAVA_HOME \(/);
     });
 
     it('takes the first Python that is new enough and has venv', async () => {
