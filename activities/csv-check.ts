@@ -72,8 +72,13 @@ export async function checkCsvStream(source: AsyncIterable<Buffer>, options: Csv
 
 function readHeader(head: Buffer): string[] {
   const text = (head.subarray(0, 3).equals(byteOrderMark) ? head.subarray(3) : head).toString('utf8');
-  const [header] = parse(text, { to: 1, relaxQuotes: true, relaxColumnCount: true, skipEmptyLines: true });
-  return header ?? [];
+  try {
+    const [header] = parse(text, { to: 1, relaxQuotes: true, relaxColumnCount: true, skipEmptyLines: true });
+    return header ?? [];
+  } catch {
+    // A quote that is never closed: the line as it stands shows what is wrong with it.
+    return (text.split(/\r?\n|\r/, 1)[0] ?? '').split(',');
+  }
 }
 
 /** Counts records that are not blank, byte by byte: quotes matter only where a field may hold line breaks. */
@@ -126,26 +131,32 @@ class RecordCounter {
 /** Finds the first line that is not UTF-8 or holds a NUL byte, which no text has; sequences may be split between chunks. */
 class EncodingCheck {
   #line = 1;
-  #carried: Buffer[] = [];
+  #carried = Buffer.alloc(0);
   #firstBadLine: number | undefined;
 
   add(chunk: Buffer): void {
     if (this.#firstBadLine !== undefined) return;
-    const lastBreak = chunk.lastIndexOf(newline);
-    if (lastBreak === -1) {
-      this.#carried.push(Buffer.from(chunk));
-      return;
-    }
-    const whole = Buffer.concat([...this.#carried, chunk.subarray(0, lastBreak + 1)]);
-    this.#carried = [Buffer.from(chunk.subarray(lastBreak + 1))];
+    const bytes = Buffer.concat([this.#carried, chunk]);
+    const lastBreak = bytes.lastIndexOf(newline);
+    const end = lastBreak === -1 ? lastCharacter(bytes) : lastBreak + 1;
+    const whole = bytes.subarray(0, end);
+    this.#carried = bytes.subarray(end);
     if (!isText(whole)) this.#firstBadLine = this.#line + linesBeforeBadOne(whole);
     else this.#line += countLines(whole);
   }
 
   end(): number | undefined {
-    if (this.#firstBadLine === undefined && !isText(Buffer.concat(this.#carried))) this.#firstBadLine = this.#line;
+    if (this.#firstBadLine === undefined && !isText(this.#carried)) this.#firstBadLine = this.#line;
     return this.#firstBadLine;
   }
+}
+
+/** Where the last character begins, which the next chunk may complete: of UTF-8's four bytes at most. */
+function lastCharacter(bytes: Buffer): number {
+  for (let at = bytes.length - 1; at >= Math.max(0, bytes.length - 4); at--) {
+    if ((bytes[at]! & 0xc0) !== 0x80) return at;
+  }
+  return bytes.length;
 }
 
 function isText(bytes: Buffer): boolean {

@@ -1,4 +1,3 @@
-import { feedbackKey } from '../contracts/events.ts';
 import type { ForgettingActivities } from '../contracts/forgetting.ts';
 import { lake } from '../contracts/lake.ts';
 import { snapshotPointer } from '../contracts/schemas/snapshot.ts';
@@ -10,15 +9,22 @@ import { failure } from './failures.ts';
 import { runSparkJob } from './spark-jobs.ts';
 import type { SparkProcessOptions } from './spark-process.ts';
 
-/** What forgetting needs: Spark for the tables, the store for what is kept and served, Kafka for feedback. */
+/** What forgetting needs: Spark for the tables, the store for what is kept and served, Kafka for feedback and its keys. */
 export interface ForgettingDeps {
   readonly process: SparkProcessOptions;
   readonly store: ObjectStore;
   readonly producer: () => Promise<EventProducer>;
+  /** The keys of a user's feedback that Kafka still has. */
+  readonly feedbackKeys: (userId: string) => Promise<readonly string[]>;
 }
 
 /** The activities that take a user out of everything that is kept. */
-export function createForgettingActivities({ process, store, producer }: ForgettingDeps): ForgettingActivities {
+export function createForgettingActivities({
+  process,
+  store,
+  producer,
+  feedbackKeys,
+}: ForgettingDeps): ForgettingActivities {
   return {
     markForgotten: async ({ userId, at }) => {
       if (typeof userId !== 'string' || userId.trim() === '') {
@@ -32,12 +38,11 @@ export function createForgettingActivities({ process, store, producer }: Forgett
       const lakeUri = `s3a://${lake.buckets.data}`;
       const done = await runSparkJob(process, 'forget_user', { runKey, lakeUri, userId, forgottenAt: at });
       const rows = Object.fromEntries(done.tables.map(({ table, rows: count }) => [table, count]));
-      return { rows, feedbackOn: done.feedbackOn };
+      return { rows };
     },
-    deleteFeedback: async ({ userId, trackIds }) => {
-      if (trackIds.length === 0) return;
-      const records = trackIds.map((trackId) => ({ key: feedbackKey(userId, trackId), value: null }));
-      await (await producer()).send(topicNames.feedback, records);
+    deleteFeedback: async ({ userId }) => {
+      const records = (await feedbackKeys(userId)).map((key) => ({ key, value: null }));
+      if (records.length > 0) await (await producer()).send(topicNames.feedback, records);
     },
     removeOldSnapshots: () => removeOldSnapshots(store),
     writeReceipt: async ({ receipt, runId }) => {

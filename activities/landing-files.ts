@@ -83,13 +83,31 @@ async function check(dataDir: string, file: LandingFile): Promise<CheckedFile> {
   if (!dataset) throw new Error(`${file.file} feeds no table`);
   const { cancellationSignal, heartbeat } = Context.current();
   let bytes = 0;
-  const found = await checkCsv(landingPath(dataDir, file), {
+  const checking = checkCsv(landingPath(dataDir, file), {
     multiLine: dataset.multiLine,
     signal: cancellationSignal,
     onBytes: (count) => heartbeat({ file: file.file, checkedBytes: (bytes += count) }),
   });
+  const found = await whileThere(file.file, checking);
   refuseUnfit(file.file, dataset, found);
   return { ...file, sizeBytes: found.sizeBytes, sha256: found.sha256, rows: found.rows };
+}
+
+const unreadable = new Set(['ENOENT', 'EACCES', 'EPERM', 'EISDIR']);
+
+/** What becomes of a file that was found and is gone since, or may not be read: to try again would not bring it back. */
+export async function whileThere<Answer>(file: string, work: Promise<Answer>): Promise<Answer> {
+  try {
+    return await work;
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (code === undefined || !unreadable.has(code)) throw cause;
+    throw failure(
+      'LandingFileChanged',
+      `${file} was found and cannot be read now (${message}). Put it back, or let the worker read it, and start again; nothing of it was loaded.`,
+      { cause },
+    );
+  }
 }
 
 /** Fails with the named type when a file as a whole cannot be loaded. */
@@ -144,7 +162,7 @@ async function upload({ dataDir, store }: LandingDeps, file: CheckedFile): Promi
   }
   const hash = createHash('sha256');
   let sentBytes = 0;
-  await store.uploadFile({
+  const sending = store.uploadFile({
     bucket,
     key,
     path: landingPath(dataDir, file),
@@ -156,6 +174,7 @@ async function upload({ dataDir, store }: LandingDeps, file: CheckedFile): Promi
       reporter.report({ kind: 'uploaded', file: file.file, bytes: sentBytes });
     },
   });
+  await whileThere(file.file, sending);
   if (hash.digest('hex') !== file.sha256) {
     await store.remove(bucket, key);
     throw failure(

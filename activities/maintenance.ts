@@ -44,7 +44,8 @@ async function plan(
     );
   }
   const unknown = tables.filter((table) => !allTables().includes(table));
-  if (unknown.length > 0) throw failure('SparkBadParameters', `no such table in the lake: ${unknown.join(', ')}`);
+  if (unknown.length > 0)
+    throw failure('InputInvalid', `no such table in the lake: ${unknown.join(', ')}; nothing was done`);
   const found = await Promise.all(
     tables.map(async (table) => ({ table, isThere: (await latestVersion(store, table)) !== undefined })),
   );

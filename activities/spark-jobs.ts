@@ -13,6 +13,7 @@ import { createProgressReporter } from './progress-reporter.ts';
 import { runSparkProcess, type SparkExit, type SparkProcessOptions } from './spark-process.ts';
 
 const heartbeatMs = 5_000;
+const askedAtOnce = 16;
 /** What a job says by its exit code; any other failure may be healed by a retry. */
 const failureOfExit: Readonly<Record<number, FailureType>> = {
   64: 'SparkBadParameters',
@@ -48,7 +49,7 @@ export function createSparkActivities({ process, settings, store, codeVersion }:
     runSparkJob(process, job, params);
   return {
     loadBronze: async ({ files, ingestedAt }) => {
-      const committed = await Promise.all(files.map((file) => findCommitted(store, file)));
+      const committed = await whileHeartbeating(() => mapInBatches(files, (file) => findCommitted(store, file)));
       const done = committed.flatMap((counted) => (counted ? [counted] : []));
       const left = files.filter((_, index) => !committed[index]);
       if (left.length === 0) return { files: done };
@@ -117,23 +118,42 @@ export async function runSparkJob<Job extends SparkJobName>(
 ): Promise<SparkJobResult<Job>> {
   const context = Context.current();
   const reporter = createProgressReporter();
-  const pulse = setInterval(() => context.heartbeat({ job }), heartbeatMs);
-  try {
-    const exit = await runSparkProcess(options, {
+  const exit = await whileHeartbeating(() =>
+    runSparkProcess(options, {
       job,
       runKey: params.runKey,
       params,
       ...(identity !== undefined && { identity }),
       signal: context.cancellationSignal,
       onProgress: (spark) => reporter.report({ kind: 'spark', spark }),
-    });
-    refuseFailure(job, exit);
-    const result = parseResult(job, exit.result);
-    context.log.info('spark job done', { job, seconds: result.seconds });
-    return result;
+    }),
+  );
+  refuseFailure(job, exit);
+  const result = parseResult(job, exit.result);
+  context.log.info('spark job done', { job, seconds: result.seconds });
+  return result;
+}
+
+async function whileHeartbeating<Answer>(work: () => Promise<Answer>): Promise<Answer> {
+  const { heartbeat } = Context.current();
+  const pulse = setInterval(() => heartbeat(), heartbeatMs);
+  try {
+    return await work();
   } finally {
     clearInterval(pulse);
   }
+}
+
+/** Each answer costs the store a listing and some reads: not for hundreds of files at once. */
+async function mapInBatches<Item, Answer>(
+  items: readonly Item[],
+  ask: (item: Item) => Promise<Answer>,
+): Promise<readonly Answer[]> {
+  const answers: Answer[] = [];
+  for (let start = 0; start < items.length; start += askedAtOnce) {
+    answers.push(...(await Promise.all(items.slice(start, start + askedAtOnce).map(ask))));
+  }
+  return answers;
 }
 
 function refuseFailure(job: string, exit: SparkExit): void {

@@ -1,9 +1,9 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { execa } from 'execa';
 import { sparkProgressLine } from '../contracts/schemas/jobs.ts';
 import type { SparkProgress } from '../contracts/progress.ts';
+import { createSpareProcess, startJobProcess, type JobProcess, type SpareProcess } from './job-process.ts';
 
 /**
  * How to run a job: against a warm Spark Connect server, by `spark-submit` on any master, or as a driver of its own that ends
@@ -42,11 +42,12 @@ export interface SparkProcessOptions {
   readonly jobsDir: string;
   readonly target: SparkTarget;
   readonly env: Readonly<Record<string, string>>;
+  /** Started for jobs of a warm Spark server; where it is ready, a job runs in it. */
+  readonly spare?: SpareProcess;
 }
 
-/** A job that is told to stop gets this long to interrupt Spark before it is killed. */
-const stopGraceMs = 20_000;
 const keptLines = 25;
+const lifeline = '--lifeline';
 
 /**
  * Runs one job to its end. The job's stdin is a lifeline: when this process dies, however it dies, the job sees the end of
@@ -67,22 +68,17 @@ async function runIn(folder: string, options: SparkProcessOptions, run: SparkRun
   await writeFile(paramsPath, JSON.stringify(run.params), { mode: 0o600 });
   const script = [join(options.jobsDir, `${run.job}.py`), '--params', paramsPath, '--result', resultPath];
   if (run.identity !== undefined) script.push('--identity', run.identity);
-  const { command, args, env } = commandLine(options, run, script, folder);
+  const { subprocess, stop } = processOf(options, run, script, folder);
+  if (run.signal.aborted) stop();
+  run.signal.addEventListener('abort', stop, { once: true });
 
   const said: Said = { lastLines: [], errorLine: undefined };
-  const subprocess = execa(command, args, {
-    env,
-    stdin: 'pipe',
-    reject: false,
-    buffer: false,
-    cancelSignal: run.signal,
-    forceKillAfterDelay: stopGraceMs,
-  });
   const reading = [
     readStdout(subprocess.iterable({ from: 'stdout' }), run, said),
     readStderr(subprocess.iterable({ from: 'stderr' }), said),
   ];
   const [ended] = await Promise.all([subprocess, ...reading]);
+  run.signal.removeEventListener('abort', stop);
   const neverRan = ended.exitCode === undefined && !ended.isTerminated;
   return {
     exitCode: ended.exitCode,
@@ -93,6 +89,25 @@ async function runIn(folder: string, options: SparkProcessOptions, run: SparkRun
   };
 }
 
+/** The same, with a spare process where jobs are clients of a warm Spark server; it ends with `stopping`. */
+export function withSpareProcess(options: SparkProcessOptions, stopping: AbortSignal): SparkProcessOptions {
+  const { target, jobsDir, env } = options;
+  if (target.kind !== 'connect') return options;
+  const spare = createSpareProcess({ python: target.python, jobsDir, env: connectEnv(env, target.remote) }, stopping);
+  return { ...options, spare };
+}
+
+function connectEnv(env: Readonly<Record<string, string>>, remote: string): Record<string, string> {
+  return { ...env, SPARK_REMOTE: remote };
+}
+
+function processOf(options: SparkProcessOptions, run: SparkRun, script: readonly string[], folder: string): JobProcess {
+  const ready = options.target.kind === 'connect' ? options.spare?.take([...script, lifeline]) : undefined;
+  if (ready) return ready;
+  const { command, args, env } = commandLine(options, run, script, folder);
+  return startJobProcess(command, args, env);
+}
+
 function commandLine(
   { target, env }: SparkProcessOptions,
   run: SparkRun,
@@ -100,7 +115,7 @@ function commandLine(
   folder: string,
 ): { command: string; args: string[]; env: Record<string, string> } {
   if (target.kind === 'connect') {
-    return { command: target.python, args: [...script, '--lifeline'], env: { ...env, SPARK_REMOTE: target.remote } };
+    return { command: target.python, args: [...script, lifeline], env: connectEnv(env, target.remote) };
   }
   if (target.kind === 'driver') {
     const scratch = ['spark.local.dir', 'spark.hadoop.fs.s3a.buffer.dir', 'spark.sql.warehouse.dir'];
@@ -108,7 +123,7 @@ function commandLine(
     const submitArgs = [...target.arguments, ...confs, '--name', run.runKey, 'pyspark-shell'];
     return {
       command: target.python,
-      args: [...script, '--lifeline'],
+      args: [...script, lifeline],
       env: { ...env, PYSPARK_SUBMIT_ARGS: submitArgs.map(quoted).join(' ') },
     };
   }

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { Context } from '@temporalio/activity';
 import type { LoadBronzeSummary, PlannedFile } from '../contracts/activities.ts';
 import { lake } from '../contracts/lake.ts';
@@ -9,18 +10,22 @@ import { checkCsv, checkCsvStream, type CsvCheck, type CsvCheckOptions } from '.
 import { latestVersion } from './delta-log.ts';
 import { EventRowCounter, type RefusedCount } from './event-rows.ts';
 import { failure } from './failures.ts';
-import { landingKey, landingPath, refuseUnfit } from './landing-files.ts';
+import { landingKey, landingPath, refuseUnfit, whileThere } from './landing-files.ts';
 import { refuseDifferences, summarise } from './load-ledger.ts';
 import { listWeeklyFiles, weeklyTable } from './weekly-listing.ts';
 
 const dataset = lake.datasets.find(({ table }) => table === weeklyTable)!;
 
-/** What the weekly activities need; `maxRefusedShare` is the share of bad rows that needs no person (0.05 is 5 %). */
+/**
+ * What the weekly activities need; `maxRefusedShare` is the share of bad rows that needs no person (0.05 is 5 %).
+ * `expectSparkJob` hears that a load will follow.
+ */
 export interface WeeklyDeps {
   readonly dataDir: string;
   readonly store: ObjectStore;
   readonly maxRefusedShare: number;
   readonly now: () => Date;
+  readonly expectSparkJob: () => void;
 }
 
 /** The activities that find and check weekly files and keep their ledger. */
@@ -45,6 +50,7 @@ export function createWeeklyActivities(deps: WeeklyDeps): WeeklyActivities {
 
 async function check(deps: WeeklyDeps, file: WeeklyFile, acceptRefused: boolean): Promise<CheckedWeeklyFile> {
   const { cancellationSignal, heartbeat } = Context.current();
+  deps.expectSparkJob();
   const counter = new EventRowCounter();
   let bytes = 0;
   const found = await readThrough(deps, file, {
@@ -66,7 +72,7 @@ async function readThrough(
   file: WeeklyFile,
   options: CsvCheckOptions,
 ): Promise<CsvCheck> {
-  if (file.weekly.origin === 'directory') return checkCsv(landingPath(dataDir, file), options);
+  if (file.weekly.origin === 'directory') return whileThere(file.file, checkCsv(landingPath(dataDir, file), options));
   const stream = await store.read(lake.buckets.landing, landingKey(file));
   if (stream) return checkCsvStream(stream, options);
   throw failure('LandingFileChanged', `${file.file} was in the landing bucket and is gone; the next run looks again.`);
@@ -191,7 +197,14 @@ async function reject(deps: WeeklyDeps, ledger: WeeklyLedger, file: WeeklyFile):
   const { weekEnd, origin, stamp } = file.weekly;
   const before = await ledger.newest(weekEnd);
   if (before?.outcome === 'rejected' && before.stamps[origin] === stamp) return;
-  const { sha256 } = await readThrough(deps, file, { multiLine: false, signal: Context.current().cancellationSignal });
+  // One that somebody has taken away is not there to be read again.
+  if (!(await isStillThere(deps, file))) return;
+  const { cancellationSignal, heartbeat } = Context.current();
+  const { sha256 } = await readThrough(deps, file, {
+    multiLine: false,
+    signal: cancellationSignal,
+    onBytes: () => heartbeat({ file: file.file }),
+  });
   await ledger.add({
     ...{ file: file.file, weekEnd, outcome: 'rejected', sha256, generation: (before?.generation ?? -1) + 1 },
     // What bronze holds of the week, from a file before this one, stays.
@@ -199,4 +212,9 @@ async function reject(deps: WeeklyDeps, ledger: WeeklyLedger, file: WeeklyFile):
     ...{ tableVersion: before?.tableVersion ?? null, stamps: { ...before?.stamps, [origin]: stamp } },
     ...recordedBy(deps),
   });
+}
+
+async function isStillThere({ dataDir, store }: WeeklyDeps, file: WeeklyFile): Promise<boolean> {
+  if (file.weekly.origin === 'bucket') return (await store.head(lake.buckets.landing, landingKey(file))) !== undefined;
+  return existsSync(landingPath(dataDir, file));
 }

@@ -19,14 +19,14 @@ export interface ForgetUserReceipt {
 export interface ForgettingActivities {
   /** From now on the API, the streams and bronze loads leave this user out. Fails with InputInvalid without a user. */
   markForgotten(input: { readonly userId: string; readonly at: string }): Promise<{ readonly userHash: string }>;
-  /** Deletes the user's rows from every table; answers how many there were, and the tracks with feedback in Kafka. */
+  /** Deletes the user's rows from every table; answers how many there were. */
   deleteUserRows(input: {
     readonly userId: string;
     readonly runKey: string;
     readonly at: string;
-  }): Promise<{ readonly rows: Readonly<Record<string, number>>; readonly feedbackOn: readonly string[] }>;
+  }): Promise<{ readonly rows: Readonly<Record<string, number>> }>;
   /** Deletes the user's keys from the compacted topic of feedback. */
-  deleteFeedback(input: { readonly userId: string; readonly trackIds: readonly string[] }): Promise<void>;
+  deleteFeedback(input: { readonly userId: string }): Promise<void>;
   /** Removes every serving snapshot but the one that is served: they hold lists of the user. */
   removeOldSnapshots(): Promise<{ readonly removed: number }>;
   writeReceipt(input: { readonly receipt: ForgetUserReceipt; readonly runId: string }): Promise<void>;

@@ -13,9 +13,11 @@ import {
   createWriteLockActivities,
   createStreamActivities,
   createWeeklyActivities,
+  withSpareProcess,
 } from '../activities/index.ts';
 import type { Activities } from '../contracts/activities.ts';
-import { createEventProducer, type EventProducer } from '../platform/kafka.ts';
+import { feedbackKeysOf } from '../platform/feedback-topic.ts';
+import { createEventProducer, type EventProducer, type KafkaOptions } from '../platform/kafka.ts';
 import type { Logger } from '../platform/logger.ts';
 import { createObjectStore } from '../platform/object-store.ts';
 import type { WorkerConfig } from './config.ts';
@@ -43,16 +45,15 @@ export async function runWorker(config: WorkerConfig, logger: Logger): Promise<v
   installRuntime(config, logger);
   await prepareNamespace(config, logger);
   const connection = await NativeConnection.connect({ address: config.SEGUE_TEMPORAL_ADDRESS });
-  const producer = lazily(() =>
-    createEventProducer({ brokers: config.SEGUE_KAFKA_BROKERS, clientId: 'segue-worker', logger }),
-  );
+  const kafka = { brokers: config.SEGUE_KAFKA_BROKERS, clientId: 'segue-worker', logger };
+  const producer = lazily(() => createEventProducer(kafka));
   try {
     const worker = await Worker.create({
       connection,
       namespace: config.SEGUE_TEMPORAL_NAMESPACE,
       taskQueue: config.SEGUE_TASK_QUEUE,
       workflowsPath: fileURLToPath(new URL('../workflows/index.ts', import.meta.url)),
-      activities: { ...(await createActivities(config, producer.get, untilToldToStop())) },
+      activities: { ...(await createActivities(config, kafka, producer.get, untilToldToStop())) },
       shutdownGraceTime,
       shutdownForceTime,
       maxHeartbeatThrottleInterval,
@@ -77,11 +78,12 @@ async function prepareNamespace(config: WorkerConfig, logger: Logger): Promise<v
   }
 }
 
-/** Every activity, with its clients; used by the worker and by tests that run activities for real. */
-export async function createActivities(
+/** Every activity, with its clients. */
+async function createActivities(
   config: WorkerConfig,
+  kafka: KafkaOptions,
   producer: () => Promise<EventProducer>,
-  stopping: AbortSignal = new AbortController().signal,
+  stopping: AbortSignal,
 ): Promise<Activities> {
   const store = createObjectStore({
     endpoint: config.SEGUE_S3_ENDPOINT,
@@ -91,6 +93,7 @@ export async function createActivities(
   });
   const settings = recommenderSettings(config);
   const code = await codeVersion(settings);
+  const spark = withSpareProcess(sparkProcessOptions(config), stopping);
   return {
     ...createLandingActivities({ dataDir: config.SEGUE_DATA_DIR, store }),
     ...createLoadLedgerActivities({ store, now }),
@@ -99,12 +102,18 @@ export async function createActivities(
       store,
       maxRefusedShare: config.SEGUE_MAX_REFUSED_SHARE,
       now,
+      expectSparkJob: () => spark.spare?.expect(),
     }),
-    ...createSparkActivities({ process: sparkProcessOptions(config), settings, store, codeVersion: code }),
+    ...createSparkActivities({ process: spark, settings, store, codeVersion: code }),
     ...createPublicationActivities({ store, codeVersion: code, now }),
-    ...createOutcomeActivities({ process: sparkProcessOptions(config), store, now }),
-    ...createForgettingActivities({ process: sparkProcessOptions(config), store, producer }),
-    ...createMaintenanceActivities({ store, process: sparkProcessOptions(config) }),
+    ...createOutcomeActivities({ process: spark, store, now }),
+    ...createForgettingActivities({
+      process: spark,
+      store,
+      producer,
+      feedbackKeys: (userId) => feedbackKeysOf(kafka, userId),
+    }),
+    ...createMaintenanceActivities({ store, process: spark }),
     ...createStreamActivities({
       process: streamProcessOptions(config),
       store,

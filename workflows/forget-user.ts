@@ -16,7 +16,7 @@ const everyTable = lake.tables.map(({ layer, name }): TablePath => `${layer}/${n
 /** What forgetting does not reach at once; the receipt says it. */
 const remains = [
   'files of earlier table versions, until maintainLakehouse vacuums them (promised retention: 7 days)',
-  'records in Kafka, until their retention ends (7 days; dead letters 30 days)',
+  'listens and answers in Kafka, until their retention ends (7 days; dead letters 30 days)',
   'the landing CSVs, which are the operator’s: the user’s rows in them are not loaded again',
   'the listener’s tokens, until npm run token -- revoke ends them',
   'this run’s input in Temporal, until the namespace’s retention ends',
@@ -35,11 +35,11 @@ export async function forgetUser({ userId }: ForgetUserInput = { userId: '' }): 
   const forgottenAt = startTime.toISOString();
   progress.enter('marking');
   const { userHash } = await markForgotten({ userId, at: forgottenAt });
-  const { rows, feedbackOn } = await withWriteLocks(progress, everyTable, () => {
+  const { rows } = await withWriteLocks(progress, everyTable, () => {
     progress.enter('deleting rows');
     return deleteUserRows({ userId, runKey: `${workflowId}/${runId}`, at: forgottenAt });
   });
-  await deleteFeedback({ userId, trackIds: feedbackOn });
+  await deleteFeedback({ userId });
   // Something was learned from the rows that are gone: the model and the lists are made anew without them.
   const wasThere = Object.values(rows).some((count) => count > 0);
   const refreshed = wasThere ? await refresh(progress, { force: true }) : undefined;

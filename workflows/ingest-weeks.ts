@@ -1,5 +1,5 @@
 import { ActivityFailure, ApplicationFailure } from '@temporalio/common';
-import { log, proxyActivities, workflowInfo } from '@temporalio/workflow';
+import { log, proxyActivities } from '@temporalio/workflow';
 import type { LandingActivities, PlannedFile, SparkActivities } from '../contracts/activities.ts';
 import { failures, type FailureType } from '../contracts/failures.ts';
 import type {
@@ -161,7 +161,7 @@ async function loadAndRecord(
 }
 
 function runLoadJob(files: readonly PlannedFile[]): ReturnType<SparkActivities['loadBronze']> {
-  const input = { files, ingestedAt: workflowInfo().startTime.toISOString() };
+  const input = { files, ingestedAt: new Date().toISOString() };
   return loadBronze.executeWithOptions({ summary: files.map(({ file }) => file).join(', ') }, [input]);
 }
 

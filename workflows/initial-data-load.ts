@@ -10,6 +10,7 @@ import type { FileSummary, InitialDataLoadInput, InitialDataLoadResult } from '.
 import type { TablePath } from '../contracts/write-locks.ts';
 import { fileTransfer, quick, sparkJob } from './activity-options.ts';
 import { announce } from './announce.ts';
+import { checkInput } from './input.ts';
 import { trackProgress, type ProgressTracker } from './progress.ts';
 import { refresh } from './refresh-recommendations.ts';
 import { secondsSince } from './seconds.ts';
@@ -26,6 +27,7 @@ const { loadBronze } = proxyActivities<SparkActivities>(sparkJob);
  */
 export async function initialDataLoad(input: InitialDataLoadInput = {}): Promise<InitialDataLoadResult> {
   const progress = trackProgress();
+  checkInput('initialDataLoad', input);
   const startedAt = Date.now();
   const { checked, ignored } = await checkFiles(progress);
   const checkSeconds = secondsSince(startedAt);

@@ -8,6 +8,7 @@ import type {
 } from '../contracts/maintenance.ts';
 import type { TablePath } from '../contracts/write-locks.ts';
 import { quick, sparkJob } from './activity-options.ts';
+import { checkInput } from './input.ts';
 import { trackProgress, type ProgressTracker } from './progress.ts';
 import { withWriteLocks } from './write-lock.ts';
 
@@ -20,6 +21,7 @@ const { maintainTables } = proxyActivities<MaintenanceActivities>(sparkJob);
  */
 export async function maintainLakehouse(input: MaintenanceInput = {}): Promise<MaintenanceResult> {
   const progress = trackProgress();
+  checkInput('maintainLakehouse', input);
   progress.enter('looking at the lake');
   const { retentionHours, groups, missing } = await planMaintenance(input);
   if (missing.length > 0) log.info('tables that are not there yet', { missing });

@@ -2,6 +2,7 @@ import { proxyActivities, workflowInfo } from '@temporalio/workflow';
 import type { MeasureOutcomesInput, MeasureOutcomesResult, OutcomeActivities } from '../contracts/outcomes.ts';
 import { sparkJob } from './activity-options.ts';
 import { announce } from './announce.ts';
+import { checkInput } from './input.ts';
 import { trackProgress } from './progress.ts';
 import { withWriteLocks } from './write-lock.ts';
 
@@ -10,6 +11,7 @@ const { buildOutcomes } = proxyActivities<OutcomeActivities>(sparkJob);
 /** Which tracks that were shown were heard, skipped, loved or hidden afterwards, by tier, reason and model. */
 export async function measureOutcomes(input: MeasureOutcomesInput = {}): Promise<MeasureOutcomesResult> {
   const progress = trackProgress();
+  checkInput('measureOutcomes', input);
   const { runId, workflowId } = workflowInfo();
   const measured = await withWriteLocks(progress, ['gold/recommendation_outcomes'], () => {
     progress.enter('attributing listens and feedback');

@@ -13,6 +13,7 @@ import type { RefreshedTable, RefreshInput, RefreshResult } from '../contracts/r
 import type { TablePath } from '../contracts/write-locks.ts';
 import { quick, sparkJob } from './activity-options.ts';
 import { announce } from './announce.ts';
+import { checkInput } from './input.ts';
 import { trackProgress, type ProgressTracker } from './progress.ts';
 import { withWriteLocks } from './write-lock.ts';
 
@@ -27,6 +28,7 @@ const refreshedTables = lake.tables
 /** Rebuilds silver and gold from bronze and publishes a serving snapshot; nothing new in, nothing done. */
 export async function refreshRecommendations(input: RefreshInput = {}): Promise<RefreshResult> {
   const progress = trackProgress();
+  checkInput('refreshRecommendations', input);
   const result = await refresh(progress, input);
   progress.enter('done');
   return result;
@@ -44,9 +46,15 @@ async function rebuild(progress: ProgressTracker, input: RefreshInput): Promise<
     log.info('nothing new to recommend from', { outcome: known.outcome, modelVersion: known.modelVersion });
     return known;
   }
-  const { runId, workflowId, startTime } = workflowInfo();
-  const run = { runKey: `${workflowId}/${runId}`, modelVersion: modelVersionOf({ runId, startedAt: startTime }) };
-  const step = { runKey: run.runKey, force: input.force ?? false, checkedAt: startTime.toISOString() };
+  const { runId, workflowId } = workflowInfo();
+  // Not the run's start: a review may have waited for weeks before it comes to this.
+  const startedAt = new Date();
+  const run = {
+    runKey: `${workflowId}/${runId}`,
+    modelVersion: modelVersionOf({ runId, startedAt }),
+    startedAt: startedAt.toISOString(),
+  };
+  const step = { runKey: run.runKey, force: input.force ?? false, checkedAt: run.startedAt };
 
   progress.enter('building silver');
   const silver = await buildSilver(step);
@@ -81,17 +89,17 @@ function outcomeOfSame(
 interface Run {
   readonly runKey: string;
   readonly modelVersion: string;
+  readonly startedAt: string;
 }
 
 type Served = Omit<RefreshResult, 'silver'>;
 
 async function judge(
   progress: ProgressTracker,
-  { runKey, modelVersion }: Run,
+  { runKey, modelVersion, startedAt: evaluatedAt }: Run,
   published: PublishedSnapshot | undefined,
 ): Promise<Judgement> {
   progress.enter('judging the model');
-  const evaluatedAt = workflowInfo().startTime.toISOString();
   const served = published && { servedModelVersion: published.modelVersion };
   const { promoted, why, users, ndcg } = await evaluateModel({ runKey, modelVersion, evaluatedAt, ...served });
   log.info(promoted ? 'model is promoted' : 'model is refused', { modelVersion, why });
@@ -100,13 +108,18 @@ async function judge(
 
 async function publish(
   progress: ProgressTracker,
-  { runKey, modelVersion, inputs, judgement }: Run & { readonly inputs: string; readonly judgement?: Judgement },
+  {
+    runKey,
+    modelVersion,
+    startedAt,
+    inputs,
+    judgement,
+  }: Run & { readonly inputs: string; readonly judgement?: Judgement },
 ): Promise<Served> {
   progress.enter('training and ranking');
   const { users, recommendations, tables } = await buildGold({ runKey, modelVersion });
   progress.enter('exporting the snapshot');
-  const generatedAt = workflowInfo().startTime.toISOString();
-  const snapshot = await exportSnapshot({ runKey, modelVersion, generatedAt });
+  const snapshot = await exportSnapshot({ runKey, modelVersion, generatedAt: startedAt });
   progress.enter('publishing');
   await publishSnapshot({ snapshot, inputs, ...(judgement && { judgement }) });
   await announce({ stage: 'published', details: { modelVersion, users, recommendations } });
@@ -129,14 +142,13 @@ async function refuse(
     readonly published: PublishedSnapshot | undefined;
   },
 ): Promise<Served> {
-  const { runKey, modelVersion, inputs, judgement, published } = refusal;
+  const { runKey, modelVersion, startedAt, inputs, judgement, published } = refusal;
   if (published) {
     await recordRefusal({ judgement, inputs });
   } else {
     progress.enter('exporting the chart');
-    const generatedAt = workflowInfo().startTime.toISOString();
     const chart = chartVersionOf(modelVersion);
-    const snapshot = await exportSnapshot({ runKey, modelVersion: chart, generatedAt, chartOnly: true });
+    const snapshot = await exportSnapshot({ runKey, modelVersion: chart, generatedAt: startedAt, chartOnly: true });
     await publishSnapshot({ snapshot, inputs, judgement });
   }
   const { why } = judgement;

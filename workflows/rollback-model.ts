@@ -4,6 +4,7 @@ import { rollBackUpdateName } from '../contracts/ids.ts';
 import type { RollbackInput, RollbackResult } from '../contracts/runs.ts';
 import { quick } from './activity-options.ts';
 import { announce } from './announce.ts';
+import { checkInput } from './input.ts';
 
 const { rollBack } = proxyActivities<PublicationActivities>(quick);
 const longestWait = '1 minute';
@@ -15,7 +16,9 @@ export const rollBackUpdate = defineUpdate<RollbackResult, [{ readonly modelVers
  * Serves a model that was published before. Which one is said by the input, or by the update (`temporal workflow
  * execute-update-with-start`); a run without either ends after a minute.
  */
-export async function rollbackModel({ modelVersion }: RollbackInput = {}): Promise<RollbackResult | undefined> {
+export async function rollbackModel(input: RollbackInput = {}): Promise<RollbackResult | undefined> {
+  checkInput('rollbackModel', input);
+  const { modelVersion } = input;
   let result: RollbackResult | undefined;
   let isAsked = false;
   const goBack = async (to: string): Promise<RollbackResult> => {

@@ -18,6 +18,7 @@ import {
 } from '../contracts/streams.ts';
 import { streamDriverLock, type WriteLockWait } from '../contracts/write-locks.ts';
 import { alwaysOn } from './activity-options.ts';
+import { checkInput } from './input.ts';
 import { withWriteLocks } from './write-lock.ts';
 
 const { superviseStreams } = proxyActivities<StreamActivities>(alwaysOn);
@@ -36,6 +37,7 @@ const callsPerRun = 24;
  * run continues as new about once a day, the driver goes on meanwhile.
  */
 export async function streamEvents(input: StreamEventsInput = {}): Promise<void> {
+  checkInput('streamEvents', input);
   let progress: StreamProgress = { stage: 'starting', topics: [] };
   setHandler(streamProgressQuery, () => progress);
   setHandler(reportStreamProgressSignal, (report) => {

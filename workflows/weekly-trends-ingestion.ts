@@ -3,6 +3,7 @@ import {
   getExternalWorkflowHandle,
   isCancellation,
   ParentClosePolicy,
+  patched,
   startChild,
   upsertSearchAttributes,
   workflowInfo,
@@ -18,6 +19,7 @@ import {
 } from '../contracts/weekly.ts';
 import { announce } from './announce.ts';
 import { checkWeeks, discoverWeeks, ingestWeeks, type IngestedWeeks } from './ingest-weeks.ts';
+import { checkInput } from './input.ts';
 import { trackProgress, type ProgressTracker } from './progress.ts';
 import { refresh } from './refresh-recommendations.ts';
 import { reviewWeeklyFile } from './review-weekly-file.ts';
@@ -34,6 +36,7 @@ const scheduledStartKey = defineSearchAttributeKey('TemporalScheduledStartTime',
  */
 export async function weeklyTrendsIngestion(input: WeeklyTrendsInput = {}): Promise<WeeklyTrendsResult> {
   const progress = trackProgress();
+  checkInput('weeklyTrendsIngestion', input);
   const { parallel = defaultParallel } = input;
   const discoverStartedAt = Date.now();
   progress.enter('looking for weekly files');
@@ -52,9 +55,12 @@ export async function weeklyTrendsIngestion(input: WeeklyTrendsInput = {}): Prom
   const waiting = [...waitingBefore, ...(await handOver(progress, ingested?.held ?? []))];
   const bronze = secondsSince(bronzeStartedAt);
 
+  // A week that is in bronze needs no word on another file of it, whatever becomes of the refresh.
+  const closesFirst = patched('reviews-close-before-refresh');
+  if (closesFirst) await closeReviews(ingested?.weeks ?? []);
   const refreshStartedAt = Date.now();
   const refreshed = input.refresh === false ? undefined : await refresh(progress, {});
-  await closeReviews(ingested?.weeks ?? []);
+  if (!closesFirst) await closeReviews(ingested?.weeks ?? []);
   progress.enter('done');
   const scheduledFor = workflowInfo().typedSearchAttributes.get(scheduledStartKey)?.toISOString();
   return {

@@ -207,7 +207,6 @@ export const forgetUserResult = z.object({
   job: z.literal('forget_user'),
   runKey: z.string(),
   tables: z.array(z.object({ table: z.string(), rows: z.number().int() })).describe('rows that were the user’s'),
-  feedbackOn: z.array(z.string()).describe('tracks the user gave feedback on, whose keys go from Kafka'),
   seconds,
 });
 

@@ -14,8 +14,8 @@ from lakehouse.params import Params
 from lakehouse.progress import Progress
 from lakehouse.session import side_by_side
 from lakehouse.snapshot import SnapshotFile, last_plays, last_weeks, listeners, shard_of, write_file, write_manifest
-from lakehouse.songs import catalogue
-from lakehouse.tables import newest_version, read_table
+from lakehouse.songs import catalogue, with_told_names
+from lakehouse.tables import has_table, newest_version, read_table
 
 SOURCES = {
     "recommendations": table("gold", "user_recommendations"),
@@ -25,7 +25,8 @@ SOURCES = {
     "trending": table("silver", "weekly_trending_tracks"),
     "history": table("silver", "listening_events"),
 }
-
+# Where there is one: players tell the names of tracks that no catalogue file knows.
+STREAM = table("bronze", "listening_events_stream")
 
 # Each is held by this process while it is written.
 FILES_AT_ONCE = 3
@@ -38,7 +39,8 @@ def export_snapshot(spark: SparkSession, params: Params, progress: Progress) -> 
     # Without a model that may be served there are no lists: everybody gets the chart.
     is_chart_only = params.flag("chartOnly")
     sources = {kind: source for kind, source in SOURCES.items() if kind != "recommendations" or not is_chart_only}
-    versions = {source: newest_version(source, lake_uri) for source in sources.values()}
+    streams = [STREAM] if has_table(STREAM, lake_uri) else []
+    versions = {source: newest_version(source, lake_uri) for source in [*sources.values(), *streams]}
     read = {kind: _at(spark, source, lake_uri, versions) for kind, source in sources.items()}
     if is_chart_only:
         read["recommendations"] = spark.createDataFrame([], _schema_of(SOURCES["recommendations"]))
@@ -52,8 +54,11 @@ def export_snapshot(spark: SparkSession, params: Params, progress: Progress) -> 
             file, lists = write_file(rows, "recommendations", snapshot_uri, f"recommendations-{shard:03}.arrow")
             files.append(file)
             users += len(lists.column("user_id").unique())
+    songs = catalogue(read["tracks"])
+    for stream in streams:
+        songs = with_told_names(songs, _at(spark, stream, lake_uri, versions))
     others = {
-        "tracks": catalogue(read["tracks"]).orderBy("track_id"),
+        "tracks": songs.orderBy("track_id"),
         "users": listeners(read["users"], read_table(spark, table("bronze", "dim_users"), lake_uri)),
         "similar": read["similar"].orderBy("track_id", "rank"),
         "trending": last_weeks(read["trending"]),

@@ -1,5 +1,6 @@
 """A user's rows out of every table. Parameters and result: contracts/schemas/jobs.ts."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -9,39 +10,59 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from lakehouse.contracts import Table, dataset, lake_tables, landing_tables, table
+from lakehouse.files import read_bytes, write_bytes
 from lakehouse.forgetting import FORGOTTEN, raw_condition, user_condition
 from lakehouse.job import run_job
 from lakehouse.params import Params
 from lakehouse.progress import Progress
-from lakehouse.tables import append_rows, create_table, has_table, read_table, retry_conflicts, sql_text
+from lakehouse.tables import append_rows, create_table, delete_rows, has_table, read_table, sql_text
+from lakehouse.training_data import work_uri
 
 
 def forget_user(spark: SparkSession, params: Params, progress: Progress) -> dict:
-    """Safe to run twice: what is gone is not found again, and what stands for it in quarantine is written once a run."""
+    """Safe to run twice: what is gone is not found again, and what stands for it in quarantine is written once a run.
+
+    The rows are counted before any of them goes, and the counts kept: an attempt that follows one that died tells the same.
+    """
     lake_uri, run_key, user_id = params.text("lakeUri"), params.text("runKey"), params.text("userId")
     at = params.time("forgottenAt")
-    counts: dict[str, int] = {}
-
-    def forget(target: Table, condition: str | None) -> None:
-        if condition is None or not has_table(target, lake_uri):
-            return
+    targets = [
+        (target, condition)
+        for target, condition in _rows_of_user(spark, lake_uri, user_id)
+        if condition is not None and has_table(target, lake_uri)
+    ]
+    with progress.step("counting rows"):
+        counts = _counts(spark, lake_uri, run_key, targets)
+    for target, condition in targets:
+        if not counts.get(target.path):
+            continue
         with progress.step(target.path):
-            rows = read_table(spark, target, lake_uri).where(condition).count()
-            if rows and target.layer == "bronze" and "_source_file" in target.column_names:
+            if target.layer == "bronze" and "_source_file" in target.column_names:
                 _note_refusal(spark, target, lake_uri, condition, f"{run_key}/{target.path}", at)
-            if rows:
-                retry_conflicts(
-                    lambda: spark.sql(f"DELETE FROM delta.`{target.uri(lake_uri)}` WHERE {condition}").collect()
-                )
-            counts[target.path] = rows
+            delete_rows(spark, target, lake_uri, condition)
+    return {"tables": [{"table": path, "rows": rows} for path, rows in counts.items()]}
 
-    feedback_on = _feedback_tracks(spark, lake_uri, user_id)
-    forget(table("bronze", "bridge_playlist_tracks"), _playlists_condition(spark, lake_uri, user_id))
-    for target in lake_tables():
-        forget(target, user_condition(target, user_id))
-    for name in landing_tables():
-        forget(table("quarantine", name), raw_condition(dataset(name), user_id))
-    return {"tables": [{"table": path, "rows": rows} for path, rows in counts.items()], "feedbackOn": feedback_on}
+
+def _rows_of_user(spark: SparkSession, lake_uri: str, user_id: str) -> list[tuple[Table, str | None]]:
+    """Every table with the condition of the user's rows in it, in the order in which they are to go."""
+    return [
+        (table("bronze", "bridge_playlist_tracks"), _playlists_condition(spark, lake_uri, user_id)),
+        *((target, user_condition(target, user_id)) for target in lake_tables()),
+        *((table("quarantine", name), raw_condition(dataset(name), user_id)) for name in landing_tables()),
+    ]
+
+
+def _counts(spark: SparkSession, lake_uri: str, run_key: str, targets: list[tuple[Table, str]]) -> dict[str, int]:
+    """The user's rows by table, as they were before the first attempt of this run."""
+    kept_at = f"{work_uri(lake_uri, run_key)}/rows-of-user.json"
+    kept = read_bytes(kept_at)
+    if kept is not None:
+        return json.loads(kept)
+    counts = {
+        target.path: read_table(spark, target, lake_uri).where(condition).count() for target, condition in targets
+    }
+    write_bytes(kept_at, json.dumps(counts).encode())
+    return counts
 
 
 def _note_refusal(spark: SparkSession, bronze: Table, lake_uri: str, condition: str, key: str, at: str) -> None:
@@ -67,15 +88,6 @@ def _playlists_condition(spark: SparkSession, lake_uri: str, user_id: str) -> st
     owned = read_table(spark, playlists, lake_uri).where(F.col("owner_user_id") == user_id)
     ids = [row[0] for row in owned.select("playlist_id").distinct().collect()]
     return f"playlist_id IN ({', '.join(map(sql_text, ids))})" if ids else None
-
-
-def _feedback_tracks(spark: SparkSession, lake_uri: str, user_id: str) -> list[str]:
-    """The tracks whose newest feedback lies in Kafka for ever, unless its key is deleted there."""
-    feedback = table("bronze", "feedback_events")
-    if not has_table(feedback, lake_uri):
-        return []
-    rows = read_table(spark, feedback, lake_uri).where(F.col("user_id") == user_id)
-    return [row[0] for row in rows.select("track_id").distinct().collect()]
 
 
 if __name__ == "__main__":

@@ -43,6 +43,24 @@ def list_files(uri: str) -> list[StoredFile]:
     return [StoredFile(entry.path.removeprefix(folder).lstrip("/"), entry.size) for entry in entries if entry.is_file]
 
 
+def write_bytes(uri: str, body: bytes) -> None:
+    """Writes one file, in place of what was there."""
+    filesystem, path = open_uri(uri)
+    if isinstance(filesystem, fs.LocalFileSystem):
+        filesystem.create_dir(path.rsplit("/", 1)[0], recursive=True)
+    with filesystem.open_output_stream(path) as stream:
+        stream.write(body)
+
+
+def read_bytes(uri: str) -> bytes | None:
+    """What is in a file; None where there is none."""
+    filesystem, path = open_uri(uri)
+    if filesystem.get_file_info(path).type != fs.FileType.File:
+        return None
+    with filesystem.open_input_stream(path) as stream:
+        return stream.read()
+
+
 def remove_file(uri: str) -> None:
     """Removes one file; no error where there is none."""
     filesystem, path = open_uri(uri)

@@ -10,8 +10,10 @@ from datetime import date
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-# What one event says about liking: a like is meant, a listen may be chance, a skip is a mild no.
-EVENT_WEIGHTS = {"complete_listen": 1.0, "like": 3.0, "skip": -0.5}
+# What one event says about liking: a like is meant, a listen may be chance, a skip is a mild no. What somebody said to the
+# service itself says more: a love more than a like, and a hate outweighs many a listen.
+EVENT_WEIGHTS = {"complete_listen": 1.0, "like": 3.0, "skip": -0.5, "love": 5.0, "hate": -20.0}
+NOT_HEARD = ("skip", "hate")
 # An event this many days old counts half.
 HALF_LIFE_DAYS = 180.0
 # How far one pair may stand out from its user's median, either way.
@@ -26,19 +28,32 @@ SHARDS = 16
 def encounters(events: DataFrame, cuts: list[date]) -> DataFrame:
     """One row per (user_id, track_id) with any event: first_met and first_heard, and the affinity at each of the days `cuts`.
 
-    The day numbers (since 1970) are of the first event, and of the first that is no skip (null where there is none). An
+    The day numbers (since 1970) are of the first event, and of the first that is no skip or hate (null where there is none). An
     affinity sums the weights of the events before its day, halved for every 180 days; at or below 0 the pair only says that
     the track is known to the user, not that it is liked. All cuts cost one pass over the events.
     """
     weight = F.lit(0.0)
     for event_type, value in EVENT_WEIGHTS.items():
         weight = F.when(F.col("event_type") == event_type, value).otherwise(weight)
-    heard_on = F.when(F.col("event_type") != "skip", F.unix_date("event_date"))
+    heard_on = F.when(~F.col("event_type").isin(*NOT_HEARD), F.unix_date("event_date"))
     return events.groupBy("user_id", "track_id").agg(
         F.min(F.unix_date("event_date")).alias("first_met"),
         F.min(heard_on).alias("first_heard"),
         *(_affinity(weight, cut).alias(_affinity_at(cut)) for cut in cuts),
     )
+
+
+def with_feedback(events: DataFrame, feedback: DataFrame) -> DataFrame:
+    """Events (user_id, track_id, event_type, event_date), and what users last said of tracks as if it were one: a love or a hate
+    of bronze feedback_events. To hide a track for a while says nothing of liking it."""
+    last = F.max_by(F.struct("feedback", "event_date"), F.struct("at", "_offset")).alias("last")
+    said = (
+        feedback.groupBy("user_id", "track_id")
+        .agg(last)
+        .where(F.col("last.feedback").isin("love", "hate"))
+        .select("user_id", "track_id", F.col("last.feedback").alias("event_type"), F.col("last.event_date"))
+    )
+    return events.select("user_id", "track_id", "event_type", "event_date").unionByName(said)
 
 
 def before(met: DataFrame, cut: date) -> DataFrame:

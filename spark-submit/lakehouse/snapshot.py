@@ -8,11 +8,10 @@ import json
 from dataclasses import asdict, dataclass
 
 import pyarrow as pa
-from pyarrow import fs
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from lakehouse.files import open_uri
+from lakehouse.files import open_uri, write_bytes
 
 FORMAT_VERSION = 1
 # Who has fewer complete listens and likes than this is told so: the tier of their list is cold_start.
@@ -141,14 +140,6 @@ def key_of(snapshot_uri: str) -> str:
     """The folder's key in the serving bucket: what follows the bucket, or a local folder that stands for it."""
     path = open_uri(snapshot_uri)[1]
     return path[path.rindex(_SNAPSHOTS) :]
-
-
-def write_bytes(uri: str, body: bytes) -> None:
-    filesystem, path = open_uri(uri)
-    if isinstance(filesystem, fs.LocalFileSystem):
-        filesystem.create_dir(path.rsplit("/", 1)[0], recursive=True)
-    with filesystem.open_output_stream(path) as stream:
-        stream.write(body)
 
 
 def _plain(schema: pa.Schema) -> pa.Schema:

@@ -4,13 +4,13 @@ import json
 from collections.abc import Callable
 from datetime import datetime, timezone
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lakehouse.files import open_uri
 from lakehouse.forgetting import forgotten_hashes, is_forgotten
 from lakehouse.stream_records import dead_letters, parse_records
-from lakehouse.tables import append_rows
+from lakehouse.tables import append_rows, delete_rows, sql_text
 from lakehouse.topics import StreamedTopic
 
 # Rows that one file is worth: a small batch makes one small file, which compaction merges later.
@@ -46,7 +46,8 @@ class BronzeSink:
         self._check_lease()
         at = datetime.now(timezone.utc).isoformat()
         events = batch.where(F.col("value").isNotNull()) if self._topic.is_compacted else batch
-        forgotten = is_forgotten(F.col("user_id"), forgotten_hashes(self._lake_uri))
+        hashes = forgotten_hashes(self._lake_uri)
+        forgotten = is_forgotten(F.col("user_id"), hashes)
         records = parse_records(events, self._topic).where(~F.coalesce(forgotten, F.lit(False))).persist()
         try:
             total, refused = records.agg(F.count("*"), F.count("refusal")).collect()[0]
@@ -54,6 +55,7 @@ class BronzeSink:
                 self._send_dead_letters(records.where(F.col("refusal").isNotNull()), at)
             if total > refused:
                 self._append(records.where(F.col("refusal").isNull()), total - refused, batch_id, at)
+                self._forget_since(hashes, batch.sparkSession)
         finally:
             records.unpersist()
         self.rows += total - refused
@@ -64,6 +66,13 @@ class BronzeSink:
         ingested = good.withColumn("_ingested_at", F.lit(at).cast("timestamp"))
         rows = ingested.select(*table.column_names).coalesce(-(-count // _ROWS_PER_FILE))
         append_rows(rows, table, self._lake_uri, f"stream/{self._topic.name}/{self._id_of_query()}", batch_id)
+
+    def _forget_since(self, hashes: list[str], spark: SparkSession) -> None:
+        """Takes out again who was forgotten while the batch was written: their rows may have gone before it was there."""
+        new = sorted(set(forgotten_hashes(self._lake_uri)) - set(hashes))
+        if new:
+            condition = f"sha2(user_id, 256) IN ({', '.join(map(sql_text, new))})"
+            delete_rows(spark, self._topic.table, self._lake_uri, condition)
 
     def _send_dead_letters(self, refused: DataFrame, at: str) -> None:
         letters = dead_letters(refused, self._topic, at)

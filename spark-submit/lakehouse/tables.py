@@ -87,6 +87,12 @@ def append_rows(rows: DataFrame, table: Table, lake_uri: str, key: str, version:
     retry_conflicts(lambda: writer.save(table.uri(lake_uri)))
 
 
+def delete_rows(spark: SparkSession, table: Table, lake_uri: str, condition: str) -> None:
+    """Deletes the rows of which a SQL condition is true, in one commit."""
+    statement = f"DELETE FROM delta.`{table.uri(lake_uri)}` WHERE {condition}"
+    retry_conflicts(lambda: spark.sql(statement).collect())
+
+
 def conform_table(spark: SparkSession, table: Table, lake_uri: str) -> None:
     """Makes an empty table as the contract says where there is none, or one of another layout. For tables that are derived:
     what they held is made again."""

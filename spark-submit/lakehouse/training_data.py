@@ -10,15 +10,18 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from lakehouse.contracts import table
+from lakehouse.delta_log import newest_commit
 from lakehouse.errors import BrokenContract
 from lakehouse.events_refresh import EVENTS, SONGS
 from lakehouse.files import all_exist, remove_folder
 from lakehouse.held_out import Split, split_by_time
-from lakehouse.interactions import all_tracks, encounters
+from lakehouse.interactions import all_tracks, encounters, with_feedback
 from lakehouse.listeners import Tracks, collect_tracks
 from lakehouse.songs import catalogue
 from lakehouse.tables import newest_version, read_table
 
+FEEDBACK = table("bronze", "feedback_events")
 # Spark writes it last.
 _WHOLE = "_SUCCESS"
 
@@ -37,11 +40,14 @@ class TrainingData:
 def training_data(spark: SparkSession, lake_uri: str, run_key: str) -> TrainingData:
     """What the run has of it already, or made now, in two passes over the events; BrokenContract where there is no event."""
     versions = {source: newest_version(source, lake_uri) for source in (EVENTS, SONGS)}
+    versions[FEEDBACK] = newest_commit(FEEDBACK, lake_uri)
     events = read_table(spark, EVENTS, lake_uri, versions[EVENTS])
     split = _split_of(events)
     uri = f"{work_uri(lake_uri, run_key)}/{'-'.join(map(str, versions.values()))}"
     if not all_exist([f"{uri}/tracks/{_WHOLE}", f"{uri}/encounters/{_WHOLE}"]):
         songs = catalogue(read_table(spark, SONGS, lake_uri, versions[SONGS]))
+        if versions[FEEDBACK] is not None:
+            events = with_feedback(events, read_table(spark, FEEDBACK, lake_uri, versions[FEEDBACK]))
         all_tracks(events.select("track_id").distinct(), songs).write.mode("overwrite").parquet(f"{uri}/tracks")
         cuts = [split.valid_from, split.test_from, split.until]
         encounters(events, cuts).write.mode("overwrite").parquet(f"{uri}/encounters")

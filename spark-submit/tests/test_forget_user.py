@@ -9,6 +9,7 @@ from test_outcomes import answer, land, listen
 from test_streams import ANSWERS, LISTENS, records, sink_of
 from worlds import INGESTED_AT, bronze_params, events_file, landing_file, rows, run, version
 
+from lakehouse import stream_sink
 from lakehouse.tables import create_table
 
 PARAMS = {"runKey": "forget", "userId": "u1", "forgottenAt": INGESTED_AT}
@@ -67,7 +68,10 @@ def test_doing_it_again_changes_nothing(spark, lake, tmp_path):
     run(load_bronze.load_bronze, spark, bronze_params(lake, files))
     run(forget_user.forget_user, spark, {**PARAMS, "lakeUri": lake})
     before = version(lake, "bronze/fact_listening_events")
-    result = run(forget_user.forget_user, spark, {**PARAMS, "lakeUri": lake})
+    # Another attempt of the same run tells what the first one found; another run finds nothing.
+    again = run(forget_user.forget_user, spark, {**PARAMS, "lakeUri": lake})
+    assert {"table": "bronze/fact_listening_events", "rows": 1} in again["tables"]
+    result = run(forget_user.forget_user, spark, {**PARAMS, "runKey": "another run", "lakeUri": lake})
     assert all(entry["rows"] == 0 for entry in result["tables"])
     assert version(lake, "bronze/fact_listening_events") == before
     # One row left, one that stands for the forgotten one without a word of it: two rows in the file.
@@ -83,6 +87,23 @@ def test_a_forgotten_user_does_not_come_back_with_an_event(spark, lake, tmp_path
         listen("l1", "t1", "like", "2025-01-01T00:00:00Z"),
         listen("l2", "t1", "like", "2025-01-01T00:00:00Z", "u2"),
     ]
+    sink_of(lake, tmp_path, "query-9")(records(spark, LISTENS, events), 0)
+    assert rows(lake, "bronze/listening_events_stream", "event_id", "user_id") == [("l2", "u2")]
+
+
+def test_a_user_who_is_forgotten_while_a_batch_is_written_goes_out_of_it_again(spark, lake, tmp_path, monkeypatch):
+    create_table(spark, LISTENS.table, lake)
+    events = [
+        listen("l1", "t1", "like", "2025-01-01T00:00:00Z"),
+        listen("l2", "t1", "like", "2025-01-01T00:00:00Z", "u2"),
+    ]
+    append = stream_sink.append_rows
+
+    def append_and_forget(*arguments):
+        append(*arguments)
+        forget_on_disk(lake, "u1")
+
+    monkeypatch.setattr(stream_sink, "append_rows", append_and_forget)
     sink_of(lake, tmp_path, "query-9")(records(spark, LISTENS, events), 0)
     assert rows(lake, "bronze/listening_events_stream", "event_id", "user_id") == [("l2", "u2")]
 

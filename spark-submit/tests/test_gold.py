@@ -13,7 +13,8 @@ from load_bronze import load_bronze
 from worlds import bronze_params, events_file, rows, run, silver_params, songs_file, table, users_file, version
 
 from lakehouse.errors import BrokenContract
-from lakehouse.interactions import before, encounters, followed_tracks, rated
+from lakehouse.interactions import before, encounters, followed_tracks, rated, with_feedback
+from lakehouse.songs import with_told_names
 
 EVENT = "user_id string, track_id string, event_type string, event_date date"
 
@@ -39,6 +40,30 @@ def test_affinity_weighs_likes_listens_and_skips_and_halves_with_age(spark):
         ("t3", -0.5 * one_day),
     ]
     assert [r.first_heard for r in found] == [20094, 19915, None]
+
+
+def test_what_a_user_said_last_of_a_track_counts_beside_what_they_heard(spark):
+    day = date(2025, 1, 6)
+    events = [("u", "t1", "complete_listen", day), ("u", "t2", "complete_listen", day)]
+    feedback = [
+        ("u", "t1", "love", 1, 1, day),
+        ("u", "t1", "hate", 2, 2, day),
+        ("u", "t3", "hate", 1, 3, day),
+        ("u", "t3", "love", 1, 4, day),
+        ("u", "t4", "hide", 1, 5, day),
+    ]
+    columns = "user_id string, track_id string, feedback string, at int, _offset int, event_date date"
+    united = with_feedback(spark.createDataFrame(events, EVENT), spark.createDataFrame(feedback, columns))
+    met = encounters(united, [date(2025, 1, 7)])
+    found = before(met, date(2025, 1, 7)).orderBy("track_id").collect()
+    one_day = 0.5 ** (1 / 180)
+    # t1: a listen and a hate, which was said after the love; t3: a love, as it was said last; t4 was only hidden.
+    assert [(r.track_id, pytest.approx(r.affinity, abs=1e-6)) for r in found] == [
+        ("t1", -19 * one_day),
+        ("t2", one_day),
+        ("t3", 5 * one_day),
+    ]
+    assert [r.first_heard for r in found] == [20094, 20094, 20094]
 
 
 def test_a_rating_is_relative_to_the_users_median_and_cut_at_both_ends(spark):
@@ -205,6 +230,26 @@ def test_a_snapshot_holds_the_lists_each_user_in_one_shard(spark, two_tastes, tm
 
     again = run(export_snapshot, spark, params)
     assert again["manifestSha256"] == result["manifestSha256"]
+
+
+def test_a_track_that_only_players_told_of_has_the_name_they_gave_it_last(spark):
+    songs = spark.createDataFrame(
+        [("t1", "One", "a1", "Ann", "folk", date(2020, 1, 1))],
+        "track_id string, title string, artist_id string, artist_name string, genre string, release_date date",
+    )
+    stream = [
+        ("e1", "t1", "Another One", "Ann", 1),
+        ("e2", "t2", "Two (live)", "Bob", 1),
+        ("e3", "t2", "Two", "Bob", 2),
+        ("e4", "t2", None, None, 3),
+        ("e5", "t3", None, None, 1),
+    ]
+    columns = "event_id string, track_id string, title string, artist_name string, received_at int"
+    found = with_told_names(songs, spark.createDataFrame(stream, columns)).orderBy("track_id").collect()
+    assert [(r.track_id, r.title, r.artist_id, r.artist_name, r.genre) for r in found] == [
+        ("t1", "One", "a1", "Ann", "folk"),
+        ("t2", "Two", None, "Bob", None),
+    ]
 
 
 def test_lists_of_another_model_are_not_exported(spark, two_tastes, tmp_path):

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createHash } from 'node:crypto';
-import { checkCsv, type CsvCheck } from '../../activities/csv-check.ts';
+import { checkCsv, checkCsvStream, type CsvCheck } from '../../activities/csv-check.ts';
 
 describe('checkCsv', () => {
   let folder: string;
@@ -80,5 +80,24 @@ describe('checkCsv', () => {
     const content = `a\n${'é'.repeat(1_500_000)}\n${'x'.repeat(11)}é\n`;
     const found = await check(content);
     assert.deepEqual([found.firstBadLine, found.rows], [undefined, 2]);
+  });
+
+  it('shows a header whose quote is never closed as it stands', async () => {
+    assert.deepEqual((await check('"a,b\n1,2\n')).header, ['"a', 'b']);
+  });
+
+  it('holds no more than a read of a file without a line break, and still finds what is no text in it', async () => {
+    async function* endless(last: Buffer): AsyncGenerator<Buffer> {
+      for (let read = 0; read < 400; read++) yield Buffer.alloc(1024 * 1024, 'x');
+      yield last;
+    }
+    const before = process.memoryUsage().arrayBuffers;
+    let most = 0;
+    const onBytes = (): void => void (most = Math.max(most, process.memoryUsage().arrayBuffers - before));
+    const good = await checkCsvStream(endless(Buffer.from('é')), { multiLine: false, onBytes });
+    assert.deepEqual([good.firstBadLine, good.rows], [undefined, 0]);
+    assert.ok(most < 200 * 1024 * 1024, `${most} bytes`);
+    const bad = await checkCsvStream(endless(Buffer.from([0xe9, 0x78])), { multiLine: false });
+    assert.equal(bad.firstBadLine, 1);
   });
 });

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createSpareProcess } from '../../activities/job-process.ts';
 import { runSparkProcess, type SparkExit } from '../../activities/spark-process.ts';
 import type { SparkProgress } from '../../contracts/progress.ts';
+import { isRunning } from '../support/processes.ts';
+import { until } from '../support/wait.ts';
 
 /** A script in a job's place, for what happens to its process; test/integration runs the real jobs. */
 describe('a Spark job as a process', () => {
@@ -80,5 +83,49 @@ describe('a Spark job as a process', () => {
     );
     assert.equal(exit.exitCode, undefined);
     assert.match(exit.lastLines.join('\n'), /ENOENT/);
+  });
+
+  it('runs in the process that was started for it before, with the same arguments; the next job in one of its own', async () => {
+    await mkdir(join(folder, 'jobs'));
+    await writeFile(join(folder, 'jobs', 'job.py'), 'echo "its own $*" > "$4"');
+    // Answers with the line it was given, in the place of the job's result.
+    await writeFile(
+      join(folder, 'await_job.py'),
+      String.raw`read -r line; echo "$SECRET $line" > "$(sed 's/.*--result","\([^"]*\)".*/\1/' <<< "$line")"`,
+    );
+    const where = { python: 'bash', jobsDir: join(folder, 'jobs'), env: { SECRET: 'hush' } };
+    const spare = createSpareProcess(where, new AbortController().signal);
+    spare.expect();
+    spare.expect();
+    const target = { kind: 'connect', remote: 'sc://nowhere:1', python: 'bash' } as const;
+    const runNow = () =>
+      runSparkProcess(
+        { ...where, target, spare },
+        { job: 'job', runKey: 'key', params: {}, signal: new AbortController().signal, onProgress: () => undefined },
+      );
+    assert.match(
+      (await runNow()).result!,
+      /^hush \[".*jobs\/job\.py","--params",".*","--result",".*","--lifeline"\]$/m,
+    );
+    assert.match((await runNow()).result!, /^its own --params /);
+  });
+
+  it('has another spare process when one died, and none is left when all is told to stop', async () => {
+    await writeFile(join(folder, 'await_job.py'), 'echo $$ > "$(dirname "$0")/pid"; read -r line');
+    const stopping = new AbortController();
+    const spare = createSpareProcess({ python: 'bash', jobsDir: join(folder, 'jobs'), env: {} }, stopping.signal);
+    const startedAfter = (former: number): Promise<number> =>
+      until('it runs', async () => {
+        spare.expect();
+        const pid = Number(await readFile(join(folder, 'pid'), 'utf8').catch(() => ''));
+        return pid > 0 && pid !== former && pid;
+      });
+    const first = await startedAfter(0);
+    process.kill(first, 'SIGKILL');
+    const second = await startedAfter(first);
+    stopping.abort();
+    await until('it has ended', () => !isRunning(second));
+    spare.expect();
+    assert.equal(spare.take([]), undefined);
   });
 });

@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Client, Connection } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
-import { createWeeklyActivities } from '../../activities/index.ts';
+import { createLandingActivities, createWeeklyActivities } from '../../activities/index.ts';
 import { weekEndOf } from '../../activities/weekly-listing.ts';
 import type { CheckedWeeklyFile, WeeklyActivities, WeeklyFile, WeeklyListing } from '../../contracts/weekly.ts';
 import { createWeeklyLedger } from '../../platform/weekly-ledger.ts';
@@ -34,7 +35,13 @@ describe('weekly files', () => {
     await mkdir(folder);
     store = createMemoryStore();
     now = new Date('2025-02-01T00:00:00Z');
-    activities = createWeeklyActivities({ dataDir, store, maxRefusedShare: 0.05, now: () => now });
+    activities = createWeeklyActivities({
+      dataDir,
+      store,
+      maxRefusedShare: 0.05,
+      now: () => now,
+      expectSparkJob: () => undefined,
+    });
   });
   afterEach(() => rm(dataDir, { recursive: true, force: true }));
 
@@ -108,6 +115,7 @@ describe('weekly files', () => {
       ],
       ['wrong dates in many rows', lines(row(1), row(2, '03.01.2025 10:00')), 'TooManyRefusedRows'],
       ['duplicate ids, which silver counts and drops', lines(row(1), row(1)), 'loads, 0 row(s) to quarantine'],
+      ['a header with an unclosed quote', `"${header}\n${row(1)}\n`, 'LandingFileHeader'],
       ['no bytes', '', 'LandingFileEmpty'],
       ['blank lines alone', '\n\n', 'LandingFileEmpty'],
       ['a header alone', `${header}\n`, 'LandingFileEmpty'],
@@ -117,6 +125,25 @@ describe('weekly files', () => {
         assert.equal(await refusal(content), outcome);
       });
     }
+  });
+
+  it('leaves a file that is gone between two steps to the next run, instead of waiting for it', async () => {
+    const checked = await check(`${[header, row(1)].join('\n')}\n`);
+    await rm(join(folder, name));
+    const changed = (error: unknown): boolean =>
+      error instanceof ApplicationFailure && error.type === 'LandingFileChanged' && error.nonRetryable === true;
+    await assert.rejects(
+      inActivity(() => activities.checkWeeklyFile({ file: checked, acceptRefused: false })),
+      changed,
+    );
+    const landing = createLandingActivities({ dataDir, store });
+    // Where nothing is sent there is no progress to tell a client of.
+    const client = new Client({ connection: Connection.lazy() });
+    const withClient = new MockActivityEnvironment({}, { client, logger: new DefaultLogger('ERROR') });
+    await assert.rejects(
+      withClient.run(() => landing.uploadLandingFile(checked)),
+      changed,
+    );
   });
 
   describe('the share of bad rows', () => {
@@ -336,6 +363,15 @@ describe('weekly files', () => {
       await inActivity(() => activities.recordRejection(file!));
       assert.deepEqual([entries().length, (await discover()).files], [1, []]);
       assert.equal(await deliver(second), 'replaced 1');
+    });
+
+    it('rejects a file that somebody has taken away: there is nothing left to reject', async () => {
+      await writeFile(join(folder, name), first);
+      await generated();
+      const [file] = (await discover()).files;
+      await rm(join(folder, name));
+      await inActivity(() => activities.recordRejection(file!));
+      assert.deepEqual(entries(), []);
     });
 
     it('loads again what the ledger knows when bronze has lost it', async () => {

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
+import { WorkflowFailedError } from '@temporalio/client';
 import { Kafka, logLevel, Partitioners } from 'kafkajs';
+import { streamEventsId } from '../../contracts/ids.ts';
+import { lake } from '../../contracts/lake.ts';
 import { listDeadLetters } from '../../platform/dead-letters.ts';
 import { createLogger } from '../../platform/logger.ts';
 import { descendants, isRunning, type ProcessInfo } from '../support/processes.ts';
@@ -75,6 +78,18 @@ describe('the streams under fire', function () {
     });
     for (const { reason } of letters) assert.match(reason, /^(unreadable|schema_version)/);
   });
+
+  it('goes on from what the table holds when the checkpoint is gone', async () => {
+    const handle = world.client.workflow.getHandle(streamEventsId);
+    await handle.cancel();
+    await assert.rejects(handle.result(), WorkflowFailedError);
+    const before = await readStreamTable(world.lake, listens);
+    await emptyFolder(world, '_checkpoints/');
+    const ids = await world.postListens(10);
+    await world.startStreams();
+    const found = await untilInTable(world.lake, listens, ids, 240_000);
+    assert.deepEqual([found.rows, found.doubled], [before!.rows + 10, 0]);
+  });
 });
 
 interface Load {
@@ -143,4 +158,8 @@ function kafkaOf(world: StreamWorld) {
     clientId: 'segue-faults',
     logger: createLogger({ name: 'segue-faults', level: 'silent' }),
   };
+}
+
+async function emptyFolder({ store }: StreamWorld, prefix: string): Promise<void> {
+  for (const key of await store.list(lake.buckets.data, prefix)) await store.remove(lake.buckets.data, key);
 }

@@ -304,6 +304,11 @@ describe('the first run, on the real stack', function () {
     assert.equal(receipt.rows['bronze/fact_listening_events'], before['bronze/fact_listening_events']);
     assert.ok(!JSON.stringify(receipt).includes('"2"'));
     assert.deepEqual(await userRows(world.lake, '2'), {});
+    const listing = await fetch(`${world.apiUrl}/pipeline/models`);
+    const { items } = (await listing.json()) as { items: readonly ModelItem[] };
+    assert.ok(items.length > 1);
+    // The snapshots of the others had lists of the user, and are gone.
+    for (const item of items) assert.equal(item.can_be_served, item.is_served);
     await until('the API knows the user no more', async () => (await served(world, '2')).tier === 'trending');
     await growEvents(world, 10, '2');
     const again = await world.start('initialDataLoad', 'initial-load', { refresh: false });

@@ -1,13 +1,11 @@
 import assert from 'node:assert/strict';
-import { WorkflowFailedError } from '@temporalio/client';
 import { execa } from 'execa';
-import { streamEventsId, taskQueue } from '../../contracts/ids.ts';
-import { lake } from '../../contracts/lake.ts';
+import { taskQueue } from '../../contracts/ids.ts';
 import { listDeadLetters } from '../../platform/dead-letters.ts';
 import { createEventProducer } from '../../platform/kafka.ts';
 import { createLogger } from '../../platform/logger.ts';
 import { installed } from '../support/installed.ts';
-import { readStreamTable, startStreamWorld, untilInTable, type StreamWorld } from '../support/stream-world.ts';
+import { startStreamWorld, untilInTable, type StreamWorld } from '../support/stream-world.ts';
 import { until } from '../support/wait.ts';
 
 const logger = createLogger({ name: 'test', level: 'silent' });
@@ -94,20 +92,4 @@ describe('the streams, Kafka to Delta', function () {
     );
     assert.deepEqual([report.items[0]!['reason_type'], report.items[0]!['click_through_rate']], ['trending', 0.25]);
   });
-
-  it('goes on from what the table holds when the checkpoint is gone', async () => {
-    const handle = world.client.workflow.getHandle(streamEventsId);
-    await handle.cancel();
-    await assert.rejects(handle.result(), WorkflowFailedError);
-    const before = await readStreamTable(world.lake, listens);
-    await emptyFolder(world, '_checkpoints/');
-    const ids = await world.postListens(10);
-    await world.startStreams();
-    const found = await untilInTable(world.lake, listens, ids, 240_000);
-    assert.deepEqual([found.rows, found.doubled], [before!.rows + 10, 0]);
-  });
 });
-
-async function emptyFolder({ store }: StreamWorld, prefix: string): Promise<void> {
-  for (const key of await store.list(lake.buckets.data, prefix)) await store.remove(lake.buckets.data, key);
-}

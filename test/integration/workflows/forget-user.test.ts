@@ -31,7 +31,7 @@ describe('forgetUser, orchestration', function () {
   });
 
   it('learns nothing anew when there was nothing of the user', async () => {
-    const script = scripted({ deleteUserRows: async () => ({ rows: { 'bronze/dim_users': 0 }, feedbackOn: [] }) });
+    const script = scripted({ deleteUserRows: async () => ({ rows: { 'bronze/dim_users': 0 } }) });
     await withWorker(fixture, script.activities, async (world) => {
       const handle = await world.start('forgetUser', { input: { userId: 'nobody' } });
       await handle.result();
@@ -44,6 +44,7 @@ describe('forgetUser, orchestration', function () {
       process: { jobsDir: '', target: { kind: 'connect', remote: '', python: '' }, env: {} },
       store: createMemoryStore(),
       producer: () => Promise.reject(new Error('not needed')),
+      feedbackKeys: () => Promise.reject(new Error('not needed')),
     });
     const script = scripted({ markForgotten: (input) => real.markForgotten(input) });
     await withWorker(fixture, script.activities, async (world) => {

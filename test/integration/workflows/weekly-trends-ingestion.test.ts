@@ -167,13 +167,18 @@ describe('weeklyTrendsIngestion, orchestration', function () {
     });
   });
 
-  it('ends a review whose week was ingested from a better file meanwhile', async () => {
+  it('ends a review whose week was ingested from a better file meanwhile, also when the refresh then fails', async () => {
     let isMended = false;
-    const script = scripted(oneBadWeek('2025-01-07', () => (isMended ? undefined : tooMany())));
+    const script = scripted({
+      ...oneBadWeek('2025-01-07', () => (isMended ? undefined : tooMany())),
+      buildSilver: async () => {
+        throw failure('TableCheckFailed', 'planned');
+      },
+    });
     await withWorker(fixture, script.activities, async (world) => {
-      await (await world.start('weeklyTrendsIngestion')).result();
+      await (await world.start('weeklyTrendsIngestion', { input: { refresh: false } })).result();
       isMended = true;
-      await (await world.start('weeklyTrendsIngestion')).result();
+      await assert.rejects((await world.start('weeklyTrendsIngestion')).result());
       assert.equal(((await review('2025-01-07').result()) as ReviewResult).outcome, 'superseded');
     });
   });

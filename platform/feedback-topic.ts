@@ -1,0 +1,37 @@
+import { events } from '../contracts/events.ts';
+import { topicNames } from '../contracts/topics.ts';
+import { readRanges } from './kafka-consumer.ts';
+import { readBounds } from './kafka-offsets.ts';
+import type { KafkaOptions } from './kafka.ts';
+
+const longestReadMs = 45_000;
+const user = events.find(({ topic }) => topic === topicNames.feedback)!.keyedBy.indexOf('user_id');
+
+/**
+ * The keys under which the compacted topic of feedback holds something of this user. It is read whole: what was posted a moment
+ * ago is in no table yet.
+ */
+export async function feedbackKeysOf(options: KafkaOptions, userId: string): Promise<readonly string[]> {
+  const bounds = await readBounds(options, [topicNames.feedback]);
+  const ranges = bounds.map(({ topic, partition, low, high }) => ({ topic, partition, offset: low, end: high }));
+  const newest = new Map<string, string | null>();
+  await readRanges(
+    options,
+    ranges,
+    (records) => {
+      for (const { key, value } of records) if (key !== null && userOf(key) === userId) newest.set(key, value);
+    },
+    longestReadMs,
+  );
+  return [...newest].flatMap(([key, value]) => (value === null ? [] : [key]));
+}
+
+/** Undefined for a key that nothing of ours has written. */
+function userOf(key: string): unknown {
+  try {
+    const parts: unknown = JSON.parse(key);
+    return Array.isArray(parts) ? parts[user] : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,51 @@
+import { ApplicationFailure } from '@temporalio/common';
+import type { FailureType } from '../contracts/failures.ts';
+
+/** What a field of an input may be, and how that is said. */
+interface Field {
+  readonly is: string;
+  readonly fits: (value: unknown) => boolean;
+}
+
+const flag: Field = { is: 'true or false', fits: (value) => typeof value === 'boolean' };
+const hours: Field = { is: 'a number of hours above 0', fits: (value) => typeof value === 'number' && value > 0 };
+const files: Field = {
+  is: 'a whole number from 1 to 64',
+  fits: (value) => Number.isInteger(value) && Number(value) >= 1 && Number(value) <= 64,
+};
+const text: Field = { is: 'a text', fits: (value) => typeof value === 'string' && value !== '' };
+const texts: Field = { is: 'a list of texts', fits: (value) => Array.isArray(value) && value.every(text.fits) };
+const place: Field = { is: '"table" or "earliest"', fits: (value) => value === 'table' || value === 'earliest' };
+
+/** The fields of the one JSON object that each workflow may be started with; each may be left out. */
+const inputs = {
+  initialDataLoad: { refresh: flag },
+  weeklyTrendsIngestion: { refresh: flag, parallel: files },
+  refreshRecommendations: { force: flag },
+  streamEvents: { startFrom: place },
+  measureOutcomes: { windowHours: hours },
+  maintainLakehouse: { tables: texts, retentionHours: hours },
+  rollbackModel: { modelVersion: text },
+} satisfies Record<string, Readonly<Record<string, Field>>>;
+
+const inputInvalid: FailureType = 'InputInvalid';
+
+/** Fails the run, before anything is done, when its input is not one that this workflow type takes. */
+export function checkInput(type: keyof typeof inputs, input: unknown): void {
+  const wrong = problems(inputs[type], input);
+  if (wrong.length === 0) return;
+  const takes = Object.keys(inputs[type]).join(', ');
+  throw ApplicationFailure.nonRetryable(
+    `${type} cannot be started with ${JSON.stringify(input)}: ${wrong.join('; ')}. It takes no input, or one JSON object with any of: ${takes}. Nothing was done.`,
+    inputInvalid,
+  );
+}
+
+function problems(fields: Readonly<Record<string, Field>>, input: unknown): readonly string[] {
+  if (typeof input !== 'object' || input === null || Array.isArray(input)) return ['it is no JSON object'];
+  return Object.entries(input).flatMap(([name, value]) => {
+    const field = fields[name];
+    if (!field) return [`${name} is not known`];
+    return value === undefined || field.fits(value) ? [] : [`${name} must be ${field.is}`];
+  });
+}
