@@ -1,6 +1,7 @@
 import express, { type Express, type RequestHandler } from 'express';
 import helmet from 'helmet';
 import type { ApiDeps } from './deps.ts';
+import { answerScrobbleError } from './listenbrainz/errors.ts';
 import { listenBrainzRoutes } from './listenbrainz/routes.ts';
 import { answerProblem, limitRate, onlyMethods, requestLog, requestTimes, requireToken } from './middleware.ts';
 import { Problem } from './problems.ts';
@@ -68,13 +69,14 @@ export function buildApp(deps: ApiDeps): Express {
   app.use(outcomeRoutes(deps), forgetRoutes(deps, authorize));
   app.use(ingestRoutes(deps, authorize), listenerRoutes(deps, authorize));
   app.use(pipelineRoutes(deps, authorize), modelRoutes(deps, authorize));
-  app.use(listenBrainzRoutes(deps, authorizeReads));
+  app.use(listenBrainzRoutes(deps));
   app.all(readOnly, onlyMethods('GET', 'HEAD'));
   app.all(writeOnly, onlyMethods('POST'));
   app.all('/users/:userId', onlyMethods('DELETE'));
   app.use((req) => {
     throw new Problem('unknown_route', { detail: `${req.method} ${req.path}: see /docs for what there is` });
   });
+  app.use('/1', answerScrobbleError);
   app.use(answerProblem);
   return app;
 }

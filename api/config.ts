@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { flag, port, processSettings, readConfig } from '../platform/config.ts';
+import { flag, port, readConfig } from '../platform/config.ts';
+import { processSettings } from '../platform/process-settings.ts';
 
 const schema = z.object({
   ...processSettings,

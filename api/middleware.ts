@@ -1,10 +1,11 @@
 import { createHash, randomUUID, timingSafeEqual } from 'node:crypto';
+import { unescape } from 'node:querystring';
 import type { ErrorRequestHandler, RequestHandler } from 'express';
 import { rateLimit } from 'express-rate-limit';
 import { pinoHttp } from 'pino-http';
 import type { Logger } from '../platform/logger.ts';
 import type { ApiMetrics } from './metrics.ts';
-import { Problem, problems, type ProblemCode } from './problems.ts';
+import { clientFault, Problem, problems } from './problems.ts';
 
 /** Logs each request once, in JSON, under an id that the answer carries too. */
 export function requestLog(logger: Logger): RequestHandler {
@@ -17,8 +18,26 @@ export function requestLog(logger: Logger): RequestHandler {
       return id;
     },
     customLogLevel: (_request, response, error) => (error || response.statusCode >= 500 ? 'error' : 'debug'),
-    serializers: { req: ({ id, method, url }: { id: string; method: string; url: string }) => ({ id, method, url }) },
+    serializers: {
+      req: ({ id, method, url }: { id: string; method: string; url: string }) => ({
+        id,
+        method,
+        url: withoutTokens(url),
+      }),
+    },
   });
+}
+
+/** Strikes out what a parameter named token says, however its name is written: ListenBrainz's clients may send one so. */
+function withoutTokens(url: string): string {
+  const start = url.indexOf('?') + 1;
+  if (start === 0) return url;
+  const parts = url.slice(start).split('&');
+  const shown = parts.map((part) => {
+    const [name = ''] = part.split('=', 1);
+    return /token$/i.test(unescape(name)) ? `${name}=***` : part;
+  });
+  return url.slice(0, start) + shown.join('&');
 }
 
 /** Times each request by route template, never by the ids in it. */
@@ -33,12 +52,11 @@ export function requestTimes(metrics: ApiMetrics): RequestHandler {
   };
 }
 
-/** Lets a request pass that carries the token; compares in constant time. */
+/** Lets a request pass that carries the token. */
 export function requireToken(token: string): RequestHandler {
-  const expected = createHash('sha256').update(token).digest();
   return (request, _response, next) => {
     const [, given = ''] = /^Bearer (.+)$/.exec(request.headers.authorization ?? '') ?? [];
-    if (!timingSafeEqual(createHash('sha256').update(given).digest(), expected)) {
+    if (!isToken(given, token)) {
       throw new Problem('unauthorized', {
         detail: 'Send Authorization: Bearer TOKEN; the token is in secrets/api_token.txt',
         headers: { 'WWW-Authenticate': 'Bearer' },
@@ -46,6 +64,15 @@ export function requireToken(token: string): RequestHandler {
     }
     next();
   };
+}
+
+/** Whether what was given is the token; compares in constant time. */
+export function isToken(given: string, token: string): boolean {
+  return timingSafeEqual(sha256(given), sha256(token));
+}
+
+function sha256(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
 }
 
 /** Limits requests per minute and address; answers carry RateLimit headers. */
@@ -93,15 +120,7 @@ export const answerProblem: ErrorRequestHandler = (error: unknown, request, resp
 };
 
 function translate(error: unknown): Problem {
-  const type = typeof error === 'object' && error !== null && 'type' in error ? error.type : undefined;
-  const known: Readonly<Record<string, ProblemCode>> = {
-    'entity.parse.failed': 'invalid_json',
-    'entity.too.large': 'body_too_large',
-    'encoding.unsupported': 'invalid_json',
-    'charset.unsupported': 'invalid_json',
-  };
-  const code = typeof type === 'string' ? known[type] : undefined;
-  if (error instanceof URIError)
-    return new Problem('invalid_request', { detail: 'The address is not valid percent-encoding' });
-  return new Problem(code ?? 'internal_error', { cause: error });
+  const fault = clientFault(error);
+  if (fault) return new Problem('invalid_request', { detail: fault.message, cause: error });
+  return new Problem('internal_error', { cause: error });
 }

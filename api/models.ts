@@ -5,10 +5,9 @@ import { lake } from '../contracts/lake.ts';
 import type { RollbackResult } from '../contracts/runs.ts';
 import { modelRecord, snapshotPointer, type ModelRecord, type SnapshotPointer } from '../contracts/schemas/snapshot.ts';
 import type { ObjectStore } from '../platform/object-store.ts';
-import { within } from './events/producer-link.ts';
+import { boundUpdate, updateTimeoutMs } from './updates.ts';
 
 const { serving } = lake.buckets;
-const rollbackTimeoutMs = 15_000;
 const listed = 50;
 
 /** The models there are, and which is served. */
@@ -42,7 +41,7 @@ export function createModels(store: ObjectStore, client: Client, taskQueue: stri
       const [pointer, models] = await Promise.all([readPointer(store), readModels(store)]);
       return { pointer, models };
     },
-    rollBack: (modelVersion) => within(rollbackTimeoutMs, rollBack(client, taskQueue, modelVersion)),
+    rollBack: (modelVersion) => boundUpdate(client, updateTimeoutMs, () => rollBack(client, taskQueue, modelVersion)),
   };
 }
 
@@ -51,11 +50,20 @@ async function readPointer(store: ObjectStore): Promise<SnapshotPointer | undefi
   return object && snapshotPointer.parse(JSON.parse(object.body.toString('utf8')));
 }
 
-/** Versions sort by time, and so do their keys. */
+/** Versions sort by time, and so do their keys. A model whose snapshot was removed since has none. */
 async function readModels(store: ObjectStore): Promise<readonly ModelRecord[]> {
   const keys = (await store.list(serving, lake.prefixes.models)).toSorted().toReversed().slice(0, listed);
-  const objects = await Promise.all(keys.map((key) => store.get(serving, key)));
-  return objects.flatMap((object) => (object ? [modelRecord.parse(JSON.parse(object.body.toString('utf8')))] : []));
+  const [objects, kept] = await Promise.all([
+    Promise.all(keys.map((key) => store.get(serving, key))),
+    store.list(serving, lake.prefixes.snapshots),
+  ]);
+  const records = objects.flatMap((object) =>
+    object ? [modelRecord.parse(JSON.parse(object.body.toString('utf8')))] : [],
+  );
+  const isKept = new Set(kept);
+  return records.map((record) =>
+    record.snapshot && !isKept.has(record.snapshot.manifestKey) ? { ...record, snapshot: null } : record,
+  );
 }
 
 async function rollBack(client: Client, taskQueue: string, modelVersion: string): Promise<RollbackResult> {
@@ -63,6 +71,7 @@ async function rollBack(client: Client, taskQueue: string, modelVersion: string)
     taskQueue,
     workflowId: rollbackId,
     workflowIdConflictPolicy: 'USE_EXISTING',
+    staticSummary: `back to ${modelVersion}, asked for by POST /pipeline/rollback`,
     args: [],
   });
   try {

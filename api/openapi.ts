@@ -1,8 +1,8 @@
-import { OpenAPIRegistry, OpenApiGeneratorV31 } from '@asteasolutions/zod-to-openapi';
+import { OpenAPIRegistry, OpenApiGeneratorV31, type ResponseConfig } from '@asteasolutions/zod-to-openapi';
 import { z } from 'zod';
 import { feedbackInput, listeningEventInput } from '../contracts/schemas/events.ts';
 import { weeklyDecisionInput } from '../contracts/schemas/weekly.ts';
-import { problems } from './problems.ts';
+import { problems, type ProblemCode } from './problems.ts';
 
 const id = z.string().min(1).max(200);
 const limit = z.number().int().min(1).max(100).optional();
@@ -71,6 +71,11 @@ const problem = z.object({
   request_id: z.string().optional(),
 });
 
+const scrobbleError = z.object({ code: z.number().int(), error: z.string() });
+const retryAfter = z.object({
+  'Retry-After': z.number().int().meta({ description: 'seconds until it is worth asking again' }),
+});
+
 interface Operation {
   readonly method: 'get' | 'post' | 'delete';
   readonly path: string;
@@ -80,6 +85,12 @@ interface Operation {
   readonly body?: z.ZodType;
   readonly status?: number;
   readonly answer?: z.ZodType;
+  /** Of the answer, where it is not JSON. */
+  readonly mediaType?: string;
+  /** Why it may answer 503 with Retry-After. */
+  readonly away?: ProblemCode;
+  /** What it answers with 503 where that is no problem. */
+  readonly answer503?: z.ZodType;
   readonly needsToken?: boolean;
   /** A listener's token, as ListenBrainz's API takes it. */
   readonly needsListenerToken?: boolean;
@@ -87,6 +98,10 @@ interface Operation {
   readonly isListenBrainz?: boolean;
 }
 
+const readiness = z.object({
+  status: z.enum(['ready', 'not ready']),
+  checks: z.object({ accepting: z.boolean(), snapshot: z.boolean(), kafka: z.boolean(), view: z.boolean() }),
+});
 const scrobble = z.object({
   listened_at: z.number().int().optional(),
   track_metadata: z.object({
@@ -107,6 +122,7 @@ const operations: readonly Operation[] = [
       payload: z.array(scrobble).min(1).max(1000),
     }),
     answer: z.object({ status: z.literal('ok') }),
+    away: 'kafka_away',
     needsListenerToken: true,
     isListenBrainz: true,
   },
@@ -142,6 +158,7 @@ const operations: readonly Operation[] = [
         offset: z.number().int(),
       }),
     }),
+    away: 'nothing_published',
     isListenBrainz: true,
   },
   {
@@ -151,6 +168,7 @@ const operations: readonly Operation[] = [
     params: z.object({ userId: id }),
     query: z.object({ limit }),
     answer: recommendations,
+    away: 'nothing_published',
   },
   {
     method: 'get',
@@ -158,6 +176,7 @@ const operations: readonly Operation[] = [
     summary: 'Find tracks by title and artist',
     query: z.object({ query: z.string().max(200).optional(), limit, offset: z.number().int().min(0).optional() }),
     answer: z.object({ query: z.string(), total: z.number().int(), offset: z.number().int(), items: z.array(track) }),
+    away: 'nothing_published',
   },
   {
     method: 'get',
@@ -166,6 +185,7 @@ const operations: readonly Operation[] = [
     params: z.object({ trackId: id }),
     query: z.object({ limit }),
     answer: z.object({ track, model_version: z.string(), items: z.array(rankedTrack) }),
+    away: 'nothing_published',
   },
   {
     method: 'get',
@@ -173,6 +193,7 @@ const operations: readonly Operation[] = [
     summary: 'The chart of a week of the data',
     query: z.object({ week: z.iso.date().optional(), limit }),
     answer: chart,
+    away: 'nothing_published',
   },
   {
     method: 'post',
@@ -181,6 +202,7 @@ const operations: readonly Operation[] = [
     body: z.union([listeningEventInput, z.array(listeningEventInput).min(1).max(1000)]),
     status: 202,
     answer: z.object({ accepted: z.number().int(), event_ids: z.array(z.string()) }),
+    away: 'kafka_away',
     needsToken: true,
   },
   {
@@ -196,6 +218,7 @@ const operations: readonly Operation[] = [
     body: feedbackInput,
     status: 202,
     answer: z.object({ accepted: z.number().int(), event_id: z.string() }),
+    away: 'kafka_away',
     needsToken: true,
   },
   {
@@ -231,6 +254,7 @@ const operations: readonly Operation[] = [
       previous: z.string().nullable(),
       outcome: z.enum(['published', 'unchanged']),
     }),
+    away: 'temporal_away',
     needsToken: true,
   },
   {
@@ -262,15 +286,23 @@ const operations: readonly Operation[] = [
     params: z.object({ userId: id }),
     status: 202,
     answer: z.object({ workflow_id: z.string(), started: z.boolean(), location: z.string() }),
+    away: 'temporal_away',
     needsToken: true,
   },
-  { method: 'get', path: '/pipeline/runs', summary: 'The last runs', answer: z.object({ items: z.array(run) }) },
+  {
+    method: 'get',
+    path: '/pipeline/runs',
+    summary: 'The last runs',
+    answer: z.object({ items: z.array(run) }),
+    away: 'temporal_away',
+  },
   {
     method: 'get',
     path: '/pipeline/runs/{workflowId}',
     summary: 'One run',
     params: z.object({ workflowId: id }),
     answer: run,
+    away: 'temporal_away',
   },
   {
     method: 'post',
@@ -278,6 +310,7 @@ const operations: readonly Operation[] = [
     summary: 'Start initialDataLoad, or join the open run',
     status: 202,
     answer: z.object({ workflow_id: z.string(), started: z.boolean(), location: z.string() }),
+    away: 'temporal_away',
     needsToken: true,
   },
   {
@@ -286,6 +319,7 @@ const operations: readonly Operation[] = [
     summary: 'Start weeklyTrendsIngestion, or join the open run',
     status: 202,
     answer: z.object({ workflow_id: z.string(), started: z.boolean(), location: z.string() }),
+    away: 'temporal_away',
     needsToken: true,
   },
   {
@@ -296,6 +330,7 @@ const operations: readonly Operation[] = [
     body: weeklyDecisionInput,
     status: 202,
     answer: z.object({ workflow_id: z.string(), file: z.string(), decision: z.string(), location: z.string() }),
+    away: 'temporal_away',
     needsToken: true,
   },
   {
@@ -304,7 +339,28 @@ const operations: readonly Operation[] = [
     summary: 'Start refreshRecommendations, or join the open run',
     status: 202,
     answer: z.object({ workflow_id: z.string(), started: z.boolean(), location: z.string() }),
+    away: 'temporal_away',
     needsToken: true,
+  },
+  {
+    method: 'get',
+    path: '/livez',
+    summary: 'Whether the process answers',
+    answer: z.object({ status: z.literal('ok') }),
+  },
+  {
+    method: 'get',
+    path: '/readyz',
+    summary: 'Whether it has recommendations to serve, knows the last plays and feedback, and is not stopping',
+    answer: readiness,
+    answer503: readiness,
+  },
+  {
+    method: 'get',
+    path: '/metrics',
+    summary: 'Metrics, as Prometheus reads them',
+    answer: z.string(),
+    mediaType: 'text/plain',
   },
 ];
 
@@ -319,18 +375,7 @@ export function buildOpenApi(): object {
     description: 'Token TOKEN, made by npm run token -- create USER',
   });
   for (const operation of operations) {
-    const {
-      method,
-      path,
-      summary,
-      params,
-      query,
-      body,
-      status = 200,
-      answer,
-      needsToken,
-      needsListenerToken,
-    } = operation;
+    const { method, path, summary, params, query, body, needsToken, needsListenerToken } = operation;
     registry.registerPath({
       method,
       path,
@@ -342,22 +387,24 @@ export function buildOpenApi(): object {
         ...(query && { query }),
         ...(body && { body: { content: { 'application/json': { schema: body } } } }),
       },
-      responses: {
-        [status]: { description: 'done', ...(answer && { content: { 'application/json': { schema: answer } } }) },
-        default: operation.isListenBrainz
-          ? {
-              description: 'an error as ListenBrainz tells it',
-              content: { 'application/json': { schema: z.object({ code: z.number().int(), error: z.string() }) } },
-            }
-          : {
-              description: 'a problem with a stable code',
-              content: { 'application/problem+json': { schema: problem } },
-            },
-      },
+      responses: responsesOf(operation),
     });
   }
   return new OpenApiGeneratorV31(registry.definitions).generateDocument({
     openapi: '3.1.0',
     info: { title: 'Segue', version: '1', description: 'Recommendations, listens and pipeline runs.' },
   });
+}
+
+function responsesOf(operation: Operation): Record<string, ResponseConfig> {
+  const { status = 200, answer, answer503, mediaType = 'application/json', away, isListenBrainz } = operation;
+  const error = isListenBrainz
+    ? { description: 'an error as ListenBrainz tells it', content: { 'application/json': { schema: scrobbleError } } }
+    : { description: 'a problem with a stable code', content: { 'application/problem+json': { schema: problem } } };
+  return {
+    [status]: { description: 'done', ...(answer && { content: { [mediaType]: { schema: answer } } }) },
+    ...(answer503 && { 503: { description: 'not yet', content: { [mediaType]: { schema: answer503 } } } }),
+    ...(away && { 503: { ...error, description: `${away}: ${problems[away].title}`, headers: retryAfter } }),
+    default: error,
+  };
 }

@@ -18,6 +18,7 @@ import { decideUpdateName, type WeeklyDecision } from '../contracts/weekly.ts';
 import { forgetUserId } from '../contracts/forgetting.ts';
 import { hashOfUser } from '../platform/forgotten-users.ts';
 import { within } from './events/producer-link.ts';
+import { boundUpdate, updateTimeoutMs } from './updates.ts';
 
 const queryTimeoutMs = 2_000;
 const listed = 20;
@@ -52,7 +53,7 @@ export interface Pipeline {
   describe(workflowId: string): Promise<PipelineRun | undefined>;
   /**
    * Hands a person's word on a weekly file to the review that waits for it. Throws NothingToDecide where none waits, and
-   * DecisionRefused where the review does not take it.
+   * DecisionRefused where the review does not take it; another error where no worker answers in time.
    */
   decide(weekEnd: string, decision: WeeklyDecision): Promise<{ readonly workflowId: string }>;
 }
@@ -68,7 +69,11 @@ export class DecisionRefused extends Error {
 }
 
 /** The pipeline through a Temporal client. */
-export function createPipeline(client: Client, taskQueue: string = defaultTaskQueue): Pipeline {
+export function createPipeline(
+  client: Client,
+  taskQueue: string = defaultTaskQueue,
+  decisionTimeoutMs: number = updateTimeoutMs,
+): Pipeline {
   return {
     async start(run) {
       const { type, workflowId } = startableRuns[run];
@@ -99,7 +104,8 @@ export function createPipeline(client: Client, taskQueue: string = defaultTaskQu
         throw error;
       }
     },
-    decide: (weekEnd, decision) => decide(client, weeklyReviewId({ weekEnd }), decision),
+    decide: (weekEnd, decision) =>
+      boundUpdate(client, decisionTimeoutMs, () => decide(client, weeklyReviewId({ weekEnd }), decision)),
   };
 }
 
@@ -127,7 +133,7 @@ async function startOrJoin(
   options: { readonly taskQueue: string; readonly workflowId: string; readonly args?: unknown[] },
 ): Promise<boolean> {
   try {
-    await client.workflow.start(type, { args: [], ...options });
+    await client.workflow.start(type, { args: [], staticSummary: 'asked for by POST /pipeline', ...options });
     return true;
   } catch (error) {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;

@@ -1,7 +1,7 @@
 /** Every error the API answers with: its stable code, its HTTP status, and what it means. */
 export const problems = {
   invalid_request: { status: 400, title: 'The request has fields that cannot be used' },
-  invalid_json: { status: 400, title: 'The body is not JSON' },
+  invalid_json: { status: 400, title: 'The body cannot be read as JSON' },
   unauthorized: { status: 401, title: 'A bearer token is needed' },
   unknown_route: { status: 404, title: 'There is nothing at this address' },
   unknown_track: { status: 404, title: 'No such track' },
@@ -20,7 +20,7 @@ export const problems = {
   internal_error: { status: 500, title: 'Something broke here; the log has the request id' },
   nothing_published: { status: 503, title: 'No recommendations have been published yet' },
   kafka_away: { status: 503, title: 'Kafka did not take the events; send them again' },
-  temporal_away: { status: 503, title: 'Temporal cannot be reached' },
+  temporal_away: { status: 503, title: 'Temporal cannot be reached, or no worker answers' },
 } as const satisfies Record<string, { readonly status: number; readonly title: string }>;
 
 export type ProblemCode = keyof typeof problems;
@@ -50,4 +50,15 @@ export class Problem extends Error {
     this.code = code;
     this.details = details;
   }
+}
+
+/**
+ * What is wrong with a request that express or one of its parsers refuses, in words for the client; they mark such errors with
+ * a status of 4xx and `expose`. Undefined for an error that is ours.
+ */
+export function clientFault(error: unknown): { readonly status: number; readonly message: string } | undefined {
+  if (error instanceof URIError) return { status: 400, message: 'The address is not valid percent-encoding' };
+  if (!(error instanceof Error) || !('expose' in error && 'status' in error)) return undefined;
+  const { expose, status, message } = error;
+  return expose === true && typeof status === 'number' ? { status, message } : undefined;
 }

@@ -8,6 +8,7 @@ import { createEventProducer } from '../platform/kafka.ts';
 import { createLogger, type Logger } from '../platform/logger.ts';
 import { createMetrics } from '../platform/metrics.ts';
 import { createObjectStore } from '../platform/object-store.ts';
+import { kafkaAccess, temporalAccess } from '../platform/service-access.ts';
 import { buildApp } from './app.ts';
 import { readApiConfig, type ApiConfig } from './config.ts';
 import { createCatchUp } from './events/catch-up.ts';
@@ -37,7 +38,7 @@ await serve(config, logger);
 
 async function serve(env: ApiConfig, log: Logger): Promise<void> {
   const metrics = createApiMetrics(createMetrics('api'));
-  const kafka = { brokers: env.SEGUE_KAFKA_BROKERS, clientId: 'segue-api', logger: log };
+  const kafka = { ...kafkaAccess(env), clientId: 'segue-api', logger: log };
   const producer = createProducerLink(() => createEventProducer(kafka), log);
   const outbox = new Outbox({
     link: producer,
@@ -78,11 +79,13 @@ async function serve(env: ApiConfig, log: Logger): Promise<void> {
     },
     onRefused: () => metrics.snapshotsRefused.inc(),
   });
-  const temporal = Connection.lazy({ address: env.SEGUE_TEMPORAL_ADDRESS });
+  const temporal = Connection.lazy(temporalAccess(env));
   const client = new Client({ connection: temporal, namespace: env.SEGUE_TEMPORAL_NAMESPACE });
-  const hub = new EventHub();
+  const hub = new EventHub(forgotten.has);
   const now = (): Date => new Date();
   const view = new ListenerView(now, forgotten.has);
+  // Before the feed, so that who was forgotten is known when the first records come from Kafka.
+  forgotten.start(view, hub);
   const feed = startFeed(kafka, hub, view, now);
   let isAccepting = true;
   const app = buildApp({
@@ -92,7 +95,7 @@ async function serve(env: ApiConfig, log: Logger): Promise<void> {
     outbox,
     producer,
     hub,
-    catchUp: createCatchUp(kafka),
+    catchUp: createCatchUp(kafka, forgotten.has),
     feed,
     view,
     listenerTokens: new ListenerTokens(
@@ -117,7 +120,6 @@ async function serve(env: ApiConfig, log: Logger): Promise<void> {
   await once(server, 'listening');
   snapshots.start();
   const attention = watchAttention(client, metrics, log);
-  forgotten.start(view);
   outcomes.start();
   log.info({ host: env.SEGUE_API_HOST, port: env.SEGUE_API_PORT }, 'API is listening');
 

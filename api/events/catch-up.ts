@@ -1,14 +1,17 @@
 import pLimit from 'p-limit';
 import { topicNames } from '../../contracts/topics.ts';
 import { readRanges, type IncomingRecord, type PartitionRange } from '../../platform/kafka-consumer.ts';
-import { offsetsAt, readBounds } from '../../platform/kafka-offsets.ts';
+import { offsetsAt, readBounds, type PartitionBounds } from '../../platform/kafka-offsets.ts';
 import type { KafkaOptions } from '../../platform/kafka.ts';
-import { toStreamEvent, type StreamEvent } from './hub.ts';
+import { isOfUser, toStreamEvent, type StreamEvent } from './hub.ts';
 import { Position, type RecordId } from './position.ts';
 
 const streamedTopics = [topicNames.listens, topicNames.recommendations, topicNames.pipeline];
 /** Records read again for one client; whoever missed more is told so. */
 const mostRecords = 100_000;
+/** Read at once, and held until the client has taken it: no more than may wait for any client. */
+const pieceRecords = 10_000;
+const pieceCharacters = 4 * 1024 * 1024;
 const readTimeoutMs = 30_000;
 const mostReaders = 2;
 const mostQueued = 50;
@@ -28,18 +31,28 @@ export interface CatchUp {
    */
   positionAfter(id: RecordId): Promise<Position>;
   /**
-   * Gives what lies between two positions, in order by partition; answers how many records of it Kafka no longer holds.
-   * Throws CannotCatchUp when it is too much.
+   * Gives what lies between two positions, in order by partition, piece by piece as fast as it is taken; answers how many
+   * records of it Kafka no longer holds. Throws CannotCatchUp when it is too much.
    */
   read(from: Position, to: Position, take: (events: readonly StreamEvent[]) => Promise<void>): Promise<number>;
 }
 
-/** A reader of its own for each, two at a time: so that a thousand clients that return at once do not become a thousand readers. */
-export function createCatchUp(kafka: KafkaOptions): CatchUp {
+/** How Kafka is read; a test has its own. */
+const kafkaReader = { readRanges, readBounds, offsetsAt };
+export type KafkaReader = typeof kafkaReader;
+
+/**
+ * A reader of its own for each, two at a time: so that a thousand clients that return at once do not become a thousand readers.
+ * A client that takes its time holds none of them. Events of a forgotten user are left out.
+ */
+export function createCatchUp(
+  kafka: KafkaOptions,
+  isForgotten: (userId: string) => boolean = () => false,
+  reader: KafkaReader = kafkaReader,
+): CatchUp {
   const limit = pLimit(mostReaders);
 
   async function takeTurn<Answer>(work: () => Promise<Answer>): Promise<Answer> {
-    if (limit.pendingCount >= mostQueued) throw new CannotCatchUp('too many clients are catching up; come back later');
     return limit(async () => {
       try {
         return await work();
@@ -50,62 +63,108 @@ export function createCatchUp(kafka: KafkaOptions): CatchUp {
     });
   }
 
+  /** Newcomers only: whoever has begun goes on. */
+  function refuseCrowds(): void {
+    if (limit.pendingCount >= mostQueued) throw new CannotCatchUp('too many clients are catching up; come back later');
+  }
+
   return {
-    positionAfter: (id) =>
-      takeTurn(async () => {
-        const record = await readOne(kafka, id);
+    positionAfter: async (id) => {
+      refuseCrowds();
+      return takeTurn(async () => {
+        const record = await readOne(kafka, reader, id);
         const position = new Position();
-        for (const { topic, partition, offset } of await offsetsAt(
-          kafka,
-          streamedTopics,
-          record.timestampMs - slackMs,
-        )) {
-          position.set(topic, partition, offset);
-        }
+        const since = await reader.offsetsAt(kafka, streamedTopics, record.timestampMs - slackMs);
+        for (const { topic, partition, offset } of since) position.set(topic, partition, offset);
         position.set(id.topic, id.partition, id.offset + 1);
         return position;
-      }),
-    read: (from, to, take) =>
-      takeTurn(async () => {
-        const { ranges, lost } = await rangesBetween(kafka, from, to);
-        const total = ranges.reduce((sum, { offset, end }) => sum + end - offset, 0);
-        if (total > mostRecords)
-          throw new CannotCatchUp(`${total} events were missed; at most ${mostRecords} are read again`);
-        await readRanges(
-          kafka,
-          ranges,
-          (records) => take(records.flatMap((record) => toStreamEvent(record) ?? [])),
-          readTimeoutMs,
-        );
-        return lost;
-      }),
+      });
+    },
+    read: async (from, to, take) => {
+      refuseCrowds();
+      let lost = 0;
+      let position = from;
+      for (;;) {
+        const piece = await takeTurn(() => readPiece(kafka, reader, position, to));
+        await take(piece.events.filter((event) => !isOfUser(event, isForgotten)));
+        lost += piece.lost;
+        if (piece.isLast) return lost;
+        position = piece.end;
+      }
+    },
   };
 }
 
-async function readOne(kafka: KafkaOptions, { topic, partition, offset }: RecordId): Promise<IncomingRecord> {
-  const bounds = (await readBounds(kafka, [topic])).find((found) => found.partition === partition);
+async function readOne(
+  kafka: KafkaOptions,
+  reader: KafkaReader,
+  { topic, partition, offset }: RecordId,
+): Promise<IncomingRecord> {
+  const bounds = (await reader.readBounds(kafka, [topic])).find((found) => found.partition === partition);
   if (!bounds || offset < bounds.low || offset >= bounds.high) {
     throw new CannotCatchUp('Kafka does not hold that event (any more)');
   }
   const found: IncomingRecord[] = [];
   const range = { topic, partition, offset, end: offset + 1 };
-  await readRanges(kafka, [range], (records) => void found.push(...records), readTimeoutMs);
+  await reader.readRanges(kafka, [range], (records) => void found.push(...records), readTimeoutMs);
   return found[0]!;
 }
 
-async function rangesBetween(
-  kafka: KafkaOptions,
+/** Some of what lies between two positions. */
+interface Piece {
+  readonly events: readonly StreamEvent[];
+  /** Where the next piece begins. */
+  readonly end: Position;
+  readonly isLast: boolean;
+  /** How many records Kafka no longer held where the piece begins. */
+  readonly lost: number;
+}
+
+async function readPiece(kafka: KafkaOptions, reader: KafkaReader, from: Position, to: Position): Promise<Piece> {
+  const { ranges, lost } = rangesBetween(await reader.readBounds(kafka, streamedTopics), from, to);
+  const total = ranges.reduce((sum, { offset, end }) => sum + end - offset, 0);
+  if (total > mostRecords)
+    throw new CannotCatchUp(`${total} events were missed; at most ${mostRecords} are read again`);
+  const wanted = firstOf(ranges);
+  const events: StreamEvent[] = [];
+  const end = new Position();
+  for (const { topic, partition, offset } of wanted) end.set(topic, partition, offset);
+  let characters = 0;
+  const collect = (batch: readonly IncomingRecord[]): void => {
+    for (const record of batch) {
+      // What no longer fits is read again with the next piece.
+      if (characters >= pieceCharacters) return;
+      characters += record.value?.length ?? 0;
+      const event = toStreamEvent(record);
+      if (event) events.push(event);
+      end.set(record.topic, record.partition, record.offset + 1);
+    }
+  };
+  await reader.readRanges(kafka, wanted, collect, readTimeoutMs);
+  return { events, end, isLast: ranges.every((range) => end.next(range.topic, range.partition) === range.end), lost };
+}
+
+/** The beginning of each range, about as many records together as a piece may have. */
+function firstOf(ranges: readonly PartitionRange[]): readonly PartitionRange[] {
+  const open = ranges.filter(({ offset, end }) => offset < end).length;
+  const share = Math.ceil(pieceRecords / Math.max(1, open));
+  return ranges.map((range) => ({ ...range, end: Math.min(range.end, range.offset + share) }));
+}
+
+/** What is to be read of each partition, and how many records Kafka no longer holds. */
+function rangesBetween(
+  bounds: readonly PartitionBounds[],
   from: Position,
   to: Position,
-): Promise<{ readonly ranges: readonly PartitionRange[]; readonly lost: number }> {
-  const bounds = await readBounds(kafka, streamedTopics);
+): { readonly ranges: readonly PartitionRange[]; readonly lost: number } {
   let lost = 0;
   const ranges = bounds.flatMap(({ topic, partition, low }) => {
     const end = to.next(topic, partition);
     if (end === undefined) return [];
-    const start = from.next(topic, partition) ?? end;
-    if (start < low) lost += Math.min(low, end) - start;
-    return [{ topic, partition, offset: Math.max(start, low), end }];
+    const start = Math.min(end, from.next(topic, partition) ?? end);
+    const offset = Math.min(end, Math.max(start, low));
+    lost += offset - start;
+    return [{ topic, partition, offset, end }];
   });
   return { ranges, lost };
 }

@@ -40,6 +40,11 @@ export class StreamPart {
   }
 }
 
+/** Whether an event is of a user of whom it is true; a step of the pipeline is of no user. */
+export function isOfUser({ type, key }: StreamEvent, isUser: (userId: string) => boolean): boolean {
+  return type !== 'pipeline' && key !== null && isUser(key);
+}
+
 /** Formats a record as an event of the stream; undefined for one that nobody watches. */
 export function toStreamEvent(record: IncomingRecord): StreamEvent | undefined {
   const type = streamTypeOfTopic[record.topic];
@@ -61,9 +66,10 @@ export function markOf(position: Position): string {
 
 /**
  * Passes Kafka's records on to every watcher, and remembers the last ones for who comes back. Everybody sees the same events in
- * the same order.
+ * the same order. Events of a forgotten user are neither passed on nor remembered.
  */
 export class EventHub {
+  readonly #isForgotten: (userId: string) => boolean;
   readonly #watchers = new Set<(part: StreamPart) => void>();
   /** The remembered events, oldest first; the first `#gone` of the array are forgotten ones. */
   #recent: StreamEvent[] = [];
@@ -82,7 +88,9 @@ export class EventHub {
   readonly #started: Promise<void>;
   #resolveStarted = (): void => undefined;
 
-  constructor() {
+  /** `isForgotten` says whose events are not passed on any more. */
+  constructor(isForgotten: (userId: string) => boolean = () => false) {
+    this.#isForgotten = isForgotten;
     this.#started = new Promise((resolve) => {
       this.#resolveStarted = resolve;
     });
@@ -132,8 +140,9 @@ export class EventHub {
     const events = this.#waiting;
     this.#waiting = [];
     if (events.length === 0) return;
-    for (const event of events) this.#remember(event);
-    const part = new StreamPart(events, markOf(this.#advance(events)));
+    const told = events.filter((event) => this.#remember(event));
+    // Those that were dropped have been read too: a client of another process may have been told of them.
+    const part = new StreamPart(told, markOf(this.#advance(events)));
     for (const tell of this.#watchers) tell(part);
   }
 
@@ -171,6 +180,13 @@ export class EventHub {
     return () => this.#watchers.delete(tell);
   }
 
+  /** Drops the remembered events of everybody of whom it is true. */
+  forgetWhere(isForgotten: (userId: string) => boolean): void {
+    this.#recent = this.#remembered().filter((event) => !isOfUser(event, isForgotten));
+    this.#gone = 0;
+    this.#bytes = this.#recent.reduce((sum, { block }) => sum + block.length, 0);
+  }
+
   #take(record: IncomingRecord): void {
     const { topic, partition, offset } = record;
     const next = this.#seen.next(topic, partition);
@@ -199,14 +215,18 @@ export class EventHub {
     return this.#read;
   }
 
-  #remember(event: StreamEvent): void {
+  /** Answers whether it is remembered: one of a forgotten user is not. */
+  #remember(event: StreamEvent): boolean {
+    if (isOfUser(event, this.#isForgotten)) return false;
     this.#recent.push(event);
     this.#bytes += event.block.length;
     while (this.#recent.length - this.#gone > rememberedEvents || this.#bytes > rememberedBytes) this.#forgetOldest();
     // Moved only now and then: each time would cost as much as all that is remembered.
-    if (this.#gone < rememberedEvents) return;
-    this.#recent = this.#recent.slice(this.#gone);
-    this.#gone = 0;
+    if (this.#gone >= rememberedEvents) {
+      this.#recent = this.#recent.slice(this.#gone);
+      this.#gone = 0;
+    }
+    return true;
   }
 
   #forgetOldest(): void {

@@ -41,7 +41,7 @@ async function positionOf(hub: EventHub, catchUp: CatchUp, lastId: string): Prom
   if (!parsed) throw new CannotCatchUp('that is no id of this stream');
   await within(startTimeoutMs, hub.caughtUp);
   if (!(parsed instanceof Position)) return hub.positionAfter(parsed) ?? catchUp.positionAfter(parsed);
-  await within(aheadTimeoutMs, reach(hub, parsed));
+  await reach(hub, parsed);
   return parsed;
 }
 
@@ -64,7 +64,7 @@ async function sendMissed(hub: EventHub, catchUp: CatchUp, client: StreamClient,
     const missed = hub.since(position);
     if (!missed) {
       const until = hub.position;
-      const lost = await catchUp.read(position, until, (events) => client.tellPast(events));
+      const lost = await catchUp.read(position, until, (events) => tellOrStop(client, events));
       if (lost > 0) client.say(gap(position.toString(), `${lost} of the events were older than Kafka keeps them`));
       position = until;
       continue;
@@ -77,6 +77,12 @@ async function sendMissed(hub: EventHub, catchUp: CatchUp, client: StreamClient,
     await client.tellPast(piece);
     position = afterEvents(position, piece);
   }
+}
+
+/** Nothing more is read for a client that has gone. */
+async function tellOrStop(client: StreamClient, events: readonly StreamEvent[]): Promise<void> {
+  await client.tellPast(events);
+  if (client.isGone) throw new CannotCatchUp('the client has gone');
 }
 
 function afterEvents(position: Position, events: readonly StreamEvent[]): Position {

@@ -1,5 +1,5 @@
 import type { Response } from 'express';
-import type { StreamEvent, StreamPart } from './hub.ts';
+import { isOfUser, type StreamEvent, type StreamPart } from './hub.ts';
 import type { StreamType } from './position.ts';
 
 /**
@@ -70,9 +70,8 @@ export class StreamClient {
     return events.flatMap((event) => (this.#wants(event) ? event.block : [])).join('');
   }
 
-  /** Of one user only: a step of the pipeline is of no user. */
-  #wants({ type, key }: StreamEvent): boolean {
+  #wants(event: StreamEvent): boolean {
     const { types, user } = this.#filter;
-    return types.includes(type) && (user === undefined || (type !== 'pipeline' && key === user));
+    return types.includes(event.type) && (user === undefined || isOfUser(event, (userId) => userId === user));
   }
 }

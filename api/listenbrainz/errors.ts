@@ -1,5 +1,5 @@
 import type { ErrorRequestHandler } from 'express';
-import { Problem, problems } from '../problems.ts';
+import { clientFault, Problem, problems } from '../problems.ts';
 
 /** An error as ListenBrainz's clients know it: `{"code": …, "error": …}`. */
 export class ScrobbleError extends Error {
@@ -27,8 +27,11 @@ function translate(error: unknown): ScrobbleError {
     const { status, title } = problems[error.code];
     return new ScrobbleError(status, error.details.detail ?? title);
   }
-  const type = typeof error === 'object' && error !== null && 'type' in error ? error.type : undefined;
-  if (type === 'entity.too.large') return new ScrobbleError(400, 'Payload too large.');
-  if (type === 'encoding.unsupported') return new ScrobbleError(400, 'Unsupported encoding.');
+  const fault = clientFault(error);
+  if (fault)
+    return new ScrobbleError(
+      400,
+      fault.status === 413 ? 'Payload too large.' : `Cannot read the request: ${fault.message}`,
+    );
   return new ScrobbleError(500, 'Something went wrong. Please try again.');
 }

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { raw, Router, type Request, type RequestHandler } from 'express';
 import { ipKeyGenerator, rateLimit } from 'express-rate-limit';
 import { z } from 'zod';
@@ -6,10 +6,11 @@ import type { ListeningEvent } from '../../contracts/schemas/events.ts';
 import type { ApiDeps } from '../deps.ts';
 import { toRecommendationEvent } from '../events/recommendation-event.ts';
 import { sendListens } from '../events/send-listens.ts';
+import { isToken, onlyMethods } from '../middleware.ts';
 import { idParam, parseInput } from '../parse.ts';
 import { recommend } from '../recommend.ts';
 import { servedSnapshot } from '../served-snapshot.ts';
-import { answerScrobbleError, ScrobbleError } from './errors.ts';
+import { ScrobbleError } from './errors.ts';
 import { mostBodyBytes, readSubmission, toListeningEvent } from './scrobbles.ts';
 
 /** A model has at most so many recommendations for a user. */
@@ -20,9 +21,9 @@ const page = z.object({
 });
 
 /** ListenBrainz's API, as far as scrobblers and its recommendation clients need it. */
-export function listenBrainzRoutes(deps: ApiDeps, authorizeReads: RequestHandler): Router {
+export function listenBrainzRoutes(deps: ApiDeps): Router {
   const router = Router();
-  router.use('/1', allowOrigins, limitScrobbles(deps.settings.scrobbleRateLimit));
+  router.use('/1', allowOrigins, limitScrobbles(deps));
   router.post('/1/submit-listens', raw({ type: () => true, limit: mostBodyBytes }), async (req, res) => {
     const user = await requireListener(deps, req);
     const body: unknown = req.body;
@@ -39,12 +40,13 @@ export function listenBrainzRoutes(deps: ApiDeps, authorizeReads: RequestHandler
     if (user === undefined) res.json({ code: 200, message: 'Token invalid.', valid: false });
     else res.json({ code: 200, message: 'Token valid.', valid: true, user_name: user });
   });
-  router.get('/1/cf/recommendation/user/:user/recording', authorizeReader(deps, authorizeReads), async (req, res) => {
+  router.get('/1/cf/recommendation/user/:user/recording', authorizeReader(deps), async (req, res) => {
     const answer = await recommendedRecordings(deps, parseInput(idParam, req.params['user']), req.query);
     if (answer) res.json({ payload: answer });
     else res.status(204).end();
   });
-  router.use('/1', answerScrobbleError);
+  router.all('/1/submit-listens', onlyMethods('POST'));
+  router.all(['/1/validate-token', '/1/cf/recommendation/user/:user/recording'], onlyMethods('GET', 'HEAD'));
   return router;
 }
 
@@ -74,11 +76,11 @@ async function recommendedRecordings(deps: ApiDeps, user: string, query: unknown
 }
 
 /** Where reads need a token, a listener's own is as good as the API's. */
-function authorizeReader(deps: ApiDeps, authorizeReads: RequestHandler): RequestHandler {
-  return async (req, res, next) => {
-    const token = tokenOf(req);
-    if (token !== undefined && (await deps.listenerTokens.userOf(token)) !== undefined) next();
-    else await authorizeReads(req, res, next);
+function authorizeReader(deps: ApiDeps): RequestHandler {
+  const { readAuth, token } = deps.settings;
+  return async (req, _res, next) => {
+    if (readAuth && !isToken(tokenOf(req) ?? '', token)) await requireListener(deps, req);
+    next();
   };
 }
 
@@ -112,14 +114,14 @@ const allowOrigins: RequestHandler = (req, res, next) => {
   return res.status(200).end();
 };
 
-/** Per token, or per address without one; answers say in ListenBrainz's headers what is left. */
-function limitScrobbles(perMinute: number): RequestHandler[] {
+/** Per token that holds, or per address without one; answers say in ListenBrainz's headers what is left. */
+function limitScrobbles(deps: ApiDeps): RequestHandler[] {
   const limiter = rateLimit({
     windowMs: 60_000,
-    limit: perMinute,
+    limit: deps.settings.scrobbleRateLimit,
     legacyHeaders: true,
     standardHeaders: false,
-    keyGenerator: (req) => tokenOf(req) ?? ipKeyGenerator(req.ip ?? ''),
+    keyGenerator: (req) => limitKey(deps, req),
     handler: (req, res) => {
       tellReset(req, res);
       res.status(429).json({
@@ -136,6 +138,15 @@ function limitScrobbles(perMinute: number): RequestHandler[] {
       next();
     },
   ];
+}
+
+/** A token that does not hold counts for its address: another in each request would be another allowance each. */
+async function limitKey(deps: ApiDeps, req: Request): Promise<string> {
+  const token = tokenOf(req);
+  const holds =
+    token !== undefined &&
+    (isToken(token, deps.settings.token) || (await deps.listenerTokens.userOf(token)) !== undefined);
+  return holds ? createHash('sha256').update(token).digest('hex') : ipKeyGenerator(req.ip ?? '');
 }
 
 function tellReset(req: Request, res: Parameters<RequestHandler>[1]): void {

@@ -71,6 +71,7 @@ export class ListenerTokens {
   #names: ReadonlySet<string> = new Set();
   #seen = '';
   #lookedAt = -Infinity;
+  #looking: Promise<void> | undefined;
 
   constructor(path: string) {
     this.#path = path;
@@ -89,16 +90,27 @@ export class ListenerTokens {
     return this.#names.has(user);
   }
 
+  /** Who comes while the file is being read waits for it too: what was known before may be nothing. */
   async #look(): Promise<void> {
-    if (performance.now() - this.#lookedAt < lookEveryMs) return;
-    this.#lookedAt = performance.now();
+    if (!this.#looking && performance.now() - this.#lookedAt < lookEveryMs) return;
+    this.#looking ??= this.#readChanged().finally(() => {
+      this.#looking = undefined;
+    });
+    await this.#looking;
+  }
+
+  async #readChanged(): Promise<void> {
+    const lookedAt = performance.now();
     const found = await stat(this.#path).catch(() => undefined);
     const seen = found ? `${found.ino} ${found.mtimeMs} ${found.size}` : '';
-    if (seen === this.#seen) return;
-    const tokens = await this.#file.list();
-    this.#users = new Map(tokens.map(({ sha256, user }) => [sha256, user]));
-    this.#names = new Set(tokens.map(({ user }) => user));
-    this.#seen = seen;
+    if (seen !== this.#seen) {
+      const tokens = await this.#file.list();
+      this.#users = new Map(tokens.map(({ sha256, user }) => [sha256, user]));
+      this.#names = new Set(tokens.map(({ user }) => user));
+      this.#seen = seen;
+    }
+    // Only now: while the file cannot be read that is an error for everybody, never a token that does not hold.
+    this.#lookedAt = lookedAt;
   }
 }
 

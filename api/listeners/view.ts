@@ -27,15 +27,15 @@ export interface Feedback {
  * as long as it holds, about 200 bytes each, for it must never be forgotten.
  */
 export class ListenerView {
+  /** Whose events are not taken any more. */
+  readonly isForgotten: (userId: string) => boolean;
   readonly #plays = new LRUCache<string, readonly Play[]>({ max: rememberedListeners });
   readonly #feedback = new Map<string, Map<string, Feedback>>();
   readonly #now: () => Date;
-  readonly #isForgotten: (userId: string) => boolean;
 
-  /** `isForgotten` says whose events are not taken any more. */
   constructor(now: () => Date, isForgotten: (userId: string) => boolean = () => false) {
     this.#now = now;
-    this.#isForgotten = isForgotten;
+    this.isForgotten = isForgotten;
   }
 
   /** Listeners with remembered plays, and pieces of feedback: for the metrics. */
@@ -45,7 +45,7 @@ export class ListenerView {
   }
 
   takeListen(event: ListeningEvent): void {
-    if (this.#isForgotten(event.user_id)) return;
+    if (this.isForgotten(event.user_id)) return;
     const known = this.#plays.get(event.user_id) ?? [];
     if (known.some((play) => play.event_id === event.event_id)) return;
     const play = toPlay(event);
@@ -56,7 +56,7 @@ export class ListenerView {
   }
 
   takeFeedback(event: FeedbackEvent): void {
-    if (this.#isForgotten(event.user_id)) return;
+    if (this.isForgotten(event.user_id)) return;
     const tracks = this.#feedback.get(event.user_id) ?? new Map<string, Feedback>();
     const known = tracks.get(event.track_id);
     if (known && Date.parse(known.at) > Date.parse(event.at)) return;

@@ -13,6 +13,7 @@ export function forgetRoutes(deps: ApiDeps, authorize: RequestHandler): Router {
     const { workflowId, isNew } = await orAway(deps.pipeline.forget(userId));
     // This process need not wait until it sees the list; the others do in seconds.
     deps.view.forget(userId);
+    deps.hub.forgetWhere((known) => known === userId);
     const location = `/pipeline/runs/${workflowId}`;
     res.status(202).location(location).json({ workflow_id: workflowId, started: isNew, location });
   });

@@ -1,18 +1,18 @@
 import { randomUUID } from 'node:crypto';
-import { json, Router, type RequestHandler } from 'express';
+import { Router, type RequestHandler } from 'express';
 import { z } from 'zod';
 import { listeningEventInput, type ListeningEvent, type ListeningEventInput } from '../../contracts/schemas/events.ts';
+import { readJson } from '../body.ts';
 import type { ApiDeps } from '../deps.ts';
 import { sendListens } from '../events/send-listens.ts';
 import { parseInput } from '../parse.ts';
 
 const mostEvents = 1_000;
-const one = z.array(listeningEventInput).length(1);
 const many = z.array(listeningEventInput).min(1).max(mostEvents);
 
 /** POST /ingest/listening-event: one listen or an array; 202 only once Kafka has them all. */
 export function ingestRoutes(deps: ApiDeps, authorize: RequestHandler): Router {
-  return Router().post('/ingest/listening-event', authorize, json({ limit: '1mb' }), async (req, res) => {
+  return Router().post('/ingest/listening-event', authorize, readJson('1 MB'), async (req, res) => {
     const events = readEvents(req.body).map((event) => complete(event, deps.now()));
     await sendListens(deps, events);
     res.status(202).json({ accepted: events.length, event_ids: events.map((event) => event.event_id) });
@@ -20,7 +20,7 @@ export function ingestRoutes(deps: ApiDeps, authorize: RequestHandler): Router {
 }
 
 function readEvents(body: unknown): ListeningEventInput[] {
-  return Array.isArray(body) ? parseInput(many, body) : parseInput(one, [body]);
+  return Array.isArray(body) ? parseInput(many, body) : [parseInput(listeningEventInput, body)];
 }
 
 /** A listen without an id gets one, a listen without a time is now: both are what most clients mean. */

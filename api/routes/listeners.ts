@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { json, Router, type RequestHandler } from 'express';
+import { Router, type RequestHandler } from 'express';
 import { z } from 'zod';
 import { feedbackKey } from '../../contracts/events.ts';
 import { feedbackInput, type FeedbackEvent } from '../../contracts/schemas/events.ts';
 import { topicNames } from '../../contracts/topics.ts';
+import { readJson } from '../body.ts';
 import type { ApiDeps } from '../deps.ts';
 import { historyOf } from '../listeners/history.ts';
 import { idParam, limitParam, parseInput } from '../parse.ts';
@@ -15,7 +16,7 @@ const historyRequest = z.object({ userId: idParam, limit: limitParam(50) });
 /** POST /feedback, which holds from the next request on, and GET /users/:userId/history. */
 export function listenerRoutes(deps: ApiDeps, authorize: RequestHandler): Router {
   const router = Router();
-  router.post('/feedback', authorize, json({ limit: '10kb' }), async (req, res) => {
+  router.post('/feedback', authorize, readJson('10 kB'), async (req, res) => {
     const { user_id, track_id, feedback, until } = parseInput(feedbackInput, req.body);
     const event: FeedbackEvent = {
       schema_version: 1,
@@ -26,7 +27,8 @@ export function listenerRoutes(deps: ApiDeps, authorize: RequestHandler): Router
       until: until ? new Date(until).toISOString() : null,
       at: deps.now().toISOString(),
     };
-    await send(deps, event);
+    // A forgotten user is answered as an unknown one; but on a topic that keeps the newest word for ever theirs must not lie.
+    if (!deps.view.isForgotten(user_id)) await send(deps, event);
     // Kafka tells every process of it in a moment; this one need not wait.
     deps.view.takeFeedback(event);
     res.status(202).json({ accepted: 1, event_id: event.event_id });

@@ -1,6 +1,7 @@
-import { json, Router, type RequestHandler } from 'express';
+import { Router, type RequestHandler } from 'express';
 import { z } from 'zod';
 import type { RollbackResult } from '../../contracts/runs.ts';
+import { readJson } from '../body.ts';
 import type { ApiDeps } from '../deps.ts';
 import { ModelNotPublished, RollbackRefused, type ModelListing } from '../models.ts';
 import { idParam, parseInput } from '../parse.ts';
@@ -14,7 +15,7 @@ export function modelRoutes(deps: ApiDeps, authorize: RequestHandler): Router {
   router.get('/pipeline/models', async (_req, res) => {
     res.json(describe(await deps.models.list()));
   });
-  router.post('/pipeline/rollback', authorize, json(), async (req, res) => {
+  router.post('/pipeline/rollback', authorize, readJson('100 kB'), async (req, res) => {
     const { model_version: modelVersion } = parseInput(rollbackRequest, req.body);
     const { previous, outcome } = await rollBack(deps, modelVersion);
     res.json({ model_version: modelVersion, previous, outcome });

@@ -1,6 +1,7 @@
-import { json, Router, type RequestHandler } from 'express';
+import { Router, type RequestHandler } from 'express';
 import { weeklyDecisionInput } from '../../contracts/schemas/weekly.ts';
 import type { WeeklyDecision } from '../../contracts/weekly.ts';
+import { readJson } from '../body.ts';
 import { idParam, parseInput } from '../parse.ts';
 import type { ApiDeps } from '../deps.ts';
 import { DecisionRefused, NothingToDecide, startableRuns, type StartableRun } from '../pipeline.ts';
@@ -16,7 +17,7 @@ export function pipelineRoutes(deps: ApiDeps, authorize: RequestHandler): Router
       res.status(202).location(location).json({ workflow_id: workflowId, started: isNew, location });
     });
   }
-  router.post('/pipeline/weekly-trends/decisions', authorize, json(), async (req, res) => {
+  router.post('/pipeline/weekly-trends/decisions', authorize, readJson('100 kB'), async (req, res) => {
     const { file, decision } = parseInput(weeklyDecisionInput, req.body);
     const { workflowId } = await decide(deps, file, decision);
     const location = `/pipeline/runs/${workflowId}`;
@@ -44,7 +45,11 @@ async function decide(deps: ApiDeps, file: string, decision: WeeklyDecision): Pr
       throw new Problem('nothing_to_decide', { detail: `${file} does not wait for a decision`, cause });
     }
     if (cause instanceof DecisionRefused) throw new Problem('decision_refused', { detail: cause.message, cause });
-    throw new Problem('temporal_away', { headers: { 'Retry-After': '5' }, cause });
+    throw new Problem('temporal_away', {
+      detail: 'It is not known whether the decision was taken; GET /pipeline/runs shows whether the file still waits',
+      headers: { 'Retry-After': '5' },
+      cause,
+    });
   }
 }
 

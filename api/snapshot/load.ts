@@ -10,6 +10,9 @@ export class BrokenSnapshot extends Error {
   override readonly name = 'BrokenSnapshot';
 }
 
+/** Where snapshots are read from. */
+export type SnapshotSource = Pick<ObjectStore, 'get'>;
+
 type ManifestFile = SnapshotManifest['files'][number];
 
 /** Columns each kind of file must have, so that a wrong one is refused before it is served. */
@@ -23,7 +26,7 @@ const requiredColumns: Readonly<Record<ManifestFile['kind'], readonly string[]>>
 };
 
 /** Reads the snapshot a pointer names, checking every object against the manifest; throws BrokenSnapshot. */
-export async function loadSnapshot(store: ObjectStore, pointer: SnapshotPointer): Promise<Snapshot> {
+export async function loadSnapshot(store: SnapshotSource, pointer: SnapshotPointer): Promise<Snapshot> {
   const manifest = await readManifest(store, pointer);
   const tables = await Promise.all(manifest.files.map((file) => readTable(store, file)));
   const ofKind = (kind: ManifestFile['kind']): Table[] =>
@@ -44,14 +47,14 @@ export async function loadSnapshot(store: ObjectStore, pointer: SnapshotPointer)
   });
 }
 
-async function readManifest(store: ObjectStore, pointer: SnapshotPointer): Promise<SnapshotManifest> {
+async function readManifest(store: SnapshotSource, pointer: SnapshotPointer): Promise<SnapshotManifest> {
   const body = await readChecked(store, pointer.manifestKey, pointer.manifestSha256);
   const parsed = snapshotManifest.safeParse(JSON.parse(body.toString('utf8')));
   if (!parsed.success) throw new BrokenSnapshot(`${pointer.manifestKey}: ${parsed.error.message}`);
   return parsed.data;
 }
 
-async function readTable(store: ObjectStore, file: ManifestFile): Promise<Table> {
+async function readTable(store: SnapshotSource, file: ManifestFile): Promise<Table> {
   const table = tableFromIPC(await readChecked(store, file.key, file.sha256));
   const missing = requiredColumns[file.kind].filter((name) => !table.getChild(name));
   if (missing.length > 0) throw new BrokenSnapshot(`${file.key} lacks ${missing.join(', ')}`);
@@ -59,7 +62,7 @@ async function readTable(store: ObjectStore, file: ManifestFile): Promise<Table>
   return table;
 }
 
-async function readChecked(store: ObjectStore, key: string, sha256: string): Promise<Buffer> {
+async function readChecked(store: SnapshotSource, key: string, sha256: string): Promise<Buffer> {
   const object = await store.get(lake.buckets.serving, key);
   if (!object) throw new BrokenSnapshot(`serving/${key} is missing`);
   const found = createHash('sha256').update(object.body).digest('hex');

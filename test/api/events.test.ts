@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict';
 import type { CatchUp } from '../../api/events/catch-up.ts';
 import { CannotCatchUp } from '../../api/events/catch-up.ts';
-import { toStreamEvent } from '../../api/events/hub.ts';
+import { EventHub, toStreamEvent } from '../../api/events/hub.ts';
 import { parseEventId, Position } from '../../api/events/position.ts';
+import { ForgottenUsers } from '../../api/listeners/forgotten.ts';
+import { ListenerView } from '../../api/listeners/view.ts';
+import { forgottenKey, hashOfUser } from '../../platform/forgotten-users.ts';
 import type { IncomingRecord } from '../../platform/kafka-consumer.ts';
-import { ask, startApi, type ApiWorld } from '../support/api-world.ts';
+import { createLogger } from '../../platform/logger.ts';
+import { ask, startApi, testToken, type ApiWorld } from '../support/api-world.ts';
 import { openStream } from '../support/event-stream.ts';
+import { createMemoryStore } from '../support/memory-store.ts';
 import { until } from '../support/wait.ts';
 
 const listens = 'user_listening_history';
@@ -15,7 +20,7 @@ function record(offset: number, { topic = listens, partition = 0, key = '1' } = 
 }
 
 /** All partitions of a small Kafka, read from `from` on; what lies before `news` is history. */
-function begin(api: ApiWorld, { from = 0, news }: { from?: number; news?: number } = {}): void {
+function begin(api: Pick<ApiWorld, 'hub'>, { from = 0, news }: { from?: number; news?: number } = {}): void {
   const partitions = [
     { topic: listens, partition: 0 },
     { topic: listens, partition: 1 },
@@ -140,6 +145,16 @@ describe('GET /events/stream', () => {
     stream.close();
   });
 
+  it('says that Kafka holds less than an id says, when the client was told of more than comes', async () => {
+    begin(api, { from: 100 });
+    const stream = await openStream(`${api.url}/events/stream`, {
+      'last-event-id': `@${listens}=0:105,1:100;pipeline_events=0:100`,
+    });
+    await until('the gap is told', () => stream.text().includes('event: gap'));
+    assert.match(stream.text(), /Kafka holds less than that id says/);
+    stream.close();
+  });
+
   it('forgets clients that leave', async () => {
     const stream = await openStream(`${api.url}/events/stream`);
     await until('it is watched', () => api.hub.watchers === 1);
@@ -189,6 +204,72 @@ describe('GET /events/stream, of what this process does not remember', () => {
       [3, 4, 5, 6, 7, 8].map((offset) => `${listens}-0-${offset}`),
     );
     stream.close();
+    await api.stop();
+  });
+});
+
+describe('GET /events/stream, of a forgotten user', () => {
+  const start = `@${listens}=0:0,1:0;pipeline_events=0:0`;
+
+  function idsOf(stream: { events(): readonly { readonly id: string }[] }): string[] {
+    return stream.events().map(({ id }) => id);
+  }
+
+  it('tells nothing from memory that came before, and passes on nothing that comes after', async () => {
+    const store = createMemoryStore();
+    const forgotten = new ForgottenUsers({ store, logger: createLogger({ name: 'test', level: 'silent' }) });
+    const hub = new EventHub(forgotten.has);
+    const api = await startApi({ hub });
+    begin({ hub });
+    hub.accept([record(0, { key: '42' }), record(1)]);
+    hub.accept([record(0, { topic: 'pipeline_events', key: '42' })]);
+    hub.flush();
+    await store.put('data', forgottenKey(hashOfUser('42')), '{}');
+    await forgotten.look(new ListenerView(() => new Date()), hub);
+    const watching = await openStream(`${api.url}/events/stream`);
+    await until('it watches', () => hub.watchers === 1);
+    hub.accept([record(2), record(3, { key: '42' })]);
+    hub.flush();
+    await until('what comes after is there', () => watching.events().length > 0);
+    const returning = await openStream(`${api.url}/events/stream`, { 'last-event-id': start });
+    await until('it watches too', () => hub.watchers === 2);
+    hub.accept([record(4)]);
+    await until('the last is there', () => idsOf(returning).includes(`${listens}-0-4`));
+    assert.deepEqual(idsOf(returning), [
+      `${listens}-0-1`,
+      'pipeline_events-0-0',
+      ...[2, 4].map((offset) => `${listens}-0-${offset}`),
+    ]);
+    await until('the last is there too', () => idsOf(watching).includes(`${listens}-0-4`));
+    assert.deepEqual(idsOf(watching), [`${listens}-0-2`, `${listens}-0-4`]);
+    // What was dropped has been read: another process may have told a client of it.
+    assert.equal(hub.position.next(listens, 0), 5);
+    for (const stream of [watching, returning]) stream.close();
+    await api.stop();
+  });
+
+  it('does not remember what it reads again at a start', () => {
+    const hub = new EventHub((user) => user === '42');
+    begin({ hub }, { news: 2 });
+    hub.accept([record(0, { key: '42' }), record(1)]);
+    const from = parseEventId(start) as Position;
+    assert.deepEqual(
+      hub.since(from)?.map(({ offset }) => offset),
+      [1],
+    );
+    assert.equal(hub.position.next(listens, 0), 2);
+  });
+
+  it('tells nothing from memory once this process was asked to forget', async () => {
+    const api = await startApi();
+    begin(api);
+    api.hub.accept([record(0, { key: '42' }), record(1)]);
+    api.hub.flush();
+    assert.equal((await ask(api, '/users/42', { method: 'DELETE', token: testToken })).status, 202);
+    assert.deepEqual(
+      api.hub.since(parseEventId(start) as Position)?.map(({ offset }) => offset),
+      [1],
+    );
     await api.stop();
   });
 });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
@@ -9,7 +9,7 @@ import { ListenerView } from '../../api/listeners/view.ts';
 import type { ListeningEvent } from '../../contracts/schemas/events.ts';
 import { Catalogue } from '../../generators/importers/catalogue.ts';
 import { tidy, type TakenListen } from '../../generators/importers/source.ts';
-import { ask, startApi, type ApiWorld } from '../support/api-world.ts';
+import { ask, startApi, testToken, type ApiWorld } from '../support/api-world.ts';
 import { publishSnapshot } from '../support/snapshots.ts';
 import { until } from '../support/wait.ts';
 
@@ -197,6 +197,71 @@ describe("ListenBrainz's API", () => {
     }
   });
 
+  it('counts tokens that do not hold for their address, and one that holds for itself', async () => {
+    const limited = await startApi({ settings: { scrobbleRateLimit: 2 } });
+    try {
+      const statuses: number[] = [];
+      for (const token of ['random-1', 'random-2', 'random-3', 'token-of-anna', testToken]) {
+        const given = { authorization: `Token ${token}` };
+        statuses.push((await ask(limited, '/1/validate-token', { headers: given })).status);
+      }
+      assert.deepEqual(statuses, [200, 200, 429, 200, 200]);
+    } finally {
+      await limited.stop();
+    }
+  });
+
+  it('takes a listener’s token or the API’s where reads need one, as Token or as Bearer', async () => {
+    const closed = await startApi({ settings: { readAuth: true } });
+    try {
+      await publishSnapshot(closed.store, 'als-1');
+      await closed.snapshots.check();
+      const read = (given: Record<string, string>) =>
+        ask(closed, '/1/cf/recommendation/user/1/recording', { headers: given });
+      for (const scheme of ['Token', 'Bearer']) {
+        assert.equal((await read({ authorization: `${scheme} ${testToken}` })).status, 200, scheme);
+        assert.equal((await read({ authorization: `${scheme} token-of-anna` })).status, 200, scheme);
+        const wrong = await read({ authorization: `${scheme} something` });
+        assert.deepEqual([wrong.status, wrong.body['code']], [401, 401], scheme);
+      }
+      assert.equal((await read({})).status, 401);
+    } finally {
+      await closed.stop();
+    }
+  });
+
+  it('answers unknown addresses, wrong methods and what it cannot read in its own way too', async () => {
+    const unknown = await ask(api, '/1/nothing');
+    assert.deepEqual([unknown.status, unknown.body['code'], typeof unknown.body['error']], [404, 404, 'string']);
+    for (const [method, path, allowed] of [
+      ['GET', '/1/submit-listens', 'POST'],
+      ['POST', '/1/validate-token', 'GET, HEAD'],
+      ['DELETE', '/1/cf/recommendation/user/1/recording', 'GET, HEAD'],
+    ] as const) {
+      const { status, body, headers: answered } = await ask(api, path, { method });
+      assert.deepEqual([status, body['code'], answered.get('allow')], [405, 405, allowed], path);
+    }
+    const zipped = await ask(api, '/1/submit-listens', {
+      method: 'POST',
+      headers: { ...headers, 'content-encoding': 'gzip' },
+      body: 'not gzip',
+    });
+    assert.deepEqual([zipped.status, zipped.body['code']], [400, 400]);
+    assert.match(zipped.body['error'] as string, /incorrect header/);
+    assert.equal((await ask(api, '/1/cf/recommendation/user/%E0%A4%A/recording')).body['code'], 400);
+  });
+
+  it('tells of the limit of an address in its own way too', async () => {
+    const strict = await startApi({ settings: { rateLimit: 1 } });
+    try {
+      await ask(strict, '/1/validate-token', { headers });
+      const { status, body } = await ask(strict, '/1/validate-token', { headers });
+      assert.deepEqual([status, body], [429, { code: 429, error: 'Too many requests from this address' }]);
+    } finally {
+      await strict.stop();
+    }
+  });
+
   it('lets scrobblers in a browser ask from any page', async () => {
     const response = await fetch(`${api.url}/1/submit-listens`, { method: 'OPTIONS' });
     assert.deepEqual([response.status, response.headers.get('access-control-allow-origin')], [200, '*']);
@@ -261,6 +326,20 @@ describe('npm run token', function () {
     assert.equal(await tokens.hasUser('anna'), false);
     assert.equal((await run('revoke', 'anna')).exitCode, 1);
     assert.equal((await run('make', 'anna')).exitCode, 2);
+  });
+
+  it('tells everybody who asks at once just after a start whose a token is', async () => {
+    const path = join(folder, 'after-start.json');
+    const token = await new TokenFile(path).create('anna', new Date());
+    const tokens = new ListenerTokens(path);
+    assert.deepEqual(await Promise.all([tokens.userOf(token), tokens.userOf(token)]), ['anna', 'anna']);
+  });
+
+  it('never takes a token for one that does not hold while the file cannot be read', async () => {
+    const path = join(folder, 'unreadable.json');
+    await writeFile(path, 'no JSON');
+    const tokens = new ListenerTokens(path);
+    for (let request = 0; request < 2; request++) await assert.rejects(tokens.userOf('something'), /cannot be read/);
   });
 
   it('keeps every token of commands that run at once', async () => {

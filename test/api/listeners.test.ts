@@ -66,6 +66,30 @@ describe('feedback and the last plays', () => {
     assert.deepEqual(await recommended(), ['t1', 't2']);
   });
 
+  it('answers a forgotten user as an unknown one, and keeps nothing of what they say', async () => {
+    const view = new ListenerView(
+      () => new Date('2025-01-02T03:04:05Z'),
+      (user) => user === '42',
+    );
+    const world = await startApi({ view });
+    try {
+      const answers = [];
+      for (const user_id of ['42', '43']) {
+        const body = { user_id, track_id: 't1', feedback: 'hide' };
+        answers.push(await ask(world, '/feedback', { method: 'POST', token, body }));
+      }
+      const [forgotten, unknown] = answers.map(({ status, body }) => [status, body['accepted'], Object.keys(body)]);
+      assert.deepEqual(forgotten, unknown);
+      assert.deepEqual(
+        world.kafka.sent.map(({ event }) => event.key),
+        ['["43","t1"]'],
+      );
+      assert.equal(view.knows('42'), false);
+    } finally {
+      await world.stop();
+    }
+  });
+
   it('lists every bad field, and asks for a token', async () => {
     const body = { user_id: '', track_id: 't1', feedback: 'adore', until: 'soon', more: 1 };
     const refused = await ask(api, '/feedback', { method: 'POST', token, body });

@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { gzipSync } from 'node:zlib';
+import { pino } from 'pino';
+import { problems } from '../../api/problems.ts';
 import { ask, startApi, testToken as token, type ApiWorld } from '../support/api-world.ts';
 import { publishSnapshot } from '../support/snapshots.ts';
+import { until } from '../support/wait.ts';
 
 const listen = { user_id: '1', track_id: 't1', event_type: 'complete_listen' };
 
@@ -130,6 +136,15 @@ describe('the API', () => {
     const fields = (body['errors'] as { field: string }[]).map((error) => error.field);
     assert.deepEqual(fields.toSorted(), ['1', '1.event_type', '1.timestamp', '1.user_id']);
     assert.equal(api.kafka.sent.length, 0);
+    const alone = await ask(api, '/ingest/listening-event', {
+      method: 'POST',
+      token,
+      body: { ...listen, user_id: '' },
+    });
+    assert.deepEqual(
+      (alone.body['errors'] as { field: string }[]).map((error) => error.field),
+      ['user_id'],
+    );
   });
 
   it('refuses more than 1,000 listens, an empty list, and a body that is no JSON', async () => {
@@ -140,7 +155,79 @@ describe('the API', () => {
       [(await post('{"user_id":')).status, (await post('{"user_id":')).body['code']],
       [400, 'invalid_json'],
     );
-    assert.equal((await post(`"${'x'.repeat(1_100_000)}"`)).body['code'], 'body_too_large');
+    const tooLarge = await post(`"${'x'.repeat(1_100_000)}"`);
+    assert.deepEqual(
+      [tooLarge.body['code'], tooLarge.body['detail']],
+      ['body_too_large', 'The body may have at most 1 MB'],
+    );
+  });
+
+  it('says why it cannot read a body', async () => {
+    const bodies: readonly (readonly [Record<string, string>, string | Buffer, RegExp])[] = [
+      [{}, '{', /JSON/],
+      [{ 'content-encoding': 'gzip' }, 'not gzip', /incorrect header/],
+      [{ 'content-encoding': 'gzip' }, gzipSync(JSON.stringify(listen)).subarray(0, 20), /unexpected end/],
+      [{ 'content-encoding': 'other' }, '{}', /content encoding "other"/],
+      [{ 'content-type': 'application/json; charset=latin1' }, '{}', /charset "LATIN1"/],
+    ];
+    for (const [given, body, expected] of bodies) {
+      const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json', ...given };
+      const response = await fetch(`${api.url}/ingest/listening-event`, { method: 'POST', headers, body });
+      const { code, detail } = (await response.json()) as { code: string; detail: string };
+      assert.deepEqual([response.status, code], [400, 'invalid_json'], expected.source);
+      assert.match(detail, expected);
+    }
+  });
+
+  it('does not log a client that hangs up in the middle of a body as an error', async () => {
+    const lines: { level: number }[] = [];
+    const logger = pino(
+      { level: 'debug' },
+      { write: (line) => void lines.push(JSON.parse(line) as { level: number }) },
+    );
+    const logged = await startApi({ logger });
+    try {
+      const socket = connect(Number(new URL(logged.url).port), '127.0.0.1');
+      await once(socket, 'connect');
+      const head = ['POST /feedback HTTP/1.1', 'Host: segue', 'Content-Type: application/json', 'Content-Length: 100'];
+      socket.write([...head, `Authorization: Bearer ${token}`, '', '{"user_id":'].join('\r\n'), () => socket.destroy());
+      await until('the request is logged', async () => lines.length > 0);
+      assert.deepEqual(
+        lines.filter(({ level }) => level >= pino.levels.values['error']!),
+        [],
+      );
+    } finally {
+      await logged.stop();
+    }
+  });
+
+  it('logs no token that an address carries', async () => {
+    const lines: string[] = [];
+    const logger = pino({ level: 'debug' }, { write: (line) => void lines.push(line) });
+    const listenerTokens = {
+      userOf: () => Promise.reject(new Error('the file cannot be read')),
+      hasUser: async () => false,
+    };
+    const logged = await startApi({ logger, listenerTokens });
+    try {
+      for (const query of ['token=s3cret', 'a=1&token=s3c?r3t&b=2', 't%6Fken=s3cret&a=b', 'Token=s3cret=']) {
+        await ask(logged, `/1/validate-token?${query}`);
+      }
+      await until('the requests are logged', () => lines.filter((line) => line.includes('responseTime')).length === 4);
+      assert.deepEqual(
+        lines.filter((line) => line.includes('s3c') || line.includes('r3t')),
+        [],
+      );
+      assert.ok(lines.some((line) => line.includes('"url":"/1/validate-token?a=1&token=***&b=2"')));
+    } finally {
+      await logged.stop();
+    }
+  });
+
+  it('refuses an address and headers that cannot be met as the client’s fault', async () => {
+    assert.equal((await ask(api, '/tracks/%E0%A4%A/similar')).body['code'], 'invalid_request');
+    const { status, body } = await ask(api, '/page.css', { headers: { range: 'bytes=99999999-' } });
+    assert.deepEqual([status, body['code']], [400, 'invalid_request']);
   });
 
   it('answers 503 while Kafka is away, and goes on recommending', async () => {
@@ -209,6 +296,15 @@ describe('the API', () => {
     assert.match((await ask(api, '/livez')).headers.get('x-request-id')!, /^[0-9a-f-]{36}$/);
   });
 
+  it('leads from the type of a problem to what it means', async () => {
+    const { body } = await ask(api, '/nothing');
+    const [address, code] = String(body['type']).split('#');
+    const page = await fetch(`${api.url}${address}`);
+    const text = await page.text();
+    assert.deepEqual([page.status, code], [200, 'unknown_route']);
+    for (const known of Object.keys(problems)) assert.ok(text.includes(`id="${known}"`), known);
+  });
+
   it('describes every address it has', async () => {
     const { body } = await ask(api, '/openapi.json');
     assert.deepEqual(Object.keys(body['paths'] as object).toSorted(), [
@@ -218,6 +314,8 @@ describe('the API', () => {
       '/events/stream',
       '/feedback',
       '/ingest/listening-event',
+      '/livez',
+      '/metrics',
       '/pipeline/initial-load',
       '/pipeline/models',
       '/pipeline/outcomes',
@@ -227,6 +325,7 @@ describe('the API', () => {
       '/pipeline/runs/{workflowId}',
       '/pipeline/weekly-trends',
       '/pipeline/weekly-trends/decisions',
+      '/readyz',
       '/recommendations/{userId}',
       '/tracks',
       '/tracks/{trackId}/similar',
@@ -234,5 +333,30 @@ describe('the API', () => {
       '/users/{userId}',
       '/users/{userId}/history',
     ]);
+  });
+
+  it('describes which requests may be answered with 503, and that Retry-After says when to ask again', async () => {
+    const { body } = await ask(api, '/openapi.json');
+    type Responses = Record<string, { readonly headers?: object } | undefined>;
+    const paths = Object.entries(body['paths'] as Record<string, Record<string, { readonly responses: Responses }>>);
+    const may = paths.filter(([, methods]) =>
+      Object.values(methods).some(({ responses }) => responses['503']?.headers),
+    );
+    assert.deepEqual(
+      paths
+        .map(([path]) => path)
+        .filter((path) => !may.some(([other]) => other === path))
+        .toSorted(),
+      [
+        '/1/validate-token',
+        '/events/stream',
+        '/livez',
+        '/metrics',
+        '/pipeline/models',
+        '/pipeline/outcomes',
+        '/readyz',
+        '/users/{userId}/history',
+      ],
+    );
   });
 });

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { pino } from 'pino';
+import { SnapshotStore } from '../../api/snapshot/store.ts';
 import { ask, startApi, type ApiWorld } from '../support/api-world.ts';
+import { createMemoryStore } from '../support/memory-store.ts';
 import { publishSnapshot, smallTables } from '../support/snapshots.ts';
 
 describe('the snapshot that is served', () => {
@@ -74,4 +77,67 @@ describe('the snapshot that is served', () => {
     const [item] = (await ask(api, '/recommendations/1')).body['items'] as { track_id: string; title: string }[];
     assert.deepEqual([item!.track_id, item!.title], ['t1', 't1']);
   });
+
+  it('stays while the store is away, which is told once and refuses nothing', async () => {
+    const away = startWithStoreAway();
+    await away.publish('als-1');
+    away.takeAway('current.json');
+    for (let look = 0; look < 3; look++) await away.snapshots.check();
+    assert.deepEqual(away.told, ['info: snapshot is served', `warn: ${goes}`]);
+    away.bringBack();
+    await away.snapshots.check();
+    assert.deepEqual(away.told.slice(2), ['info: the store of snapshots answers again']);
+    assert.deepEqual([away.snapshots.current?.manifest.modelVersion, away.refused()], ['als-1', 0]);
+  });
+
+  it('is not refused either when the store goes away in the middle of reading it', async () => {
+    const away = startWithStoreAway();
+    away.takeAway('tracks.arrow');
+    for (const version of ['als-1', 'als-2']) await away.publish(version);
+    assert.deepEqual(away.told, [`warn: ${goes}`]);
+    away.bringBack();
+    await away.snapshots.check();
+    assert.deepEqual([away.snapshots.current?.manifest.modelVersion, away.refused()], ['als-2', 0]);
+  });
 });
+
+const goes = 'the store of snapshots cannot be reached; what is served stays';
+
+/** A snapshot store whose objects can be taken away, and what it tells. */
+function startWithStoreAway() {
+  const told: string[] = [];
+  const store = createMemoryStore();
+  let missing: string | undefined;
+  let refused = 0;
+  const snapshots = new SnapshotStore({
+    store: {
+      get: async (bucket, key) => {
+        if (missing !== undefined && key.endsWith(missing)) throw new Error('connect ECONNREFUSED');
+        return store.get(bucket, key);
+      },
+    },
+    logger: pino(
+      { formatters: { level: (level) => ({ level }) } },
+      {
+        write: (line) => {
+          const { level, msg } = JSON.parse(line) as { level: string; msg: string };
+          told.push(`${level}: ${msg}`);
+        },
+      },
+    ),
+    pollMs: 60_000,
+    onRefused: () => refused++,
+  });
+  const publish = async (version: string): Promise<void> => {
+    await publishSnapshot(store, version);
+    await snapshots.check();
+  };
+  return {
+    snapshots,
+    told,
+    publish,
+    refused: () => refused,
+    takeAway: (name: string) => void (missing = name),
+    bringBack: () => void (missing = undefined),
+  };
+}
