@@ -54,12 +54,21 @@ export function createForgettingActivities({
 
 async function removeOldSnapshots(store: ObjectStore): Promise<{ removed: number }> {
   const { serving } = lake.buckets;
-  const object = await store.get(serving, lake.prefixes.pointer);
-  const served = object && folderOf(snapshotPointer.parse(JSON.parse(object.body.toString('utf8'))).manifestKey);
   const keys = await store.list(serving, lake.prefixes.snapshots);
-  const old = keys.filter((key) => folderOf(key) !== served);
-  for (const key of old) await store.remove(serving, key);
-  return { removed: new Set(old.map(folderOf)).size };
+  const folders = [...new Set(keys.map(folderOf))];
+  let removed = 0;
+  for (const folder of folders) {
+    // Looked up each time: somebody may go back to an older model meanwhile.
+    if (folder === (await servedFolder(store))) continue;
+    for (const key of keys.filter((each) => folderOf(each) === folder)) await store.remove(serving, key);
+    removed++;
+  }
+  return { removed };
+}
+
+async function servedFolder(store: ObjectStore): Promise<string | undefined> {
+  const object = await store.get(lake.buckets.serving, lake.prefixes.pointer);
+  return object && folderOf(snapshotPointer.parse(JSON.parse(object.body.toString('utf8'))).manifestKey);
 }
 
 /** snapshots/<modelVersion> of a key below it. */

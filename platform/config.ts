@@ -47,32 +47,14 @@ export const flag = z
 export const port = z.coerce.number().int().min(1).max(65535);
 
 /** Where an S3 store is and who we are there. */
-const objectStoreSettings = {
+export const objectStoreSettings = {
   SEGUE_S3_ENDPOINT: z.url().default('http://127.0.0.1:9000'),
   SEGUE_S3_REGION: z.string().default('us-east-1'),
   SEGUE_S3_ACCESS_KEY: z.string(),
   SEGUE_S3_SECRET_KEY: z.string(),
 };
 
-/** Where Kafka is: a comma list of host:port. */
-const kafkaSettings = {
-  SEGUE_KAFKA_BROKERS: z
-    .string()
-    .default('127.0.0.1:9092')
-    .transform((list) => list.split(',').map((broker) => broker.trim())),
-};
-
-/** Where Temporal is. */
-const temporalSettings = {
-  SEGUE_TEMPORAL_ADDRESS: z.string().default('127.0.0.1:7233'),
-  SEGUE_TEMPORAL_NAMESPACE: z.string().default('default'),
-  SEGUE_TASK_QUEUE: z.string().default('segue'),
-};
-
 /** How much a process says. */
-const logSettings = {
+export const logSettings = {
   SEGUE_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
 };
-
-/** What every process of ours reaches: Temporal, the store and Kafka; and how much it says. */
-export const processSettings = { ...temporalSettings, ...objectStoreSettings, ...kafkaSettings, ...logSettings };

@@ -7,9 +7,11 @@ import {
   type LogEntry,
   type Producer,
   type RetryOptions,
+  type SASLOptions,
 } from 'kafkajs';
 import { EventBatcher } from './event-batches.ts';
 import type { Logger } from './logger.ts';
+import type { KafkaAccess } from './service-access.ts';
 
 /** One record to send: `key` decides the partition, `value` is sent as JSON (null deletes the key of a compacted topic). */
 export interface OutgoingEvent {
@@ -31,8 +33,7 @@ export interface EventProducer {
 }
 
 /** How to reach Kafka, and who says so. */
-export interface KafkaOptions {
-  readonly brokers: readonly string[];
+export interface KafkaOptions extends KafkaAccess {
   readonly clientId: string;
   readonly logger: Logger;
 }
@@ -105,12 +106,21 @@ export function createKafka(
   return new Kafka({
     clientId: options.clientId,
     brokers: [...options.brokers],
+    ...(options.ssl && { ssl: options.ssl.ca === undefined ? true : { ca: options.ssl.ca } }),
+    ...(options.sasl && { sasl: saslOf(options.sasl) }),
     connectionTimeout: 3_000,
     requestTimeout: 10_000,
     retry,
     logLevel: logLevel.WARN,
     logCreator: () => (entry) => logKafka(options.logger, entry),
   });
+}
+
+/** kafkajs has a type for each mechanism. */
+function saslOf({ mechanism, username, password }: NonNullable<KafkaAccess['sasl']>): SASLOptions {
+  if (mechanism === 'plain') return { mechanism, username, password };
+  if (mechanism === 'scram-sha-256') return { mechanism, username, password };
+  return { mechanism, username, password };
 }
 
 /** kafkajs calls an error what it will try again itself: what becomes of it is logged by who asked. */

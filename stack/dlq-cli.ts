@@ -1,7 +1,10 @@
+import { z } from 'zod';
 import { topics } from '../contracts/topics.ts';
+import { readConfig } from '../platform/config.ts';
 import { listDeadLetters, replayDeadLetters, type DeadLetter } from '../platform/dead-letters.ts';
 import type { KafkaOptions } from '../platform/kafka.ts';
 import { createLogger } from '../platform/logger.ts';
+import { kafkaAccess, kafkaSettings } from '../platform/service-access.ts';
 import { readStackSettings } from './config.ts';
 import { loopback } from './environment.ts';
 import { StackError } from './errors.ts';
@@ -50,8 +53,11 @@ async function replay(topic: string): Promise<number> {
 }
 
 function kafka(): KafkaOptions {
-  const brokers = process.env['SEGUE_KAFKA_BROKERS']?.split(',') ?? [
-    loopback(readStackSettings(process.env).ports.kafka),
-  ];
-  return { brokers, clientId: 'segue-dlq', logger: createLogger({ name: 'segue-dlq', level: 'error' }) };
+  const own = { SEGUE_KAFKA_BROKERS: loopback(readStackSettings(process.env).ports.kafka) };
+  const settings = readConfig(z.object(kafkaSettings), process.env['SEGUE_KAFKA_BROKERS'] ? process.env : own);
+  return {
+    ...kafkaAccess(settings),
+    clientId: 'segue-dlq',
+    logger: createLogger({ name: 'segue-dlq', level: 'error' }),
+  };
 }

@@ -1,4 +1,6 @@
-import { taskQueue } from '../contracts/ids.ts';
+import { z } from 'zod';
+import { readConfig } from '../platform/config.ts';
+import { temporalAccess, temporalSettings, type TemporalAccess } from '../platform/service-access.ts';
 import type { Installed } from './install/index.ts';
 import type { StackPorts, StackSettings } from './config.ts';
 import { portVariables } from './config.ts';
@@ -33,17 +35,18 @@ export function envFor(
 
 /** Where runs are started. */
 export interface TemporalTarget {
-  readonly address: string;
+  readonly access: TemporalAccess;
   readonly namespace: string;
   readonly taskQueue: string;
 }
 
-/** Where the worker and the API of this environment have their runs; an empty setting counts as not set, as it does there. */
+/** Where the worker and the API of this environment have their runs, read as they read it. */
 export function temporalOf(env: Readonly<Record<string, string | undefined>>): TemporalTarget {
+  const settings = readConfig(z.object(temporalSettings), env);
   return {
-    address: env['SEGUE_TEMPORAL_ADDRESS'] || '127.0.0.1:7233',
-    namespace: env['SEGUE_TEMPORAL_NAMESPACE'] || 'default',
-    taskQueue: env['SEGUE_TASK_QUEUE'] || taskQueue,
+    access: temporalAccess(settings),
+    namespace: settings.SEGUE_TEMPORAL_NAMESPACE,
+    taskQueue: settings.SEGUE_TASK_QUEUE,
   };
 }
 

@@ -4,18 +4,31 @@ import { serviceNames, type ServiceName } from './services/service.ts';
 const pointers: Readonly<
   Partial<Record<ServiceName, { readonly deciding: readonly string[]; readonly others: readonly string[] }>>
 > = {
-  temporal: { deciding: ['SEGUE_TEMPORAL_ADDRESS'], others: ['SEGUE_TEMPORAL_NAMESPACE'] },
-  minio: {
-    deciding: ['SEGUE_S3_ENDPOINT'],
+  temporal: {
+    deciding: ['SEGUE_TEMPORAL_ADDRESS'],
     others: [
-      'SEGUE_S3_REGION',
-      'SEGUE_S3_ACCESS_KEY',
-      'SEGUE_S3_ACCESS_KEY_FILE',
-      'SEGUE_S3_SECRET_KEY',
-      'SEGUE_S3_SECRET_KEY_FILE',
+      'SEGUE_TEMPORAL_NAMESPACE',
+      'SEGUE_TEMPORAL_TLS',
+      ...withFile(
+        'SEGUE_TEMPORAL_TLS_CA',
+        'SEGUE_TEMPORAL_TLS_CERT',
+        'SEGUE_TEMPORAL_TLS_KEY',
+        'SEGUE_TEMPORAL_API_KEY',
+      ),
     ],
   },
-  kafka: { deciding: ['SEGUE_KAFKA_BROKERS'], others: [] },
+  minio: {
+    deciding: ['SEGUE_S3_ENDPOINT'],
+    others: ['SEGUE_S3_REGION', ...withFile('SEGUE_S3_ACCESS_KEY', 'SEGUE_S3_SECRET_KEY')],
+  },
+  kafka: {
+    deciding: ['SEGUE_KAFKA_BROKERS'],
+    others: [
+      'SEGUE_KAFKA_SSL',
+      'SEGUE_KAFKA_SASL_MECHANISM',
+      ...withFile('SEGUE_KAFKA_SSL_CA', 'SEGUE_KAFKA_USERNAME', 'SEGUE_KAFKA_PASSWORD'),
+    ],
+  },
   spark: { deciding: ['SEGUE_SPARK_REMOTE', 'SEGUE_SPARK_MASTER'], others: ['SEGUE_SPARK_PROPERTIES'] },
 };
 
@@ -49,4 +62,9 @@ export function chooseServices(env: NodeJS.ProcessEnv): ServiceChoice {
 function settingsOf(name: ServiceName, env: NodeJS.ProcessEnv): [string, string][] {
   const { deciding = [], others = [] } = pointers[name] ?? {};
   return [...deciding, ...others].map((variable) => [variable, env[variable] ?? '']);
+}
+
+/** Secrets and certificates, which may be given by file as well. */
+function withFile(...variables: readonly string[]): readonly string[] {
+  return variables.flatMap((variable) => [variable, `${variable}_FILE`]);
 }

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { z } from 'zod';
 import type { WeeklyEntry } from '../contracts/schemas/ledger.ts';
-import { processSettings, readConfig } from '../platform/config.ts';
+import { readConfig } from '../platform/config.ts';
+import { processSettings } from '../platform/process-settings.ts';
 import { createObjectStore } from '../platform/object-store.ts';
 import { createWeeklyLedger, type WeeklyLedger } from '../platform/weekly-ledger.ts';
 import { readStackSettings } from './config.ts';

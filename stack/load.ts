@@ -51,8 +51,8 @@ type Following = [env: Readonly<Record<string, string>>, report: (detail: string
  * failure's type and message; Interrupted leaves the run going on.
  */
 async function runAndFollow<Result>(run: RunToFollow, ...[env, report, signal]: Following): Promise<Result> {
-  const { address, namespace, taskQueue } = temporalOf(env);
-  const connection = await Connection.connect({ address });
+  const { access, namespace, taskQueue } = temporalOf(env);
+  const connection = await Connection.connect(access);
   let end: Promise<End<Result>> | undefined;
   try {
     const client = new WorkflowClient({ connection, namespace });

@@ -158,7 +158,19 @@ async function refreshOrServe(
     return describeRefresh(await runRefresh(env, report, leave));
   } catch (error) {
     if (!(error instanceof Interrupted) || stop.aborted) throw error;
+    void tellOfRefresh(env, stop);
     return `something is new: ${refreshId} goes on by itself, what was published before is served`;
+  }
+}
+
+/** How the refresh ended that was left to go on by itself. */
+async function tellOfRefresh(env: Readonly<Record<string, string>>, stop: AbortSignal): Promise<void> {
+  try {
+    console.log(`refreshRecommendations: ${describeRefresh(await runRefresh(env, () => undefined, stop))}`);
+  } catch (error) {
+    if (stop.aborted) return;
+    const { message } = error as Error;
+    console.log(`refreshRecommendations failed: ${message}\nWhat was published before is still served.`);
   }
 }
 

@@ -7,8 +7,8 @@ import { temporalOf } from './environment.ts';
  * driver needs some moments more, which nobody has to wait for.
  */
 export async function keepStreaming(env: Readonly<Record<string, string>>): Promise<void> {
-  const { address, namespace, taskQueue } = temporalOf(env);
-  const connection = await Connection.connect({ address });
+  const { access, namespace, taskQueue } = temporalOf(env);
+  const connection = await Connection.connect(access);
   try {
     const client = new WorkflowClient({ connection, namespace });
     await client.start(workflowTypes.streamEvents, {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { port, processSettings, readConfig } from '../platform/config.ts';
+import { port, readConfig } from '../platform/config.ts';
+import { processSettings } from '../platform/process-settings.ts';
 
 const schema = z
   .object({

@@ -20,6 +20,7 @@ import { feedbackKeysOf } from '../platform/feedback-topic.ts';
 import { createEventProducer, type EventProducer, type KafkaOptions } from '../platform/kafka.ts';
 import type { Logger } from '../platform/logger.ts';
 import { createObjectStore } from '../platform/object-store.ts';
+import { kafkaAccess, temporalAccess } from '../platform/service-access.ts';
 import type { WorkerConfig } from './config.ts';
 import { ensureSchedules } from './schedules.ts';
 import { ensureSearchAttributes } from './search-attributes.ts';
@@ -44,8 +45,8 @@ const streamWatchMs = 3_600_000;
 export async function runWorker(config: WorkerConfig, logger: Logger): Promise<void> {
   installRuntime(config, logger);
   await prepareNamespace(config, logger);
-  const connection = await NativeConnection.connect({ address: config.SEGUE_TEMPORAL_ADDRESS });
-  const kafka = { brokers: config.SEGUE_KAFKA_BROKERS, clientId: 'segue-worker', logger };
+  const connection = await NativeConnection.connect(temporalAccess(config));
+  const kafka = { ...kafkaAccess(config), clientId: 'segue-worker', logger };
   const producer = lazily(() => createEventProducer(kafka));
   try {
     const worker = await Worker.create({
@@ -68,7 +69,7 @@ export async function runWorker(config: WorkerConfig, logger: Logger): Promise<v
 
 /** What runs need of the namespace: the search attribute they carry, and the schedules that start them. */
 async function prepareNamespace(config: WorkerConfig, logger: Logger): Promise<void> {
-  const connection = await Connection.connect({ address: config.SEGUE_TEMPORAL_ADDRESS });
+  const connection = await Connection.connect(temporalAccess(config));
   try {
     await ensureSearchAttributes(connection, config.SEGUE_TEMPORAL_NAMESPACE);
     const client = new Client({ connection, namespace: config.SEGUE_TEMPORAL_NAMESPACE });

@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { RecommenderSettings, SparkProcessOptions, SparkTarget, StreamSettings } from '../activities/index.ts';
+import { kafkaAccess, kafkaJavaProperties } from '../platform/service-access.ts';
 import type { WorkerConfig } from './config.ts';
 
 const sparkRoom = fileURLToPath(new URL('../spark-submit/', import.meta.url));
@@ -48,7 +49,11 @@ export function streamProcessOptions(config: WorkerConfig): SparkProcessOptions 
   const submit = [...submitArguments(config, master), ...confArguments(settings)];
   return {
     ...options,
-    env: { ...options.env, ...(master.startsWith('local') && { SPARK_LOCAL_IP: '127.0.0.1' }) },
+    env: {
+      ...options.env,
+      SEGUE_KAFKA_PROPERTIES: JSON.stringify(kafkaJavaProperties(kafkaAccess(config))),
+      ...(master.startsWith('local') && { SPARK_LOCAL_IP: '127.0.0.1' }),
+    },
     target: { kind: 'driver', python: config.SEGUE_PYTHON, arguments: submit },
   };
 }

@@ -5,6 +5,7 @@ import type { RollbackInput, RollbackResult } from '../contracts/runs.ts';
 import { quick } from './activity-options.ts';
 import { announce } from './announce.ts';
 import { checkInput } from './input.ts';
+import { trackProgress } from './progress.ts';
 
 const { rollBack } = proxyActivities<PublicationActivities>(quick);
 const longestWait = '1 minute';
@@ -19,10 +20,12 @@ export const rollBackUpdate = defineUpdate<RollbackResult, [{ readonly modelVers
 export async function rollbackModel(input: RollbackInput = {}): Promise<RollbackResult | undefined> {
   checkInput('rollbackModel', input);
   const { modelVersion } = input;
+  const progress = trackProgress();
   let result: RollbackResult | undefined;
   let isAsked = false;
   const goBack = async (to: string): Promise<RollbackResult> => {
     isAsked = true;
+    progress.enter(`going back to ${to}`);
     result = await rollBack({ modelVersion: to });
     await announce({ stage: 'rolled back', details: { ...result } });
     return result;
@@ -35,5 +38,6 @@ export async function rollbackModel(input: RollbackInput = {}): Promise<Rollback
   if (modelVersion !== undefined) await goBack(modelVersion);
   else await condition(() => isAsked, longestWait);
   await condition(allHandlersFinished);
+  progress.enter('done');
   return result;
 }

@@ -53,6 +53,9 @@ def main() -> int:
 
 def evaluate_files(options: argparse.Namespace) -> None:
     """Reads, learns, tunes, scores, writes; says each step as it is done."""
+    for written in (options.out, options.report):
+        if written is not None and not written.parent.is_dir():
+            raise BadParameters(f"{written}: there is no folder {written.parent}; make it first")
     steps = Steps()
     with steps.step("read the files"):
         train, test = read_pairs(options.train), read_pairs(options.test)
@@ -145,14 +148,17 @@ def _own_split(train: Pairs) -> tuple[Pairs, Pairs]:
     random = np.random.default_rng(SEED)
     kept: list[int] = []
     held: list[int] = []
-    for rows in train.by_user().values():
-        count = max(1, round(len(rows) * _VALIDATION_SHARE)) if len(rows) >= _LEAST_TO_SPLIT else 0
+    pairs_of_users = train.by_user().values()
+    # Where everybody has few, a user with two pairs has one to hold out.
+    least = min(_LEAST_TO_SPLIT, max(2, max(map(len, pairs_of_users), default=0)))
+    for rows in pairs_of_users:
+        count = max(1, round(len(rows) * _VALIDATION_SHARE)) if len(rows) >= least else 0
         mixed = [rows[index] for index in random.permutation(len(rows))]
         held += mixed[:count]
         kept += mixed[count:]
     if not held:
         raise BadParameters(
-            f"no user has {_LEAST_TO_SPLIT} training pairs to hold one out of; give a file to tune on with --valid"
+            "no user has two training pairs, to hold one out of them; give a file to tune on with --valid"
         )
     return train.take(sorted(kept)), train.take(sorted(held))
 

@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 
 from lakehouse.files import open_uri
 from lakehouse.forgetting import forgotten_hashes, is_forgotten
+from lakehouse.kafka_client import kafka_options
 from lakehouse.stream_records import dead_letters, parse_records
 from lakehouse.tables import append_rows, delete_rows, sql_text
 from lakehouse.topics import StreamedTopic
@@ -76,7 +77,7 @@ class BronzeSink:
 
     def _send_dead_letters(self, refused: DataFrame, at: str) -> None:
         letters = dead_letters(refused, self._topic, at)
-        letters.write.format("kafka").option("kafka.bootstrap.servers", self._servers).save()
+        letters.write.format("kafka").options(**kafka_options(self._servers)).save()
 
     def _id_of_query(self) -> str:
         """The id that Spark gave the checkpoint when it made it; it is there before the first batch."""

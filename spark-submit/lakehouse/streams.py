@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 
 from lakehouse.files import list_names
+from lakehouse.kafka_client import kafka_options
 from lakehouse.lease import LeaseLost
 from lakehouse.stream_sink import BronzeSink
 from lakehouse.tables import create_table, has_table, read_table
@@ -83,7 +84,7 @@ class TopicStream:
         create_table(self._spark, table, settings.lake_uri)
         source = (
             self._spark.readStream.format("kafka")
-            .option("kafka.bootstrap.servers", settings.servers)
+            .options(**kafka_options(settings.servers))
             .option("subscribe", self._topic.name)
             .option("startingOffsets", self._starting_offsets())
             .option("maxOffsetsPerTrigger", settings.max_offsets)
@@ -168,7 +169,7 @@ def partition_count(spark: SparkSession, servers: str, topic: str) -> int:
     """How many partitions Kafka has for the topic, asked through the Kafka source's own client."""
     jvm = spark._jvm
     settings = jvm.java.util.HashMap()
-    for name, value in {"kafka.bootstrap.servers": servers, **_KAFKA_PATIENCE}.items():
+    for name, value in {**kafka_options(servers), **_KAFKA_PATIENCE}.items():
         settings.put(name.removeprefix("kafka."), value)
     admin = jvm.org.apache.kafka.clients.admin.AdminClient.create(settings)
     try:

@@ -104,7 +104,7 @@ describe('the compose files', () => {
 
   it('set only variables that the processes read', () => {
     const repository = new URL('../../', import.meta.url);
-    const known = ['worker/config.ts', 'api/config.ts', 'platform/config.ts']
+    const known = ['worker/config.ts', 'api/config.ts', 'platform/config.ts', 'platform/service-access.ts']
       .map((name) => readFileSync(new URL(name, repository), 'utf8'))
       .join('\n');
     const names = Object.keys({ ...services['worker']!.environment, ...services['api']!.environment });

@@ -161,7 +161,11 @@ describe('the stack’s commands', () => {
     const own = chooseServices({ SEGUE_TASK_QUEUE: 'mine', SEGUE_TEMPORAL_NAMESPACE: 'team' }).overrides;
     assert.deepEqual(own, { SEGUE_TASK_QUEUE: 'mine', SEGUE_TEMPORAL_NAMESPACE: 'team' });
     const external = chooseServices({ SEGUE_TEMPORAL_ADDRESS: 'temporal:7233', SEGUE_TASK_QUEUE: 'mine' }).overrides;
-    assert.deepEqual(temporalOf(external), { address: 'temporal:7233', namespace: 'default', taskQueue: 'mine' });
+    assert.deepEqual(temporalOf(external), {
+      access: { address: 'temporal:7233' },
+      namespace: 'default',
+      taskQueue: 'mine',
+    });
 
     const argsWith = (env: Readonly<Record<string, string>>): string =>
       // What is not asked of Temporal's definition is not made up here.
