@@ -1,11 +1,11 @@
 import type { ForgettingActivities } from '../contracts/forgetting.ts';
 import { lake } from '../contracts/lake.ts';
-import { snapshotPointer } from '../contracts/schemas/snapshot.ts';
 import { topicNames } from '../contracts/topics.ts';
 import { forgottenKey, hashOfUser, receiptKey } from '../platform/forgotten-users.ts';
 import type { EventProducer } from '../platform/kafka.ts';
 import type { ObjectStore } from '../platform/object-store.ts';
 import { failure } from './failures.ts';
+import { readPointer } from './publication.ts';
 import { runSparkJob } from './spark-jobs.ts';
 import type { SparkProcessOptions } from './spark-process.ts';
 
@@ -67,8 +67,8 @@ async function removeOldSnapshots(store: ObjectStore): Promise<{ removed: number
 }
 
 async function servedFolder(store: ObjectStore): Promise<string | undefined> {
-  const object = await store.get(lake.buckets.serving, lake.prefixes.pointer);
-  return object && folderOf(snapshotPointer.parse(JSON.parse(object.body.toString('utf8'))).manifestKey);
+  const served = await readPointer(store);
+  return served && folderOf(served.pointer.manifestKey);
 }
 
 /** snapshots/<modelVersion> of a key below it. */

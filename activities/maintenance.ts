@@ -5,11 +5,12 @@ import type {
   MaintenanceInput,
   PrunedSnapshots,
 } from '../contracts/maintenance.ts';
-import { snapshotManifest, snapshotPointer } from '../contracts/schemas/snapshot.ts';
+import { snapshotManifest } from '../contracts/schemas/snapshot.ts';
 import { writeLockOf, type TablePath } from '../contracts/write-locks.ts';
 import type { ObjectStore } from '../platform/object-store.ts';
 import { latestVersion } from './delta-log.ts';
 import { failure } from './failures.ts';
+import { readPointer } from './publication.ts';
 import { runSparkJob } from './spark-jobs.ts';
 import type { SparkProcessOptions } from './spark-process.ts';
 
@@ -147,9 +148,9 @@ function timeInName(modelVersion: string): number | undefined {
 
 /** What a rollback may want: the model that is served, the one before it, and the last ten that were published. */
 async function lastPublished(store: ObjectStore): Promise<ReadonlySet<string>> {
-  const object = await store.get(serving, lake.prefixes.pointer);
-  if (!object) return new Set();
-  const { modelVersion, previous, history } = snapshotPointer.parse(JSON.parse(object.body.toString('utf8')));
+  const served = await readPointer(store);
+  if (!served) return new Set();
+  const { modelVersion, previous, history } = served.pointer;
   const published = [...new Set(history.map((publication) => publication.modelVersion))];
   const kept = published.slice(0, lake.maintenance.snapshotsAtLeast);
   return new Set([modelVersion, ...(previous ? [previous.modelVersion] : []), ...kept]);

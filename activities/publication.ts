@@ -70,7 +70,8 @@ async function describePublished(store: ObjectStore, pointer: SnapshotPointer): 
   return { modelVersion, inputs, users: counts.users, recommendations: counts.recommendations };
 }
 
-async function readPointer(store: ObjectStore): Promise<Placed | undefined> {
+/** What is served; undefined before anything was published. */
+export async function readPointer(store: ObjectStore): Promise<Placed | undefined> {
   const object = await store.get(serving, lake.prefixes.pointer);
   if (!object) return undefined;
   return { pointer: snapshotPointer.parse(JSON.parse(object.body.toString('utf8'))), etag: object.etag };

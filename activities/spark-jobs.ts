@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { CancelledFailure, Context } from '@temporalio/activity';
+import pLimit from 'p-limit';
 import type { PlannedFile, SparkActivities } from '../contracts/activities.ts';
 import type { FailureType } from '../contracts/failures.ts';
 import { bronzeFileKey } from '../contracts/ids.ts';
@@ -49,7 +50,7 @@ export function createSparkActivities({ process, settings, store, codeVersion }:
     runSparkJob(process, job, params);
   return {
     loadBronze: async ({ files, ingestedAt }) => {
-      const committed = await whileHeartbeating(() => mapInBatches(files, (file) => findCommitted(store, file)));
+      const committed = await whileHeartbeating(() => lookUp(store, files));
       const done = committed.flatMap((counted) => (counted ? [counted] : []));
       const left = files.filter((_, index) => !committed[index]);
       if (left.length === 0) return { files: done };
@@ -145,15 +146,12 @@ async function whileHeartbeating<Answer>(work: () => Promise<Answer>): Promise<A
 }
 
 /** Each answer costs the store a listing and some reads: not for hundreds of files at once. */
-async function mapInBatches<Item, Answer>(
-  items: readonly Item[],
-  ask: (item: Item) => Promise<Answer>,
-): Promise<readonly Answer[]> {
-  const answers: Answer[] = [];
-  for (let start = 0; start < items.length; start += askedAtOnce) {
-    answers.push(...(await Promise.all(items.slice(start, start + askedAtOnce).map(ask))));
-  }
-  return answers;
+function lookUp(
+  store: ObjectStore,
+  files: readonly PlannedFile[],
+): Promise<Awaited<ReturnType<typeof findCommitted>>[]> {
+  const limit = pLimit(askedAtOnce);
+  return Promise.all(files.map((file) => limit(() => findCommitted(store, file))));
 }
 
 function refuseFailure(job: string, exit: SparkExit): void {
