@@ -3,9 +3,9 @@
 FROM maven:3.9-eclipse-temurin-17 AS jars
 COPY spark-submit/pom.xml pom.xml
 RUN mvn -B -q dependency:copy-dependencies -DoutputDirectory=/jars
-COPY spark-submit/logstore logstore
-RUN mvn -B -q -f logstore/pom.xml compiler:compile jar:jar -Dsegue.buildDirectory=/logstore \
-  && mv /logstore/segue-logstore.jar /jars/
+COPY spark-submit/java java
+RUN mvn -B -q -f java/pom.xml compiler:compile jar:jar -Dsegue.buildDirectory=/built \
+  && mv /built/segue-spark.jar /jars/
 
 FROM node:22-bookworm-slim AS base
 WORKDIR /app

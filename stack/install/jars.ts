@@ -7,9 +7,9 @@ import { sha256 } from '../supervisor/fingerprint.ts';
 import type { CachedItem } from './cache.ts';
 import { runCommand } from './run-command.ts';
 
-/** What is built here, beside the jars that are fetched: Delta's commit-safe log store. */
-const logStoreFolder = join(repositoryRoot, 'spark-submit', 'logstore');
-const logStoreJar = 'segue-logstore.jar';
+/** What is built here, beside the jars that are fetched: Delta's commit-safe log store and the warm server. */
+const javaFolder = join(repositoryRoot, 'spark-submit', 'java');
+const builtJar = 'segue-spark.jar';
 const buildGoals = [
   'org.apache.maven.plugins:maven-compiler-plugin:3.14.0:compile',
   'org.apache.maven.plugins:maven-jar-plugin:3.4.2:jar',
@@ -37,7 +37,7 @@ export function jarsItem(name: JarSetName, maven: MavenFinder): CachedItem {
       const mavenFile = await maven(signal, report);
       await copyJars({ name, maven: mavenFile, pom, folder, signal, report });
       refuseOtherJars(name, lockFile, folder);
-      if (name === 'spark-jars') await buildLogStore({ maven: mavenFile, folder, signal, report });
+      if (name === 'spark-jars') await buildJava({ maven: mavenFile, folder, signal, report });
     },
   };
 }
@@ -45,10 +45,10 @@ export function jarsItem(name: JarSetName, maven: MavenFinder): CachedItem {
 /** The sources of what is built into a set: another source is another folder of the cache. */
 function builtFrom(name: JarSetName): string[] {
   if (name !== 'spark-jars') return [];
-  const sources = readdirSync(logStoreFolder, { recursive: true, encoding: 'utf8' })
+  const sources = readdirSync(javaFolder, { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.java') || file === 'pom.xml')
     .toSorted();
-  return sources.flatMap((file) => [file, readFileSync(join(logStoreFolder, file), 'utf8')]);
+  return sources.flatMap((file) => [file, readFileSync(join(javaFolder, file), 'utf8')]);
 }
 
 function refuseOtherJars(name: JarSetName, lockFile: string, folder: string): void {
@@ -61,17 +61,17 @@ function refuseOtherJars(name: JarSetName, lockFile: string, folder: string): vo
   );
 }
 
-/** Compiles spark-submit/logstore into one jar beside the fetched ones. */
-async function buildLogStore({ maven, folder, signal, report }: MavenRun): Promise<void> {
-  const work = join(folder, 'logstore');
+/** Compiles spark-submit/java into one jar beside the fetched ones. */
+async function buildJava({ maven, folder, signal, report }: MavenRun): Promise<void> {
+  const work = join(folder, 'java');
   await runMaven({
-    purpose: 'Building the log store',
+    purpose: 'Building the jar of spark-submit/java',
     maven,
     signal,
     report,
-    args: ['-f', join(logStoreFolder, 'pom.xml'), ...buildGoals, `-Dsegue.buildDirectory=${work}`],
+    args: ['-f', join(javaFolder, 'pom.xml'), ...buildGoals, `-Dsegue.buildDirectory=${work}`],
   });
-  await rename(join(work, logStoreJar), join(folder, logStoreJar));
+  await rename(join(work, builtJar), join(folder, builtJar));
   await rm(work, { recursive: true });
 }
 

@@ -9,13 +9,13 @@ import type { ServiceContext } from './context.ts';
 import { probeTcp } from './probes.ts';
 import type { ServiceDefinition } from './service.ts';
 
-const serverClass = 'org.apache.spark.sql.connect.service.SparkConnectServer';
+const serverClass = 'segue.spark.WarmServer';
 const logSettingsFile = join(repositoryRoot, 'stack', 'services', 'spark-log4j2.properties');
 const confDir = join(repositoryRoot, 'spark-submit', 'conf');
 const defaultsFile = join(confDir, 'spark-defaults.conf');
 const poolsFile = join(confDir, 'fairscheduler.xml');
 
-/** The warm Spark: a Spark Connect server from PySpark's own distribution. */
+/** The warm Spark: a Spark Connect server from PySpark's own distribution, started by a class of spark-submit/java. */
 export function sparkService({ settings, installed, env }: ServiceContext): ServiceDefinition {
   const { ports, stateDir } = settings;
   const folder = join(stateDir, 'spark');
