@@ -168,6 +168,8 @@ async function onGeneratedYear(tools: Installed, folder: string, options: SeedOp
     ...shared,
     modelVersion: 'bench',
     evaluatedAt: '2025-01-01T00:00:00Z',
+    build: step.build,
+    force: step.force,
     k: 10,
     seed: 42,
     oracleUri: `file://${oracle}`,
