@@ -75,15 +75,17 @@ export function createSparkActivities({ process, settings, store, codeVersion }:
       return run('build_silver', { ...input, lakeUri, build: codeVersion, weekEndsOn });
     },
     buildFeatures: (input) => run('build_features', { ...input, lakeUri, build: codeVersion }),
-    evaluateModel: async (input) => {
-      const k = Math.min(judgedPlaces, settings.recommendationsPerUser);
-      const { candidate, ...result } = await run('evaluate_model', { ...input, lakeUri, k, seed: settings.seed });
+    evaluateModel: async ({ force = false, ...input }) => {
+      const { seed, recommendationsPerUser } = settings;
+      const k = Math.min(judgedPlaces, recommendationsPerUser);
+      const params = { ...input, force, lakeUri, build: codeVersion, k, seed };
+      const { candidate, ...result } = await run('evaluate_model', params);
       const { modelVersion, promoted, why } = result;
       return { modelVersion, promoted, why, users: candidate.users, ndcg: candidate.ndcg };
     },
     buildGold: ({ runKey, modelVersion }) => {
       const { recommendationsPerUser, seed } = settings;
-      return run('build_gold', { runKey, lakeUri, modelVersion, recommendationsPerUser, seed });
+      return run('build_gold', { runKey, lakeUri, modelVersion, build: codeVersion, recommendationsPerUser, seed });
     },
     exportSnapshot: async ({ runKey, modelVersion, generatedAt, chartOnly = false }) => {
       const snapshotUri = `s3a://${lake.buckets.serving}/${lake.prefixes.snapshots}${modelVersion}`;

@@ -115,13 +115,15 @@ export interface SparkActivities {
   /** Brings gold's weekly statistics and features up to date. Fails with TableCheckFailed. */
   buildFeatures(input: RefreshStep): Promise<{ readonly tables: readonly RefreshedTable[] }>;
   /**
-   * Trains on all but the data's last weeks and judges on them; appends one row to gold/model_evaluations, whose transaction
-   * id is the model version: a repeat adds none. A model that is refused must not be published over one that is served.
+   * Judges a model on the data's last week, which it has not seen: of the fit that is kept where that may serve, else of a new
+   * one, as `force` asks. Appends one row to gold/model_evaluations, whose transaction id is the model version: a repeat adds
+   * none. A model that is refused must not be published over one that is served.
    */
   evaluateModel(input: {
     readonly runKey: string;
     readonly modelVersion: string;
     readonly evaluatedAt: string;
+    readonly force?: boolean;
     readonly servedModelVersion?: string;
   }): Promise<ModelEvaluation>;
   buildGold(input: { readonly runKey: string; readonly modelVersion: string }): Promise<{

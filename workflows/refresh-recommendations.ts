@@ -15,6 +15,7 @@ import { quick, sparkJob } from './activity-options.ts';
 import { announce } from './announce.ts';
 import { checkInput } from './input.ts';
 import { trackProgress, type ProgressTracker } from './progress.ts';
+import { sideBySide } from './side-by-side.ts';
 import { withWriteLocks } from './write-lock.ts';
 
 const { buildSilver, buildFeatures, evaluateModel, buildGold, exportSnapshot } =
@@ -58,12 +59,10 @@ async function rebuild(progress: ProgressTracker, input: RefreshInput): Promise<
 
   progress.enter('building silver');
   const silver = await buildSilver(step);
-  const features = patched('weekly-statistics-and-features') ? await enterFeatures(progress, step) : [];
-  const judgement = patched('judged-models') ? await judge(progress, run, published) : undefined;
-  const served =
-    judgement?.promoted === false
-      ? await refuse(progress, { ...run, inputs, judgement, published })
-      : await publish(progress, { ...run, inputs, ...(judgement && { judgement }) });
+  const [features, model] = await makeGold(progress, step, { ...run, force: step.force, published });
+  const served = model.lists
+    ? await publish(progress, { ...run, inputs, published, ...model })
+    : await refuse(progress, { ...run, inputs, published, ...model });
 
   const { mode, why, rowsRead, duplicates } = silver;
   const tables = [...silver.tables, ...features, ...served.tables];
@@ -92,32 +91,62 @@ interface Run {
   readonly startedAt: string;
 }
 
+/** A model that was not refused, and the lists made with it. */
+interface Listed {
+  readonly judgement?: Judgement;
+  readonly lists: Awaited<ReturnType<SparkActivities['buildGold']>>;
+}
+
+/** A model that was refused: there are no lists. */
+interface Refused {
+  readonly judgement: Judgement;
+  readonly lists?: undefined;
+}
+
 type Served = Omit<RefreshResult, 'silver'>;
+type ToServe = Run & { readonly inputs: string; readonly published: PublishedSnapshot | undefined };
+type ToModel = Run & { readonly force: boolean; readonly published: PublishedSnapshot | undefined };
+
+/** Statistics and features on the one side, the model and its lists on the other: neither reads what the other writes. */
+async function makeGold(
+  progress: ProgressTracker,
+  step: RefreshStep,
+  toModel: ToModel,
+): Promise<readonly [readonly RefreshedTable[], Listed | Refused]> {
+  const features = async (): Promise<readonly RefreshedTable[]> => (await buildFeatures(step)).tables;
+  if (patched('features-beside-the-model')) {
+    return sideBySide(features, () => makeModel(progress, toModel));
+  }
+  if (!patched('weekly-statistics-and-features')) return [[], await makeModel(progress, toModel)];
+  progress.enter('building statistics and features');
+  return [await features(), await makeModel(progress, toModel)];
+}
+
+async function makeModel(progress: ProgressTracker, toModel: ToModel): Promise<Listed | Refused> {
+  const { runKey, modelVersion } = toModel;
+  const judgement = patched('judged-models') ? await judge(progress, toModel) : undefined;
+  if (judgement?.promoted === false) return { judgement };
+  progress.enter('making the lists');
+  return { ...(judgement && { judgement }), lists: await buildGold({ runKey, modelVersion }) };
+}
 
 async function judge(
   progress: ProgressTracker,
-  { runKey, modelVersion, startedAt: evaluatedAt }: Run,
-  published: PublishedSnapshot | undefined,
+  { runKey, modelVersion, startedAt: evaluatedAt, force, published }: ToModel,
 ): Promise<Judgement> {
   progress.enter('judging the model');
   const served = published && { servedModelVersion: published.modelVersion };
-  const { promoted, why, users, ndcg } = await evaluateModel({ runKey, modelVersion, evaluatedAt, ...served });
+  const evaluation = await evaluateModel({ runKey, modelVersion, evaluatedAt, force, ...served });
+  const { promoted, why, users, ndcg } = evaluation;
   log.info(promoted ? 'model is promoted' : 'model is refused', { modelVersion, why });
   return { modelVersion, promoted, why, measures: { users, ndcg } };
 }
 
 async function publish(
   progress: ProgressTracker,
-  {
-    runKey,
-    modelVersion,
-    startedAt,
-    inputs,
-    judgement,
-  }: Run & { readonly inputs: string; readonly judgement?: Judgement },
+  { runKey, modelVersion, startedAt, inputs, judgement, lists }: ToServe & Listed,
 ): Promise<Served> {
-  progress.enter('training and ranking');
-  const { users, recommendations, tables } = await buildGold({ runKey, modelVersion });
+  const { users, recommendations, tables } = lists;
   progress.enter('exporting the snapshot');
   const snapshot = await exportSnapshot({ runKey, modelVersion, generatedAt: startedAt });
   progress.enter('publishing');
@@ -136,13 +165,8 @@ async function publish(
 /** What is served stays. Where nothing is, the chart is published without lists: it is what the model was not better than. */
 async function refuse(
   progress: ProgressTracker,
-  refusal: Run & {
-    readonly inputs: string;
-    readonly judgement: Judgement;
-    readonly published: PublishedSnapshot | undefined;
-  },
+  { runKey, modelVersion, startedAt, inputs, judgement, published }: ToServe & Refused,
 ): Promise<Served> {
-  const { runKey, modelVersion, startedAt, inputs, judgement, published } = refusal;
   if (published) {
     await recordRefusal({ judgement, inputs });
   } else {
@@ -155,9 +179,4 @@ async function refuse(
   await announce({ stage: 'refused', details: { modelVersion, why } });
   const { users, recommendations } = published ?? { users: 0, recommendations: 0 };
   return { outcome: 'refused', modelVersion, why, users, recommendations, tables: [] };
-}
-
-async function enterFeatures(progress: ProgressTracker, step: RefreshStep): Promise<readonly RefreshedTable[]> {
-  progress.enter('building statistics and features');
-  return (await buildFeatures(step)).tables;
 }

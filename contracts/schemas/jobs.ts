@@ -115,6 +115,8 @@ export const evaluateModelParams = z.object({
   lakeUri,
   modelVersion: z.string(),
   evaluatedAt: isoTime,
+  build,
+  force: z.boolean().describe('fit anew, whatever is kept'),
   k: z.number().int().positive(),
   seed: z.number().int(),
   /** The model whose lists gold/user_recommendations holds and that is served. */
@@ -131,6 +133,7 @@ export const evaluateModelResult = z.object({
   k: z.number().int(),
   weights: z.record(z.string(), z.number()),
   settings: z.record(z.string(), z.number()),
+  fit: z.enum(['new', 'kept']).describe('kept: of a former refresh, no more than four weeks old'),
   candidate: modelMeasures.partial().extend({ users: z.number().int(), ndcg: z.number() }),
   baselines: z.record(
     z.string(),
@@ -151,6 +154,7 @@ export const buildGoldParams = z.object({
   runKey,
   lakeUri,
   modelVersion: z.string(),
+  build,
   recommendationsPerUser: z.number().int().positive(),
   seed: z.number().int(),
 });

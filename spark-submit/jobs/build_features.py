@@ -9,12 +9,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from pyspark.sql import SparkSession
 
-from lakehouse.checks import check_tables
+from lakehouse.checks import Checks
 from lakehouse.contracts import table
 from lakehouse.events_refresh import EVENTS, SONGS, USERS
 from lakehouse.features import pairs_of, track_features, user_features
 from lakehouse.incremental import Build, Recipe
 from lakehouse.job import run_job
+from lakehouse.listener_tracks import past_of
 from lakehouse.params import Params
 from lakehouse.progress import Progress
 from lakehouse.refresh_report import report_all
@@ -34,18 +35,23 @@ def build_features(spark: SparkSession, params: Params, progress: Progress) -> d
     lake = Lake(spark, lake_uri, run_key, Build.of(params))
     parts = {name: partial(_weekly, name) for name in WEEKLY} | {"features": _features}
 
+    checks = Checks(spark, lake_uri, run_key, params.time("checkedAt"))
+
     def write(name: str) -> list[Written]:
         with progress.step(name):
-            return parts[name](lake)
+            written = parts[name](lake)
+        with progress.step(f"check {name}"):
+            for each in written:
+                checks.check(each.table)
+        return written
 
     # After one more week each of them is short queries, planned by one thread.
     written = list(chain.from_iterable(side_by_side(spark, run_key, len(parts), write, parts)))
-    with progress.step("checks"):
-        tables = [each.table for each in written]
-        checks = check_tables(spark, lake_uri, run_key, params.time("checkedAt"), tables)
+    with progress.step("record checks"):
+        concluded = checks.conclude()
     with progress.step("read back"):
         reports = report_all(spark, lake_uri, run_key, written)
-    return {"tables": reports, "checks": checks}
+    return {"tables": reports, "checks": concluded}
 
 
 def _weekly(name: str, lake: Lake) -> list[Written]:
@@ -54,7 +60,8 @@ def _weekly(name: str, lake: Lake) -> list[Written]:
 
 def _features(lake: Lake) -> list[Written]:
     """Both tables are made of the same pairs, which are made once."""
-    pairs = pairs_of(lake.read(EVENTS, lake.recipe())).persist()
+    events, past = lake.read(EVENTS, lake.recipe()), past_of(lake.spark, lake.lake_uri)
+    pairs = pairs_of(events if past is None else past.since(events), past).persist()
     users, tracks = table("gold", "user_features"), table("gold", "track_features")
 
     def of_users(recipe: Recipe):

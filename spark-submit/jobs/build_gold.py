@@ -1,7 +1,8 @@
-"""Silver → gold: trains the recommender, writes every user's list with reasons. Contract: contracts/schemas/jobs.ts."""
+"""Silver → gold: every user's list with reasons, by the model that was judged. Contract: contracts/schemas/jobs.ts."""
 
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -12,25 +13,27 @@ from pyspark.sql import functions as F
 
 from lakehouse.contracts import table
 from lakehouse.files import remove_folder
-from lakehouse.interactions import before, day_number
+from lakehouse.incremental import Build
 from lakehouse.job import run_job
-from lakehouse.listeners import Tracks
+from lakehouse.kept_fit import KeptFit, find_fit, keep_fit
+from lakehouse.listeners import Tracks, day_number
 from lakehouse.lists import write_lists
-from lakehouse.model import DEFAULT_WEIGHTS, PARTS
+from lakehouse.model import DEFAULT_WEIGHTS, PARTS, Fit
 from lakehouse.params import Params
 from lakehouse.progress import Progress
+from lakehouse.promotion import LEAST_LISTENERS
 from lakehouse.tables import conform_table, describe_table, has_table, overwrite_table, read_table
-from lakehouse.training import fit_factors, gather, learn_model
-from lakehouse.training_data import training_data, work_uri
+from lakehouse.training import Listening, fit_model, learn_model
+from lakehouse.training_data import TrainingData, listening_at, training_data, work_uri
 
 
 def build_gold(spark: SparkSession, params: Params, progress: Progress) -> dict:
     lake_uri, run_key = params.text("lakeUri"), params.text("runKey")
-    model_version, seed = params.text("modelVersion"), params.whole("seed")
+    model_version = params.text("modelVersion")
     size = params.whole("recommendationsPerUser", at_least=1)
     gold = table("gold", "user_recommendations")
     work = work_uri(lake_uri, run_key)
-    weights = weights_of(spark, lake_uri, model_version)
+    judged = judged_as(spark, lake_uri, model_version)
     # What a run that was killed left behind must not mix with this one's.
     remove_folder(f"{work}/lists")
     try:
@@ -38,15 +41,14 @@ def build_gold(spark: SparkSession, params: Params, progress: Progress) -> dict:
             data = training_data(spark, lake_uri, run_key)
         known, until = data.known, data.split.until
         with progress.step("gather"):
-            pairs = before(data.met, until)
-            listening = gather(pairs, follows_of(spark, lake_uri), data.tracks, f"{work}/listeners", len(known.ids))
+            [listening] = listening_at(spark, data, follows_of(spark, lake_uri), [until])
         with progress.step("train"):
-            factors = fit_factors(listening, known, seed)
+            fit = _fit(params, judged, data, listening)
         with progress.step("learn"):
-            model = learn_model(listening, known, factors, day_number(until))
+            model = learn_model(listening, known, fit, day_number(until))
         with progress.step("lists"):
             chart = chart_of(read_table(spark, table("silver", "weekly_trending_tracks"), lake_uri), known)
-            write_lists(listening.shards_uri, f"{work}/lists", model, weights, chart, size)
+            write_lists(listening.shards(), f"{work}/lists", model, judged.weights, chart, size)
         with progress.step("write"):
             conform_table(spark, gold, lake_uri)
             lists = spark.read.parquet(f"{work}/lists")
@@ -58,19 +60,43 @@ def build_gold(spark: SparkSession, params: Params, progress: Progress) -> dict:
     return {"modelVersion": model_version, "tables": [made], "users": listed, "recommendations": made["rows"]}
 
 
-def weights_of(spark: SparkSession, lake_uri: str, model_version: str) -> dict[str, float] | None:
-    """The weights tuned for this model, as its evaluation recorded them; the default ones where it has none.
+@dataclass(frozen=True)
+class Judged:
+    """What its evaluation said of a model: the weights (None where it was refused: then there is nothing better than the chart),
+    whether they are of the kept fit, and whether so many listeners judged it that its fit is worth keeping."""
 
-    None where the evaluation refused it: then there is nothing better than the chart.
-    """
+    weights: dict[str, float] | None
+    is_kept: bool = False
+    is_proven: bool = False
+
+
+def judged_as(spark: SparkSession, lake_uri: str, model_version: str) -> Judged:
+    """As the model's evaluation is recorded; the default weights where there is none."""
     if not has_table(EVALUATIONS, lake_uri):
-        return dict(DEFAULT_WEIGHTS)
+        return Judged(dict(DEFAULT_WEIGHTS))
     recorded = read_table(spark, EVALUATIONS, lake_uri).where(F.col("model_version") == model_version)
-    found = recorded.select("weights", "promoted").limit(1).collect()
+    found = recorded.select("weights", "settings", "promoted", "users").limit(1).collect()
     if not found:
-        return dict(DEFAULT_WEIGHTS)
-    weights, is_promoted = found[0]
-    return {name: json.loads(weights)[name] for name in PARTS} if is_promoted else None
+        return Judged(dict(DEFAULT_WEIGHTS))
+    weights, settings, is_promoted, listeners = found[0]
+    if not is_promoted:
+        return Judged(None)
+    tuned = {name: json.loads(weights)[name] for name in PARTS}
+    return Judged(tuned, json.loads(settings).get("fit") == "kept", listeners >= LEAST_LISTENERS)
+
+
+def _fit(params: Params, judged: Judged, data: TrainingData, listening: Listening) -> Fit:
+    """The kept fit if that was judged; else a new one of all days, which is kept if it is worth it, in place of one that had its
+    time or did not pass, not of one whose time is to come."""
+    lake_uri, ids, build = params.text("lakeUri"), data.known.ids, Build(params.text("build"))
+    kept = find_fit(ids, data.split, data.events_version, build, lake_uri)
+    if kept is not None and judged.is_kept:
+        return kept.fit
+    fit = fit_model(listening, data.known, params.whole("seed"))
+    if judged.is_proven and (kept is None or kept.may_be_judged_on(data.split)):
+        made = KeptFit(fit, judged.weights, data.first, data.split.until, data.events_version, build.name)
+        keep_fit(made, ids, lake_uri)
+    return fit
 
 
 def chart_of(trending: DataFrame, tracks: Tracks) -> list[int]:

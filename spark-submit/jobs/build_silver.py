@@ -1,4 +1,4 @@
-"""Bronze → silver: every event once, the weekly charts, similar tracks. Parameters and result: contracts/schemas/jobs.ts."""
+"""Bronze → silver: every event once, the weekly charts, similar tracks, the past of listeners. Parameters and result: contracts/schemas/jobs.ts."""
 
 import sys
 from pathlib import Path
@@ -8,21 +8,34 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from lakehouse.checks import check_tables
+from lakehouse.checks import Checks
 from lakehouse.contracts import Table
 from lakehouse.events_refresh import DUPLICATES, EVENTS, EventsRefresh, Refreshed, duplicate_counts
 from lakehouse.incremental import Build
 from lakehouse.job import run_job
+from lakehouse.listener_tracks import LISTENER_TRACKS
 from lakehouse.params import Params
 from lakehouse.progress import Progress
 from lakehouse.refresh_report import report_all
-from lakehouse.session import side_by_side
+from lakehouse.session import SHORT_QUERIES_AT_ONCE, side_by_side
 from lakehouse.tables import read_table
-from lakehouse.weeks_refresh import CHARTS, SIMILARITY, Lake, Written, refresh_charts, refresh_similarity
+from lakehouse.weeks_refresh import (
+    CHARTS,
+    SIMILARITY,
+    Lake,
+    Written,
+    refresh_charts,
+    refresh_listener_tracks,
+    refresh_similarity,
+)
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 # What is made of the events, side by side.
-REFRESHES = {CHARTS: refresh_charts, SIMILARITY: refresh_similarity}
+REFRESHES = {
+    CHARTS: refresh_charts,
+    SIMILARITY: refresh_similarity,
+    LISTENER_TRACKS: refresh_listener_tracks,
+}
 
 
 def build_silver(spark: SparkSession, params: Params, progress: Progress) -> dict:
@@ -30,19 +43,23 @@ def build_silver(spark: SparkSession, params: Params, progress: Progress) -> dic
     with progress.step("listening_events"):
         events = EventsRefresh(spark, lake_uri, run_key, params.one_of("weekEndsOn", WEEKDAYS), build).run()
     lake = Lake(spark, lake_uri, run_key, build)
+    checks = Checks(spark, lake_uri, run_key, params.time("checkedAt"))
 
     def refresh(target: Table) -> Written:
-        with progress.step(target.name):
-            return REFRESHES[target](lake)
+        if target in REFRESHES:
+            with progress.step(target.name):
+                written = REFRESHES[target](lake)
+        else:
+            written = Written(target, events.weeks)
+        with progress.step(f"check {target.name}"):
+            checks.check(target)
+        return written
 
-    charts, similarity = side_by_side(spark, run_key, len(REFRESHES), refresh, REFRESHES)
-    with progress.step("checks"):
-        checks = check_tables(
-            spark, lake_uri, run_key, params.time("checkedAt"), [EVENTS, DUPLICATES, CHARTS, SIMILARITY]
-        )
+    written = side_by_side(spark, run_key, SHORT_QUERIES_AT_ONCE, refresh, [EVENTS, DUPLICATES, *REFRESHES])
+    with progress.step("record checks"):
+        concluded = checks.conclude()
     with progress.step("read back"):
-        of_events = [Written(EVENTS, events.weeks), Written(DUPLICATES, events.weeks)]
-        tables = report_all(spark, lake_uri, run_key, [*of_events, charts, similarity])
+        tables = report_all(spark, lake_uri, run_key, written)
         duplicates = duplicate_counts(spark, lake_uri)
         last_week_end = read_table(spark, EVENTS, lake_uri).agg(F.max("week_end").cast("string")).collect()[0][0]
     return {
@@ -50,7 +67,7 @@ def build_silver(spark: SparkSession, params: Params, progress: Progress) -> dic
         **_described(events),
         "duplicatesDropped": sum(duplicates.values()),
         "duplicates": duplicates,
-        "checks": checks,
+        "checks": concluded,
         "lastWeekEnd": last_week_end,
     }
 

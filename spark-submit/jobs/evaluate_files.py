@@ -26,13 +26,14 @@ from pyspark.sql import functions as F
 from lakehouse.errors import BadParameters
 from lakehouse.evaluation import Truth, measure, pools, ranking_of, summary
 from lakehouse.interactions import all_tracks
-from lakehouse.listeners import Listener, Tracks, collect_tracks, read_shards
+from lakehouse.listeners import Listener, Tracks, View, collect_tracks
 from lakehouse.model import Model
 from lakehouse.pair_files import Pairs, read_edges, read_pairs
-from lakehouse.training import Listening, fit_factors, gather, learn_model
+from lakehouse.training import Listening, fit_model, gather, learn_model
 from lakehouse.tuning import tuned_weights
 
 SEED = 42
+_ALL = View("all")
 # Of each user's training pairs, where no validation file is given; users with fewer than so many keep them all.
 _VALIDATION_SHARE = 0.1
 _LEAST_TO_SPLIT = 5
@@ -68,7 +69,7 @@ def evaluate_files(options: argparse.Namespace) -> None:
         weights, fitted = _tuned(world, train, valid, options.k, steps)
         model, listening = fitted or _fitted(world, train, "all", steps)
         with steps.step("score and write the lists"):
-            listeners = _everyone(read_shards(listening.shards_uri), world.known, valid, test)
+            listeners = _everyone(listening.shards(), world.known, valid, test)
             truth = _truth_of(test, world.known, {who.id: who.known for shard in listeners for who in shard})
             measured = measure(model, weights, listeners, truth, options.k, is_varied=False)
             _write_lists(options.out, model, weights, listeners, options.k)
@@ -129,7 +130,7 @@ def _tuned(world: World, train: Pairs, valid: Pairs | None, k: int, steps: Steps
     learnt, judged = (train, valid) if valid else _own_split(train)
     model, listening = _fitted(world, learnt, "tuning", steps)
     with steps.step("tune the blend"):
-        shards = list(read_shards(listening.shards_uri))
+        shards = list(listening.shards())
         truth = _truth_of(judged, world.known, {who.id: who.known for shard in shards for who in shard})
         weights = tuned_weights(pools(model, shards, truth), k)
     return weights, (model, listening) if valid else None
@@ -137,11 +138,12 @@ def _tuned(world: World, train: Pairs, valid: Pairs | None, k: int, steps: Steps
 
 def _fitted(world: World, pairs: Pairs, name: str, steps: Steps) -> tuple[Model, Listening]:
     with steps.step(f"learn ({name})"):
-        frame = pd.DataFrame({"user_id": pairs.users, "track_id": pairs.items, "affinity": pairs.counts})
+        frame = pd.DataFrame({"user_id": pairs.users, "track_id": pairs.items, _ALL.affinity: pairs.counts})
         rows = world.spark.createDataFrame(frame).withColumn("first_heard", F.lit(None).cast("int"))
-        listening = gather(rows, world.follows, world.tracks, f"{world.folder}/{name}", len(world.known.ids))
-        factors = fit_factors(listening, world.known, SEED)
-        return learn_model(listening, world.known, factors, until=0.0), listening
+        uri, count = f"{world.folder}/{name}", len(world.known.ids)
+        [listening] = gather(rows, [_ALL], world.follows, world.tracks, uri, count)
+        fit = fit_model(listening, world.known, SEED)
+        return learn_model(listening, world.known, fit, until=0.0), listening
 
 
 def _own_split(train: Pairs) -> tuple[Pairs, Pairs]:

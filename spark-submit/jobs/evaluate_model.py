@@ -1,6 +1,7 @@
-"""Trains on all but the last weeks, tunes the blend, judges it on the last, and says whether it may be promoted.
+"""Judges a model on the last week, which it has not seen, and says whether it may be promoted.
 
-Parameters and result: contracts/schemas/jobs.ts. Writes one row to gold/model_evaluations.
+The model is of the fit that is kept, where that may serve and passes; else it is fitted on all but the last two weeks and tuned
+on the first of them. Parameters and result: contracts/schemas/jobs.ts. Writes one row to gold/model_evaluations.
 """
 
 import json
@@ -18,19 +19,19 @@ from lakehouse.contracts import table
 from lakehouse.evaluation import Measures, Truth, against, measure, pools, summary
 from lakehouse.files import remove_folder
 from lakehouse.held_out import Split, new_tracks
-from lakehouse.interactions import before, day_number
+from lakehouse.incremental import Build
 from lakehouse.job import run_job
-from lakehouse.listeners import Tracks, read_shards
+from lakehouse.kept_fit import KeptFit, find_fit
+from lakehouse.listeners import Tracks, day_number
 from lakehouse.metrics import ranked
-from lakehouse.model import DEFAULT_WEIGHTS, Model
+from lakehouse.model import DEFAULT_WEIGHTS, Fit, Model
 from lakehouse.oracle import read_oracle
 from lakehouse.params import Params
 from lakehouse.progress import Progress
 from lakehouse.promotion import decide_promotion
-from lakehouse.session import side_by_side
 from lakehouse.tables import append_rows, create_table, describe_table, has_table, read_table
-from lakehouse.training import Listening, fit_factors, gather, learn_model
-from lakehouse.training_data import TrainingData, clear_work, training_data, work_uri
+from lakehouse.training import Listening, fit_model, learn_model
+from lakehouse.training_data import TrainingData, clear_work, listening_at, training_data, work_uri
 from lakehouse.tuning import tuned_weights
 
 EVALUATIONS = table("gold", "model_evaluations")
@@ -43,15 +44,15 @@ def evaluate_model(spark: SparkSession, params: Params, progress: Progress) -> d
     try:
         with progress.step("training data"):
             data = training_data(spark, lake_uri, params.text("runKey"))
-        judged = _judge(spark, params, progress, data, f"{work}/evaluation")
+        judged = _judge(spark, params, progress, data)
     except BaseException:
         remove_folder(work)
         raise
     # The lists are made of the same training data, where any are made.
-    remove_folder(f"{work}/evaluation" if judged["promoted"] else work)
+    if not judged["promoted"]:
+        remove_folder(work)
     document = {
         "modelVersion": params.text("modelVersion"),
-        "split": _split_text(data.split),
         "k": params.whole("k"),
         **judged,
     }
@@ -60,32 +61,68 @@ def evaluate_model(spark: SparkSession, params: Params, progress: Progress) -> d
         return {**document, "tables": [describe_table(spark, EVALUATIONS, lake_uri)]}
 
 
-def _judge(spark: SparkSession, params: Params, progress: Progress, data: TrainingData, uri: str) -> dict:
-    lake_uri, k, seed = params.text("lakeUri"), params.whole("k", at_least=1), params.whole("seed")
-    split, known, follows = data.split, data.known, follows_of(spark, lake_uri)
+def _judge(spark: SparkSession, params: Params, progress: Progress, data: TrainingData) -> dict:
+    kept = find_fit(data.known.ids, data.split, data.events_version, Build.of(params), params.text("lakeUri"))
+    judge = _Judge(spark, params, progress, data)
+    judged = judge.kept(kept) if kept is not None and kept.may_be_judged_on(data.split) else None
+    # A kept fit that is good no longer is worth no refusal: a new one may be.
+    return judged if judged is not None and judged["promoted"] else judge.new()
 
-    def gather_before(cut: date) -> Listening:
-        return gather(before(data.met, cut), follows, data.tracks, f"{uri}/before-{cut}", len(known.ids))
 
-    with progress.step("gather"):
-        early, late = side_by_side(spark, params.text("runKey"), 2, gather_before, [split.valid_from, split.test_from])
-    if early.ratings == 0:
-        # All there is lies in the days held out.
-        return {"weights": dict(DEFAULT_WEIGHTS), "settings": {"seed": seed}, **_result({}, None, None, late, k)}
-    with progress.step("train"):
-        factors = fit_factors(early, known, seed)
-    with progress.step("tune"):
-        model = learn_model(early, known, factors, day_number(split.valid_from))
-        tuning = new_tracks(data.met, data.tracks, split.valid_from, split.test_from)
-        weights = tuned_weights(pools(model, read_shards(early.shards_uri), tuning), k)
-    with progress.step("judge"):
-        model = learn_model(late, known, factors, day_number(split.test_from))
-        truth = new_tracks(data.met, data.tracks, split.test_from, split.until)
-        oracle = read_oracle(params.optional_text("oracleUri"), known)
-        measured = measure(model, weights, read_shards(late.shards_uri), truth, k, oracle)
-        served = _served(spark, params, lake_uri, split, truth, late, known, model, k)
-        settings = {**vars(factors.settings), "seed": seed}
-        return {"weights": weights, "settings": settings, **_result(measured, served, model, late, k)}
+class _Judge:
+    """What is judged of one split, and how."""
+
+    def __init__(self, spark: SparkSession, params: Params, progress: Progress, data: TrainingData):
+        self._spark, self._params, self._progress, self._data = spark, params, progress, data
+        self._follows = follows_of(spark, params.text("lakeUri"))
+        self._k, self._seed = params.whole("k", at_least=1), params.whole("seed")
+
+    def kept(self, kept: KeptFit) -> dict:
+        """The kept fit with the weights that were tuned for it."""
+        with self._progress.step("gather"):
+            late, _ = self._gather(self._data.split.test_from)
+        return {**self._measured(kept.fit, kept.weights, late), **self._about("kept", kept.fit, kept.until)}
+
+    def new(self) -> dict:
+        """A fit and weights of days before the judged ones alone."""
+        split, known = self._data.split, self._data.known
+        with self._progress.step("gather"):
+            early, late, _ = self._gather(split.valid_from, split.test_from)
+        if early.ratings == 0:
+            # All there is lies in the days held out.
+            unjudged = _result({}, None, None, late, self._k)
+            return {"weights": dict(DEFAULT_WEIGHTS), **unjudged, **self._about("new", None, split.valid_from)}
+        with self._progress.step("train"):
+            fit = fit_model(early, known, self._seed)
+        with self._progress.step("tune"):
+            model = learn_model(early, known, fit, day_number(split.valid_from))
+            tuning = new_tracks(self._data.met, self._data.tracks, split.valid_from, split.test_from)
+            weights = tuned_weights(pools(model, early.shards(), tuning), self._k)
+        return {**self._measured(fit, weights, late), **self._about("new", fit, split.valid_from)}
+
+    def _gather(self, *days: date) -> list[Listening]:
+        """What was known at each of these days; and at the last one, for the lists."""
+        return listening_at(self._spark, self._data, self._follows, [*days, self._data.split.until])
+
+    def _measured(self, fit: Fit, weights: dict[str, float], late: Listening) -> dict:
+        split, known = self._data.split, self._data.known
+        with self._progress.step("judge"):
+            model = learn_model(late, known, fit, day_number(split.test_from))
+            truth = new_tracks(self._data.met, self._data.tracks, split.test_from, split.until)
+            oracle = read_oracle(self._params.optional_text("oracleUri"), known)
+            measured = measure(model, weights, late.shards(), truth, self._k, oracle)
+            lake_uri = self._params.text("lakeUri")
+            served = _served(self._spark, self._params, lake_uri, split, truth, late, known, model, self._k)
+            return {"weights": weights, **_result(measured, served, model, late, self._k)}
+
+    def _about(self, origin: str, fit: Fit | None, until: date) -> dict:
+        settings = {} if fit is None else vars(fit.factors.settings)
+        split = {
+            "trainUntil": until.isoformat(),
+            "validationUntil": self._data.split.test_from.isoformat(),
+            "testUntil": self._data.split.until.isoformat(),
+        }
+        return {"settings": {**settings, "seed": self._seed}, "fit": origin, "split": split}
 
 
 def follows_of(spark: SparkSession, lake_uri: str) -> DataFrame | None:
@@ -118,11 +155,11 @@ def _served(
     if not by_user:
         return None
     mine: list[np.ndarray] = []
-    for shard in read_shards(late.shards_uri):
+    for shard in late.shards():
         for who in (who for who in shard if who.id in truth):
             listed = by_user.get(who.id, np.array([], dtype=np.int64))
             mine.append(listed[~np.isin(listed, who.known)][:k])
-    judged = [who.id for shard in read_shards(late.shards_uri) for who in shard if who.id in truth]
+    judged = [who.id for shard in late.shards() for who in shard if who.id in truth]
     measures = Measures([ranked(one, truth[user], k) for one, user in zip(mine, judged, strict=True)], mine)
     return {"modelVersion": version, **summary(measures, model, k, late.users)}
 
@@ -151,14 +188,6 @@ def _result(measured: dict[str, Measures], served: dict | None, model: Model | N
     return {"candidate": candidate, "baselines": baselines, "served": served, "oracle": oracle, **decision}
 
 
-def _split_text(split: Split) -> dict:
-    return {
-        "trainUntil": split.valid_from.isoformat(),
-        "validationUntil": split.test_from.isoformat(),
-        "testUntil": split.until.isoformat(),
-    }
-
-
 def _record(spark: SparkSession, document: dict, evaluated_at: str, lake_uri: str) -> None:
     """One row for the model, once: the version is the transaction's id."""
     candidate, split = document["candidate"], document["split"]
@@ -175,7 +204,7 @@ def _record(spark: SparkSession, document: dict, evaluated_at: str, lake_uri: st
         "ndcg_low": candidate.get("ndcgLow"),
         "ndcg_high": candidate.get("ndcgHigh"),
         "weights": json.dumps(document["weights"]),
-        "settings": json.dumps(document["settings"]),
+        "settings": json.dumps({**document["settings"], "fit": document["fit"]}),
         "baselines": json.dumps(document["baselines"]),
         "served": None if document["served"] is None else json.dumps(document["served"]),
         "promoted": document["promoted"],

@@ -47,13 +47,14 @@ def export_snapshot(spark: SparkSession, params: Params, progress: Progress) -> 
     else:
         _refuse_other_model(read["recommendations"], model_version)
 
-    files, users = [], 0
-    for shard in range(shards):
-        with progress.step(f"recommendations {shard + 1} of {shards}"):
+    def write_lists(shard: int) -> tuple[SnapshotFile, int]:
+        with progress.step("recommendations"):
             rows = shard_of(read["recommendations"], shard, shards)
             file, lists = write_file(rows, "recommendations", snapshot_uri, f"recommendations-{shard:03}.arrow")
-            files.append(file)
-            users += len(lists.column("user_id").unique())
+            return file, len(lists.column("user_id").unique())
+
+    lists = side_by_side(spark, params.text("runKey"), FILES_AT_ONCE, write_lists, range(shards))
+    users = sum(count for _, count in lists)
     songs = catalogue(read["tracks"])
     for stream in streams:
         songs = with_told_names(songs, _at(spark, stream, lake_uri, versions))
@@ -69,6 +70,7 @@ def export_snapshot(spark: SparkSession, params: Params, progress: Progress) -> 
         with progress.step(kind):
             return write_file(others[kind], kind, snapshot_uri, f"{kind}.arrow")[0]
 
+    files = [file for file, _ in lists]
     files += side_by_side(spark, params.text("runKey"), FILES_AT_ONCE, write, others)
 
     rows_of = {kind: sum(file.rows for file in files if file.kind == kind) for kind in SOURCES}

@@ -13,6 +13,7 @@ from lakehouse.contracts import Table, dataset, lake_tables, landing_tables, tab
 from lakehouse.files import read_bytes, write_bytes
 from lakehouse.forgetting import FORGOTTEN, raw_condition, user_condition
 from lakehouse.job import run_job
+from lakehouse.kept_fit import forget_fit
 from lakehouse.params import Params
 from lakehouse.progress import Progress
 from lakehouse.tables import append_rows, create_table, delete_rows, has_table, read_table, sql_text
@@ -31,6 +32,8 @@ def forget_user(spark: SparkSession, params: Params, progress: Progress) -> dict
         for target, condition in _rows_of_user(spark, lake_uri, user_id)
         if condition is not None and has_table(target, lake_uri)
     ]
+    # It was fitted to the user's listens, too.
+    forget_fit(lake_uri)
     with progress.step("counting rows"):
         counts = _counts(spark, lake_uri, run_key, targets)
     for target, condition in targets:

@@ -12,6 +12,8 @@ from pyspark.ml.recommendation import ALS
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from lakehouse.listeners import View
+
 # A block is a task of every half iteration: few ratings are not worth many.
 _BLOCKS = 8
 _RATINGS_PER_BLOCK = 50_000
@@ -54,8 +56,8 @@ def settings_for(ratings: int) -> AlsSettings:
     return AlsSettings(rank, 6 if is_large else 15, 0.5 if is_large else 0.7, 7.0)
 
 
-def fit(shards: DataFrame, tracks: int, ratings: int, seed: int) -> TrackFactors:
-    """Fits on the rated rows of the shards, `ratings` of them. Deterministic for one seed but for the order of floating sums."""
+def fit(shards: DataFrame, view: View, tracks: int, ratings: int, seed: int) -> TrackFactors:
+    """Fits on the rows of the shards that are rated in the view, `ratings` of them. Deterministic for one seed but for the order of floating sums."""
     settings = settings_for(ratings)
     blocks = min(_BLOCKS, 1 + ratings // _RATINGS_PER_BLOCK)
     als = ALS(
@@ -71,7 +73,7 @@ def fit(shards: DataFrame, tracks: int, ratings: int, seed: int) -> TrackFactors
         numItemBlocks=blocks,
         seed=seed,
     )
-    rated = shards.where(F.col("rating").isNotNull()).select("user", "track", "rating")
+    rated = shards.where(F.col(view.rating).isNotNull()).select("user", "track", F.col(view.rating).alias("rating"))
     found = als.fit(rated).itemFactors.toArrow()
     rows = np.zeros((tracks, settings.rank), dtype=np.float32)
     if found.num_rows:

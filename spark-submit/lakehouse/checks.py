@@ -16,7 +16,6 @@ from lakehouse.contracts import Check, Table, table
 from lakehouse.delta_log import changes_between, newest_commit
 from lakehouse.errors import FailedChecks
 from lakehouse.incremental import WEEK, in_weeks_sql, to_weeks
-from lakehouse.session import SHORT_QUERIES_AT_ONCE, side_by_side
 from lakehouse.tables import create_table, has_table, read_table, retry_conflicts, writer_of
 
 RESULTS = table("gold", "table_checks")
@@ -40,21 +39,28 @@ class Result:
         return f"{self.table.path} version {self.version}: {self.check} is {self.observed:g}, expected {self.expected}"
 
 
-def check_tables(spark: SparkSession, lake_uri: str, run_key: str, checked_at: str, tables: list[Table]) -> dict:
-    """Checks these tables, writes the results to gold/table_checks, and raises FailedChecks if a hard one failed."""
-    passed = _last_passed(spark, lake_uri)
+class Checks:
+    """The checks of one run: tables are checked one by one, from any thread; `conclude` records what was found."""
 
-    def check(each: Table) -> list[Result]:
-        return check_table(spark, each, lake_uri, passed.get(each.path))
+    def __init__(self, spark: SparkSession, lake_uri: str, run_key: str, checked_at: str):
+        self._spark, self._lake_uri, self._run_key, self._checked_at = spark, lake_uri, run_key, checked_at
+        self._passed = _last_passed(spark, lake_uri)
+        self._results: dict[str, list[Result]] = {}
 
-    results = list(chain.from_iterable(side_by_side(spark, run_key, SHORT_QUERIES_AT_ONCE, check, tables)))
-    if results:
-        _write(spark, results, lake_uri, run_key, checked_at)
-    failed = [result for result in results if not result.is_passed]
-    hard = [result for result in failed if result.is_hard]
-    if hard:
-        raise FailedChecks(f"{'; '.join(map(str, hard))}. See gold/table_checks; nothing was published")
-    return {"checked": len(results), "warnings": [str(result) for result in failed]}
+    def check(self, checked: Table) -> None:
+        """Checks a table as it is now."""
+        self._results[checked.path] = check_table(self._spark, checked, self._lake_uri, self._passed.get(checked.path))
+
+    def conclude(self) -> dict:
+        """Writes the results to gold/table_checks; raises FailedChecks if a hard check failed."""
+        results = list(chain.from_iterable(self._results[path] for path in sorted(self._results)))
+        if results:
+            _write(self._spark, results, self._lake_uri, self._run_key, self._checked_at)
+        failed = [result for result in results if not result.is_passed]
+        hard = [result for result in failed if result.is_hard]
+        if hard:
+            raise FailedChecks(f"{'; '.join(map(str, hard))}. See gold/table_checks; nothing was published")
+        return {"checked": len(results), "warnings": [str(result) for result in failed]}
 
 
 def check_table(spark: SparkSession, checked: Table, lake_uri: str, passed: int | None = None) -> list[Result]:

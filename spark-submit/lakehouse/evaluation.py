@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lakehouse import metrics
-from lakehouse.item_to_item import cosine
+from lakehouse.item_to_item import Cover, Together, cosine
 from lakehouse.listeners import Listener
 from lakehouse.model import Model, blended, genre_shares
 from lakehouse.ranking import best_of, highest
@@ -36,7 +36,7 @@ def pools(model: Model, shards: Iterable[list[Listener]], truth: Truth) -> Itera
     """What tuned_weights chooses by: a pool for each listener with a truth."""
     for listeners, parts in _blocks(model, shards, truth):
         for row, who in enumerate(listeners):
-            places = _unknown(model, who)
+            places = model.unknown(who)
             heard = np.flatnonzero(np.isin(model.candidates, truth[who.id]))
             yield pool_of(parts[:, row], places, np.intersect1d(heard, places), len(truth[who.id]))
 
@@ -56,23 +56,25 @@ def measure(
     genres; item_knn by cosine. `oracle` gives each user's true chance of every track: what could be achieved at best.
     """
     listed = list(shards)
-    everyone = _mean_scores(model, weights, listed, truth)
-    near = cosine(model.together)
+    nearest = _Nearest(model, listed)
     found: dict[str, list[np.ndarray]] = {}
     users: list[Listener] = []
+    total = np.zeros(len(model.candidates))
     for listeners, parts in _blocks(model, listed, truth):
         scores = blended(parts, weights)
-        knn = (
-            model.together.rows_of([who.liked for who in listeners], [np.ones_like(who.ratings) for who in listeners])
-            @ near
-        )
+        total += scores.sum(axis=0)
+        near = nearest.scores(listeners)
         for row, who in enumerate(listeners):
             users.append(who)
-            unknown = _unknown(model, who)
-            for name, values in _rivals(model, who, everyone, knn[row], oracle):
+            unknown = model.unknown(who)
+            for name, values in _rivals(model, who, near[row], oracle):
                 found.setdefault(name, []).append(_top(model, values, unknown, k))
             mine = _scores_of(model, who, scores[row])
             found.setdefault("candidate", []).append(_served_list(model, mine, unknown, k, is_varied))
+    if users:
+        # What the candidate would tell everybody: its mean score of each track.
+        everyone = total / len(users)
+        found["same_for_all"] = [_top(model, everyone, model.unknown(who), k) for who in users]
     return {
         name: Measures([metrics.ranked(mine, truth[who.id], k) for mine, who in zip(lists, users, strict=True)], lists)
         for name, lists in found.items()
@@ -86,7 +88,7 @@ def ranking_of(
     for listeners, parts in _blocks(model, shards, None):
         scores = blended(parts, weights)
         for row, who in enumerate(listeners):
-            unknown = _unknown(model, who)
+            unknown = model.unknown(who)
             mine = _scores_of(model, who, scores[row])
             places = unknown[highest(mine[unknown], k)]
             yield who.id, model.candidates[places], mine[places]
@@ -106,7 +108,7 @@ def summary(measures: Measures, model: Model, k: int, users: int) -> dict:
         "ndcgHigh": _rounded(ndcg_high),
         "coverage": _rounded(metrics.coverage(measures.lists, len(model.candidates))),
         "novelty": _rounded(metrics.novelty(measures.lists, model.crowd.listeners, users)),
-        "diversity": _rounded(metrics.diversity(measures.lists, model.factors.rows)),
+        "diversity": _rounded(metrics.diversity(measures.lists, model.fit.factors.rows)),
     }
 
 
@@ -124,28 +126,31 @@ def _blocks(
         judged = shard if truth is None else [who for who in shard if who.id in truth]
         for start in range(0, len(judged), size):
             part = judged[start : start + size]
-            yield part, model.parts(part)
+            yield part, model.parts(part).values
 
 
-def _mean_scores(model: Model, weights: dict[str, float], shards: list[list[Listener]], truth: Truth) -> np.ndarray:
-    """What the candidate would tell everybody: its mean score of each track."""
-    total, count = np.zeros(len(model.candidates)), 0
-    for listeners, parts in _blocks(model, shards, truth):
-        total += blended(parts, weights).sum(axis=0)
-        count += len(listeners)
-    return total / max(count, 1)
+class _Nearest:
+    """The item-kNN of the baseline, made of the same listeners as the candidate's."""
+
+    def __init__(self, model: Model, shards: list[list[Listener]]):
+        self._cover = Cover.most_liked(model.crowd.listeners)
+        self._near = cosine(Together.of(shards, self._cover))
+        self._of_candidate = self._cover.place[model.candidates]
+
+    def scores(self, listeners: list[Listener]) -> np.ndarray:
+        """How near each candidate is to all that each listener likes; 0 for those it does not cover."""
+        liked = self._cover.rows_of([who.liked for who in listeners], [np.ones_like(who.ratings) for who in listeners])
+        near = np.pad(liked @ self._near, ((0, 0), (0, 1)))
+        return near[:, self._of_candidate]
 
 
 def _rivals(
-    model: Model, who: Listener, everyone: np.ndarray, knn: np.ndarray, oracle: dict[str, np.ndarray] | None
+    model: Model, who: Listener, near: np.ndarray, oracle: dict[str, np.ndarray] | None
 ) -> Iterator[tuple[str, np.ndarray]]:
     listeners, trend = model.crowd.listeners[model.candidates], model.crowd.trend[model.candidates]
     yield "popularity", listeners
     yield "trending", trend
-    yield "same_for_all", everyone
     yield "genre_popularity", listeners * genre_shares(who, model.tracks)[model.tracks.genres[model.candidates]]
-    near = np.zeros(len(model.candidates), dtype=np.float32)
-    near[model.covered] = knn
     yield "item_knn", near
     if oracle is not None:
         yield "oracle", oracle[who.id][model.candidates]
@@ -155,11 +160,6 @@ def _scores_of(model: Model, who: Listener, scores: np.ndarray) -> np.ndarray:
     """The blend's scores; of somebody of whom nothing is known, how many listeners each track has."""
     has_taste = len(who.liked) > 0 or len(who.followed) > 0
     return scores if has_taste else model.crowd.listeners[model.candidates]
-
-
-def _unknown(model: Model, who: Listener) -> np.ndarray:
-    """Places among the candidates of what the listener does not know."""
-    return np.flatnonzero(~np.isin(model.candidates, who.known))
 
 
 def _top(model: Model, scores: np.ndarray, unknown: np.ndarray, k: int) -> np.ndarray:

@@ -6,26 +6,30 @@
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from lakehouse.listener_tracks import COUNTED, Past
+
 RECENT_WEEKS = 4
 
 
-def pairs_of(events: DataFrame) -> DataFrame:
-    """One row per (user_id, track_id) with an event; both feature tables are made of it, so that events are read once."""
+def pairs_of(events: DataFrame, past: Past | None = None) -> DataFrame:
+    """One row per (user_id, track_id) with an event; both feature tables are made of it, so that events are read once.
+
+    `past` must have nothing of late, and `events` nothing of it.
+    """
     last = events.agg(F.max("week_end").alias("_last"))
     is_recent = F.datediff(F.col("_last"), F.col("week_end")) < 7 * RECENT_WEEKS
-    is_listen = F.col("event_type") == "complete_listen"
-    return (
-        events.crossJoin(F.broadcast(last))
-        .groupBy("user_id", "track_id")
-        .agg(
-            F.count_if(is_listen).alias("listens"),
-            F.count_if(F.col("event_type") == "like").alias("likes"),
-            F.count_if(F.col("event_type") == "skip").alias("skips"),
-            F.count_if(is_listen & is_recent).alias("recent_listens"),
-            F.min("timestamp").alias("first_event_at"),
-            F.max("timestamp").alias("last_event_at"),
-        )
+    is_of = {name: F.col("event_type") == kind for name, kind in COUNTED.items()}
+    pairs = events.crossJoin(F.broadcast(last)).select(
+        "user_id",
+        "track_id",
+        *(is_of[name].cast("long").alias(name) for name in COUNTED),
+        (is_of["listens"] & is_recent).cast("long").alias("recent_listens"),
+        F.col("timestamp").alias("first_event_at"),
+        F.col("timestamp").alias("last_event_at"),
     )
+    if past is not None:
+        pairs = pairs.unionByName(past.rows.withColumn("recent_listens", F.lit(0).cast("long")).select(*pairs.columns))
+    return pairs.groupBy("user_id", "track_id").agg(*_totals())
 
 
 def user_features(pairs: DataFrame, users: DataFrame, songs: DataFrame) -> DataFrame:
@@ -35,13 +39,17 @@ def user_features(pairs: DataFrame, users: DataFrame, songs: DataFrame) -> DataF
     known. Both null where there is nothing to say.
     """
     described = pairs.join(songs.select("track_id", "artist_id", "genre"), on="track_id", how="left")
-    heard = described.groupBy("user_id").agg(
-        *_totals(),
-        F.count_if(F.col("listens") > 0).alias("tracks_heard"),
-        F.count_distinct(F.when(F.col("listens") > 0, F.col("artist_id"))).alias("artists_heard"),
+    # By artist and genre first: few rows are left of the pairs, and everything else is made of those.
+    by_artist = described.groupBy("user_id", "artist_id", "genre").agg(
+        *_totals(), F.count_if(F.col("listens") > 0).alias("tracks_heard")
     )
-    everybody = users.select("user_id").union(pairs.select("user_id")).distinct()
-    joined = everybody.join(heard, on="user_id", how="left").join(_top_genres(described), on="user_id", how="left")
+    heard = by_artist.groupBy("user_id").agg(
+        *_totals(),
+        F.sum("tracks_heard").alias("tracks_heard"),
+        F.count_distinct(F.when(F.col("tracks_heard") > 0, F.col("artist_id"))).alias("artists_heard"),
+    )
+    everybody = users.select("user_id").union(heard.select("user_id")).distinct()
+    joined = everybody.join(heard, on="user_id", how="left").join(_top_genres(by_artist), on="user_id", how="left")
     return _filled(joined, "listens", "likes", "skips", "recent_listens", "tracks_heard", "artists_heard")
 
 
@@ -64,10 +72,10 @@ def _filled(rows: DataFrame, *counts: str) -> DataFrame:
     return rows.fillna(0, subset=list(counts)).withColumn("skip_share", share)
 
 
-def _top_genres(described: DataFrame) -> DataFrame:
+def _top_genres(by_artist: DataFrame) -> DataFrame:
     """One row per user with a listen of a known genre."""
     totals = (
-        described.where(F.col("genre").isNotNull() & (F.col("listens") > 0))
+        by_artist.where(F.col("genre").isNotNull() & (F.col("listens") > 0))
         .groupBy("user_id", "genre")
         .agg(F.sum("listens").alias("of_genre"))
     )

@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lakehouse.evaluation import Truth
-from lakehouse.interactions import day_number
+from lakehouse.listeners import day_number
 
 # A week each for tuning and judging, less where there is little data: a part of what there is.
 HELD_OUT_DAYS = 7

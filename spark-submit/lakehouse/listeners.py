@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow import fs
 from pyspark.sql import DataFrame
@@ -11,7 +14,6 @@ from pyspark.sql import functions as F
 
 from lakehouse.files import open_uri
 
-_COLUMNS = ["user", "user_id", "track", "affinity", "rating", "first_heard", "followed"]
 # Released before anything that has a date.
 ALWAYS_THERE = -np.inf
 
@@ -25,6 +27,37 @@ class Tracks:
     genres: np.ndarray
     # Days since 1970; ALWAYS_THERE where the catalogue says nothing.
     released: np.ndarray
+
+
+@dataclass(frozen=True)
+class View:
+    """What was known at the start of a day, `until` (a day number; None: all there is). Shards hold three columns of each view:
+    what a user's affinity to the track was (null where they had not met), its rating, and how much those they follow liked it.
+    """
+
+    name: str
+    until: int | None = None
+
+    @classmethod
+    def at(cls, day: date) -> "View":
+        return cls(f"{day:%Y%m%d}", day_number(day))
+
+    @property
+    def affinity(self) -> str:
+        return f"affinity_{self.name}"
+
+    @property
+    def rating(self) -> str:
+        return f"rating_{self.name}"
+
+    @property
+    def followed(self) -> str:
+        return f"followed_{self.name}"
+
+
+def day_number(day: date) -> int:
+    """Days since 1970-01-01."""
+    return (day - date(1970, 1, 1)).days
 
 
 @dataclass(frozen=True)
@@ -63,25 +96,36 @@ def collect_tracks(tracks: DataFrame) -> Tracks:
     )
 
 
-def read_shards(uri: str) -> Iterator[list[Listener]]:
-    """The listeners of each shard, in the order of their index."""
+def read_shards(uri: str, view: View) -> Iterator[list[Listener]]:
+    """The listeners of each shard as the view knows them, in the order of their index."""
+    columns = ["user", "user_id", "track", "first_heard", view.affinity, view.rating, view.followed]
     filesystem, folder = open_uri(uri)
     entries = filesystem.get_file_info(fs.FileSelector(folder))
     for path in sorted(entry.path for entry in entries if entry.path.endswith(".parquet")):
-        yield _listeners(pq.read_table(path, columns=_COLUMNS, filesystem=filesystem))
+        yield _listeners(pq.read_table(path, columns=columns, filesystem=filesystem), view)
 
 
-def _listeners(shard) -> list[Listener]:
-    shard = shard.sort_by([("user", "ascending"), ("track", "ascending")])
+def _listeners(shard: pa.Table, view: View) -> list[Listener]:
+    is_there = pc.or_(pc.is_valid(shard.column(view.affinity)), pc.is_valid(shard.column(view.followed)))
+    shard = shard.filter(is_there).sort_by([("user", "ascending"), ("track", "ascending")])
     users, starts = np.unique(shard.column("user").to_numpy(), return_index=True)
     column = {
-        name: shard.column(name).to_numpy(zero_copy_only=False).astype(np.float64)
-        for name in ("affinity", "rating", "first_heard", "followed")
+        name: shard.column(of_view).to_numpy(zero_copy_only=False).astype(np.float64)
+        for name, of_view in (
+            ("affinity", view.affinity),
+            ("rating", view.rating),
+            ("first_heard", "first_heard"),
+            ("followed", view.followed),
+        )
     }
+    if view.until is not None:
+        column["first_heard"][column["first_heard"] >= view.until] = np.nan
     tracks = shard.column("track").to_numpy().astype(np.int64)
     ids = shard.column("user_id").take(starts).to_pylist()
     ends = [*starts[1:], shard.num_rows]
-    return [_listener(ids[n], tracks, column, slice(starts[n], ends[n])) for n in range(len(users))]
+    found = [_listener(ids[n], tracks, column, slice(starts[n], ends[n])) for n in range(len(users))]
+    # Whoever knew nothing yet was no listener, whomever they follow.
+    return [who for who in found if len(who.known)]
 
 
 def _listener(user_id: str, tracks: np.ndarray, column: dict[str, np.ndarray], rows: slice) -> Listener:

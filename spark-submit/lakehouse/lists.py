@@ -3,15 +3,15 @@
 This process holds the model, one shard of listeners, one block of parts, and one shard's lists.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lakehouse.files import open_uri
-from lakehouse.listeners import Listener, read_shards
-from lakehouse.model import PARTS, Model, weight_vector
+from lakehouse.listeners import Listener
+from lakehouse.model import PARTS, Model, Parts, weight_vector
 from lakehouse.ranking import best_of, varied
 from lakehouse.reasons import Reason, reasons_of
 
@@ -29,7 +29,12 @@ LISTS_SCHEMA = pa.schema(
 
 
 def write_lists(
-    shards_uri: str, lists_uri: str, model: Model, weights: dict[str, float] | None, chart: list[int], size: int
+    shards: Iterable[list[Listener]],
+    lists_uri: str,
+    model: Model,
+    weights: dict[str, float] | None,
+    chart: list[int],
+    size: int,
 ) -> int:
     """Writes one Parquet file of lists for each shard; returns the number of users.
 
@@ -39,7 +44,7 @@ def write_lists(
     target, folder = open_uri(lists_uri)
     target.create_dir(folder, recursive=True)
     users = 0
-    for number, shard in enumerate(read_shards(shards_uri)):
+    for number, shard in enumerate(shards):
         columns: dict[str, list] = {name: [] for name in LISTS_SCHEMA.names}
         for row in _rows(model, weights, shard, chart, size):
             for name, value in zip(LISTS_SCHEMA.names, row, strict=True):
@@ -57,11 +62,12 @@ def _rows(
         block = shard[start : start + step]
         parts = model.parts(block)
         for row, who in enumerate(block):
-            yield from _list_of(model, weights, who, parts[:, row], chart, size)
+            mine = Parts(parts.values[:, row], parts.scales[:, row])
+            yield from _list_of(model, weights, who, mine, chart, size)
 
 
 def _list_of(
-    model: Model, weights: dict[str, float] | None, who: Listener, parts: np.ndarray, chart: list[int], size: int
+    model: Model, weights: dict[str, float] | None, who: Listener, parts: Parts, chart: list[int], size: int
 ) -> Iterator[tuple]:
     scored = {} if weights is None else _scored(model, weights, who, parts, size)
     filled = (np.zeros(len(PARTS)), Reason("trending"))
@@ -72,13 +78,13 @@ def _list_of(
 
 
 def _scored(
-    model: Model, weights: dict[str, float], who: Listener, parts: np.ndarray, size: int
+    model: Model, weights: dict[str, float], who: Listener, parts: Parts, size: int
 ) -> dict[int, tuple[np.ndarray, Reason]]:
     """The best unknown tracks by index, best first, each with the parts of its score and its reason."""
-    contributions = parts * weight_vector(weights)[:, None]
+    contributions = parts.values * weight_vector(weights)[:, None]
     places = _best_unknown(model, who, contributions.sum(axis=0), size)
     chosen, mine = model.candidates[places], contributions[:, places].astype(np.float64)
-    reasons = reasons_of(model, weights, who, chosen, mine)
+    reasons = reasons_of(model, weights, who, chosen, mine, parts.scales)
     return {int(track): (mine[:, n], reason) for n, (track, reason) in enumerate(zip(chosen, reasons, strict=True))}
 
 
@@ -86,7 +92,7 @@ def _best_unknown(model: Model, who: Listener, scores: np.ndarray, size: int) ->
     """Places of the best unknown candidates; none for who likes nothing yet and follows nobody who does."""
     if len(who.liked) == 0 and len(who.followed) == 0:
         return np.array([], dtype=np.int64)
-    unknown = np.flatnonzero(~np.isin(model.candidates, who.known))
+    unknown = model.unknown(who)
     return unknown[best_of(scores[unknown], model.tracks.artists[model.candidates[unknown]], size)]
 
 

@@ -6,8 +6,9 @@ follows  what the people they follow like
 artist   how much of their listening an artist has, times how much of an artist's listening goes to a track that new
 genre    how much of their listening a genre has, times how fast a track wins new listeners in the data's last days
 
-`learn` reads the shards once; `Model.parts` scores a few listeners. This process holds some numbers for each track, ALS's
-factors of them, two matrices of item_to_item.MOST_TRACKS squared, one shard, and the scores of a block of listeners.
+`Fit` is what all listeners together taught of tracks; it may be some weeks old. `learn` adds what is of the day, in one
+reading of the shards; `Model.parts` scores a few listeners. This process holds some numbers for each track, ALS's factors of
+them, a matrix of item_to_item.MOST_TRACKS squared (two while it is fitted), one shard, and the scores of a block of listeners.
 Scored are at most CANDIDATES tracks: the cost of a list does not grow with the catalogue.
 """
 
@@ -17,7 +18,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from lakehouse.als import TrackFactors, fold_in
-from lakehouse.item_to_item import Together, ease
+from lakehouse.item_to_item import Cover
 from lakehouse.listeners import Listener, Tracks
 
 PARTS = ("taste", "similar", "follows", "artist", "genre")
@@ -43,25 +44,44 @@ class Crowd:
 
 
 @dataclass(frozen=True)
+class Fit:
+    """What is fitted to all listeners: ALS's factors of the tracks, and EASE's weights `likeness` between those it covers.
+
+    A listener is folded into both when a list is made, so a fit serves listeners and listens that came after it. A track that
+    came after it is found by the other parts.
+    """
+
+    factors: TrackFactors
+    cover: Cover
+    likeness: np.ndarray = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Scores by (part, listener, candidate), each part z-scored over the candidates: mean 0 and deviation 1, or 0 where it is
+    everywhere the same. `scales`, by (part, listener), is what they were divided by, 1 where that would be 0."""
+
+    values: np.ndarray
+    scales: np.ndarray
+
+
+@dataclass(frozen=True)
 class Model:
     """Everything a list is made of, but the listener."""
 
     tracks: Tracks
-    factors: TrackFactors
-    together: Together
+    fit: Fit
     crowd: Crowd
     until: float
     # Indexes of the tracks that can be recommended.
     candidates: np.ndarray
     newness: np.ndarray
-    likeness: np.ndarray = field(repr=False)
     gram: np.ndarray = field(repr=False)
-    # Row of each covered track among the candidates.
+    # Row of each track of the fit's cover among the candidates.
     covered: np.ndarray = field(repr=False)
 
-    def parts(self, listeners: list[Listener]) -> np.ndarray:
-        """Scores by (part, listener, candidate), each part z-scored over the candidates: parts * listeners * candidates * 4
-        bytes."""
+    def parts(self, listeners: list[Listener]) -> "Parts":
+        """The scores of these listeners: parts * listeners * candidates * 4 bytes."""
         raw = np.zeros((len(PARTS), len(listeners), len(self.candidates)), dtype=np.float32)
         raw[0] = self._taste(listeners)
         raw[1] = self._similar(listeners)
@@ -71,10 +91,12 @@ class Model:
             raw[4, row] = (genre_shares(listener, self.tracks)[self.tracks.genres] * self.crowd.trend)[self.candidates]
         return z_scored(raw)
 
-    def scales(self, listener: Listener) -> dict[str, float]:
-        """What taste and similar are divided by for this listener; 1 where such a part is everywhere the same."""
-        found = (self._taste([listener])[0].std(), self._similar([listener])[0].std())
-        return {name: float(scale) if scale > _FLAT else 1.0 for name, scale in zip(PARTS, found, strict=False)}
+    def unknown(self, listener: Listener) -> np.ndarray:
+        """Places among the candidates of what the listener does not know."""
+        is_unknown = np.ones(len(self.tracks.ids), dtype=bool)
+        # A negative index is of a track that nobody could have learnt.
+        is_unknown[listener.known[listener.known >= 0]] = False
+        return np.flatnonzero(is_unknown[self.candidates])
 
     def has_genre(self, track: int) -> bool:
         return bool(self.tracks.genres[track] > 0)
@@ -84,13 +106,13 @@ class Model:
         return max(1, _SCORES_AT_ONCE // max(1, len(self.candidates)))
 
     def _taste(self, listeners: list[Listener]) -> np.ndarray:
-        folded = [fold_in(self.factors, self.gram, who.liked, who.ratings)[0] for who in listeners]
-        return np.array(folded, dtype=np.float32) @ self.factors.rows[self.candidates].T
+        folded = [fold_in(self.fit.factors, self.gram, who.liked, who.ratings)[0] for who in listeners]
+        return np.array(folded, dtype=np.float32) @ self.fit.factors.rows[self.candidates].T
 
     def _similar(self, listeners: list[Listener]) -> np.ndarray:
         scores = np.zeros((len(listeners), len(self.candidates)), dtype=np.float32)
-        rows = self.together.rows_of([who.liked for who in listeners], [who.ratings for who in listeners])
-        scores[:, self.covered] = rows @ self.likeness
+        rows = self.fit.cover.rows_of([who.liked for who in listeners], [who.ratings for who in listeners])
+        scores[:, self.covered] = rows @ self.fit.likeness
         return scores
 
     def _follows(self, listener: Listener) -> np.ndarray:
@@ -99,19 +121,12 @@ class Model:
         return scores[self.candidates]
 
 
-def learn(
-    shards: Iterable[list[Listener]], tracks: Tracks, factors: TrackFactors, until: float, listeners_of: np.ndarray
-) -> Model:
+def learn(shards: Iterable[list[Listener]], tracks: Tracks, fit: Fit, until: float, listeners_of: np.ndarray) -> Model:
     """One pass over the listeners; `until` is the day after the last one that is learnt from, `listeners_of` how many like
     each track."""
-    together = Together.over(listeners_of)
     won, exposed = np.zeros(len(tracks.ids)), np.zeros(tracks.genres.max(initial=0) + 1)
     reached = np.zeros(len(tracks.ids))
     for shard in shards:
-        block = max(1, _SCORES_AT_ONCE // max(1, len(together.covered)))
-        for start in range(0, len(shard), block):
-            part = shard[start : start + block]
-            together.add(together.rows_of([who.liked for who in part], [who.ratings for who in part]))
         for who in shard:
             shares = genre_shares(who, tracks)
             exposed += shares
@@ -119,20 +134,18 @@ def learn(
             age = until - who.first_heard
             won[who.liked] += np.where(np.isnan(age), 0.0, 0.5 ** (age / TREND_HALF_LIFE_DAYS))
     crowd = Crowd(listeners_of, won / (exposed[tracks.genres] - reached + 1.0))
-    candidates = _candidates(tracks, crowd, until, together.covered)
+    candidates = _candidates(tracks, crowd, until, fit.cover.tracks)
     position = np.full(len(tracks.ids), -1)
     position[candidates] = np.arange(len(candidates))
-    covered_places = position[together.covered]
+    covered_places = position[fit.cover.tracks]
     return Model(
         tracks=tracks,
-        factors=factors,
-        together=together,
+        fit=fit,
         crowd=crowd,
         until=until,
         candidates=candidates,
         newness=newness(tracks, until),
-        likeness=ease(together),
-        gram=factors.gram,
+        gram=fit.factors.gram,
         covered=covered_places,
     )
 
@@ -171,11 +184,15 @@ def newness(tracks: Tracks, until: float) -> np.ndarray:
     return found
 
 
-def z_scored(raw: np.ndarray) -> np.ndarray:
-    """Each row with mean 0 and deviation 1; a row that is everywhere the same is 0."""
+def z_scored(raw: np.ndarray) -> Parts:
+    """Scores z-scored in place."""
     raw -= raw.mean(axis=-1, keepdims=True)
-    deviation = raw.std(axis=-1, keepdims=True)
-    return np.divide(raw, deviation, out=np.zeros_like(raw), where=deviation > _FLAT)
+    deviation = raw.std(axis=-1)
+    is_flat = deviation <= _FLAT
+    scales = np.where(is_flat, 1.0, deviation).astype(raw.dtype)
+    raw /= scales[..., None]
+    raw[is_flat] = 0.0
+    return Parts(raw, scales)
 
 
 def blended(parts: np.ndarray, weights: dict[str, float]) -> np.ndarray:

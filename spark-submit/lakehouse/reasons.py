@@ -30,10 +30,15 @@ def causes_of(contributions: np.ndarray) -> list[str]:
 
 
 def reasons_of(
-    model: Model, weights: dict[str, float], who: Listener, chosen: np.ndarray, contributions: np.ndarray
+    model: Model,
+    weights: dict[str, float],
+    who: Listener,
+    chosen: np.ndarray,
+    contributions: np.ndarray,
+    scales: np.ndarray,
 ) -> list[Reason]:
-    """One reason for each of `chosen` (indexes of tracks)."""
-    seeds = _strongest_seeds(model, weights, who, chosen)
+    """One reason for each of `chosen` (indexes of tracks); `scales` are the listener's, see model.Parts."""
+    seeds = _strongest_seeds(model, weights, who, chosen, scales)
     causes = causes_of(contributions)
     return [_reason(model, cause, track, seed) for cause, track, seed in zip(causes, chosen, seeds, strict=True)]
 
@@ -49,17 +54,19 @@ def _reason(model: Model, cause: str, track: int, seed: int | None) -> Reason:
     return Reason("trending_in_genre" if model.has_genre(track) else "trending")
 
 
-def _strongest_seeds(model: Model, weights: dict[str, float], who: Listener, chosen: np.ndarray) -> list[int | None]:
+def _strongest_seeds(
+    model: Model, weights: dict[str, float], who: Listener, chosen: np.ndarray, scales: np.ndarray
+) -> list[int | None]:
     """The liked track to which each of `chosen` owes most of its taste and similar parts; None where it owes them to none.
 
     Both parts are sums over the liked tracks (see als.fold_in and item_to_item.ease), on the scale they were blended in.
     """
     if len(who.liked) == 0 or len(chosen) == 0:
         return [None] * len(chosen)
-    _, shares = fold_in(model.factors, model.gram, who.liked, who.ratings)
-    by_taste = model.factors.rows[chosen].astype(np.float64) @ shares.T
+    _, shares = fold_in(model.fit.factors, model.gram, who.liked, who.ratings)
+    by_taste = model.fit.factors.rows[chosen].astype(np.float64) @ shares.T
     by_likeness = _likeness(model, who, chosen)
-    scale = model.scales(who)
+    scale = dict(zip(PARTS, scales, strict=True))
     owed = weights["taste"] * by_taste / scale["taste"] + weights["similar"] * by_likeness / scale["similar"]
     best = np.argmax(owed, axis=1)
     return [int(who.liked[seed]) if owed[row, seed] > 0 else None for row, seed in enumerate(best)]
@@ -67,10 +74,11 @@ def _strongest_seeds(model: Model, weights: dict[str, float], who: Listener, cho
 
 def _likeness(model: Model, who: Listener, chosen: np.ndarray) -> np.ndarray:
     found = np.zeros((len(chosen), len(who.liked)))
-    rows, columns = model.together.place[who.liked], model.together.place[chosen]
+    place = model.fit.cover.place
+    rows, columns = place[who.liked], place[chosen]
     known, target = np.flatnonzero(rows >= 0), np.flatnonzero(columns >= 0)
     if len(known) and len(target):
         found[np.ix_(target, known)] = (
-            model.likeness[np.ix_(rows[known], columns[target])] * who.ratings[known][:, None]
+            model.fit.likeness[np.ix_(rows[known], columns[target])] * who.ratings[known][:, None]
         ).T
     return found

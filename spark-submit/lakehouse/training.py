@@ -3,6 +3,7 @@
 The same steps serve the lake (events) and `npm run evaluate` (counted pairs).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,46 +13,63 @@ from pyspark.sql import functions as F
 from lakehouse import als
 from lakehouse.errors import BrokenContract
 from lakehouse.interactions import followed_tracks, rated, write_shards
-from lakehouse.listeners import Tracks, read_shards
-from lakehouse.model import Model, learn
+from lakehouse.item_to_item import Cover, Together, ease
+from lakehouse.listeners import Listener, Tracks, View, read_shards
+from lakehouse.model import Fit, Model, learn
 
 
 @dataclass(frozen=True)
 class Listening:
-    """What is learnt from: the shards of listeners, and the sizes."""
+    """What is learnt from: the shards of listeners as one view knows them, and the sizes."""
 
     shards_uri: str
+    view: View
     rows: DataFrame
     listeners_of: np.ndarray
     users: int
     ratings: int
 
+    def shards(self) -> Iterator[list[Listener]]:
+        """The listeners, shard by shard, read anew."""
+        return read_shards(self.shards_uri, self.view)
+
 
 def gather(
-    pairs: DataFrame, follows: DataFrame | None, tracks: DataFrame, shards_uri: str, track_count: int
-) -> Listening:
-    """Writes the shards of `pairs` (user_id, track_id, affinity, first_heard) and counts what is in them."""
+    pairs: DataFrame, views: list[View], follows: DataFrame | None, tracks: DataFrame, shards_uri: str, track_count: int
+) -> list[Listening]:
+    """Writes the shards of `pairs` (user_id, track_id, first_heard, each view's affinity) and counts what is in them, for each
+    view. All views cost one sort of the pairs by user, one join and one write."""
     # Written first: they are read three times, and may cost a pass over every event.
-    rated(pairs).write.mode("overwrite").parquet(f"{shards_uri}-pairs")
+    rated(pairs, views).write.mode("overwrite").parquet(f"{shards_uri}-pairs")
     with_ratings = pairs.sparkSession.read.parquet(f"{shards_uri}-pairs")
-    followed = None if follows is None else followed_tracks(with_ratings, follows)
-    rows = write_shards(with_ratings, followed, tracks, shards_uri)
-    liked = rows.where(F.col("rating").isNotNull()).groupBy("track").count().toArrow()
-    listeners_of = np.zeros(track_count)
-    listeners_of[liked.column("track").to_numpy()] = liked.column("count").to_numpy()
-    users = rows.agg(F.count_distinct("user")).collect()[0][0]
-    return Listening(shards_uri, rows, listeners_of, users, int(listeners_of.sum()))
+    followed = None if follows is None else followed_tracks(with_ratings, follows, views)
+    return counted(write_shards(with_ratings, followed, tracks, shards_uri, views), views, shards_uri, track_count)
 
 
-def fit_factors(listening: Listening, tracks: Tracks, seed: int) -> als.TrackFactors:
-    """ALS in Spark; BrokenContract where nobody likes anything."""
+def counted(rows: DataFrame, views: list[View], shards_uri: str, track_count: int) -> list[Listening]:
+    """What is in shards that are written."""
+    liked = rows.groupBy("track").agg(*(F.count(view.rating).alias(view.name) for view in views)).toArrow()
+    known = rows.groupBy("user").agg(*(F.count(view.affinity).alias(view.name) for view in views))
+    users = known.agg(*(F.count_if(F.col(view.name) > 0) for view in views)).collect()[0]
+    found = []
+    for view, count in zip(views, users, strict=True):
+        listeners_of = np.zeros(track_count)
+        listeners_of[liked.column("track").to_numpy()] = liked.column(view.name).to_numpy()
+        found.append(Listening(shards_uri, view, rows, listeners_of, count, int(listeners_of.sum())))
+    return found
+
+
+def fit_model(listening: Listening, tracks: Tracks, seed: int) -> Fit:
+    """ALS in Spark, and EASE from one pass over the shards; BrokenContract where nobody likes anything."""
     if listening.ratings == 0:
         raise BrokenContract(
             "silver/listening_events: there is no complete listen and no like to learn from; load events first"
         )
-    return als.fit(listening.rows, len(tracks.ids), listening.ratings, seed)
+    factors = als.fit(listening.rows, listening.view, len(tracks.ids), listening.ratings, seed)
+    cover = Cover.most_liked(listening.listeners_of)
+    return Fit(factors, cover, ease(Together.of(listening.shards(), cover)))
 
 
-def learn_model(listening: Listening, tracks: Tracks, factors: als.TrackFactors, until: float) -> Model:
+def learn_model(listening: Listening, tracks: Tracks, fit: Fit, until: float) -> Model:
     """The model of what was heard before the day number `until`."""
-    return learn(read_shards(listening.shards_uri), tracks, factors, until, listening.listeners_of)
+    return learn(listening.shards(), tracks, fit, until, listening.listeners_of)

@@ -6,6 +6,7 @@ refreshes take turns, so what is there was left by a run that died, and may be o
 """
 
 from dataclasses import dataclass
+from datetime import date
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -16,10 +17,12 @@ from lakehouse.errors import BrokenContract
 from lakehouse.events_refresh import EVENTS, SONGS
 from lakehouse.files import all_exist, remove_folder
 from lakehouse.held_out import Split, split_by_time
-from lakehouse.interactions import all_tracks, encounters, with_feedback
-from lakehouse.listeners import Tracks, collect_tracks
+from lakehouse.interactions import all_tracks, encounters, known_at, with_feedback
+from lakehouse.listener_tracks import LISTENER_TRACKS, Past, past_of
+from lakehouse.listeners import Tracks, View, collect_tracks
 from lakehouse.songs import catalogue
 from lakehouse.tables import newest_version, read_table
+from lakehouse.training import Listening, counted, gather
 
 FEEDBACK = table("bronze", "feedback_events")
 # Spark writes it last.
@@ -29,8 +32,12 @@ _WHOLE = "_SUCCESS"
 @dataclass(frozen=True)
 class TrainingData:
     """`tracks` as interactions.all_tracks has them, `known` the same as arrays; `met` as interactions.encounters has them, at
-    each day of `split`."""
+    each day of `split`. `first` is the first day of an event, `events_version` the version of silver's events; `uri` is where
+    what is made of it may lie."""
 
+    uri: str
+    first: date
+    events_version: int
     split: Split
     tracks: DataFrame
     known: Tracks
@@ -38,21 +45,43 @@ class TrainingData:
 
 
 def training_data(spark: SparkSession, lake_uri: str, run_key: str) -> TrainingData:
-    """What the run has of it already, or made now, in two passes over the events; BrokenContract where there is no event."""
+    """What the run has of it already, or made now, in one pass over the events since the past; BrokenContract where there is no event."""
     versions = {source: newest_version(source, lake_uri) for source in (EVENTS, SONGS)}
-    versions[FEEDBACK] = newest_commit(FEEDBACK, lake_uri)
+    versions |= {source: newest_commit(source, lake_uri) for source in (LISTENER_TRACKS, FEEDBACK)}
     events = read_table(spark, EVENTS, lake_uri, versions[EVENTS])
-    split = _split_of(events)
+    first, last = _days_of(events)
+    split = split_by_time(first, last)
     uri = f"{work_uri(lake_uri, run_key)}/{'-'.join(map(str, versions.values()))}"
     if not all_exist([f"{uri}/tracks/{_WHOLE}", f"{uri}/encounters/{_WHOLE}"]):
         songs = catalogue(read_table(spark, SONGS, lake_uri, versions[SONGS]))
+        past = _past_before(split.valid_from, past_of(spark, lake_uri, versions[LISTENER_TRACKS]))
+        since = events if past is None else past.since(events)
         if versions[FEEDBACK] is not None:
-            events = with_feedback(events, read_table(spark, FEEDBACK, lake_uri, versions[FEEDBACK]))
-        all_tracks(events.select("track_id").distinct(), songs).write.mode("overwrite").parquet(f"{uri}/tracks")
+            since = with_feedback(since, read_table(spark, FEEDBACK, lake_uri, versions[FEEDBACK]))
         cuts = [split.valid_from, split.test_from, split.until]
-        encounters(events, cuts).write.mode("overwrite").parquet(f"{uri}/encounters")
+        encounters(since, cuts, past).write.mode("overwrite").parquet(f"{uri}/encounters")
+        met = spark.read.parquet(f"{uri}/encounters")
+        all_tracks(met.select("track_id").distinct(), songs).write.mode("overwrite").parquet(f"{uri}/tracks")
     tracks = spark.read.parquet(f"{uri}/tracks")
-    return TrainingData(split, tracks, collect_tracks(tracks), spark.read.parquet(f"{uri}/encounters"))
+    met = spark.read.parquet(f"{uri}/encounters")
+    return TrainingData(uri, first, versions[EVENTS], split, tracks, collect_tracks(tracks), met)
+
+
+def listening_at(
+    spark: SparkSession, data: TrainingData, follows: DataFrame | None, days: list[date]
+) -> list[Listening]:
+    """What was known at each of these days of the split, as the run has it already or gathered now."""
+    uri, count, views = f"{data.uri}/listeners", len(data.known.ids), [View.at(day) for day in days]
+    if all_exist([f"{uri}/{_WHOLE}"]):
+        rows = spark.read.parquet(uri)
+        if {view.rating for view in views} <= set(rows.columns):
+            return counted(rows, views, uri, count)
+    return gather(known_at(data.met, views), views, follows, data.tracks, uri, count)
+
+
+def _past_before(cut: date, past: Past | None) -> Past | None:
+    """The past, unless days are in it that must not be known at the cut."""
+    return None if past is None or past.until > cut else past
 
 
 def work_uri(lake_uri: str, run_key: str) -> str:
@@ -65,8 +94,8 @@ def clear_work(lake_uri: str) -> None:
     remove_folder(f"{lake_uri.rstrip('/')}/_work")
 
 
-def _split_of(events: DataFrame) -> Split:
+def _days_of(events: DataFrame) -> tuple[date, date]:
     first, last = events.agg(F.min("event_date"), F.max("event_date")).collect()[0]
     if first is None:
         raise BrokenContract("silver/listening_events: there is no event to learn from; load events first")
-    return split_by_time(first, last)
+    return first, last

@@ -30,6 +30,7 @@ from lakehouse.incremental import (
     write_weeks,
     write_whole,
 )
+from lakehouse.listener_tracks import LISTENER_TRACKS, listener_tracks
 from lakehouse.similarity import song_similarity
 from lakehouse.songs import catalogue
 from lakehouse.tables import read_table
@@ -37,8 +38,12 @@ from lakehouse.trending import CHART_COLUMNS, charts, described
 
 CHARTS = table("silver", "weekly_trending_tracks")
 SIMILARITY = table("silver", "song_similarity")
-# So many weeks of the data make a block, after which similarity is made anew.
-SIMILARITY_WEEKS = 4
+# So many weeks of the data make a block, after which what is made of whole blocks is made anew.
+BLOCK_WEEKS = 4
+# So many weeks are not yet long over.
+PAST_WEEKS = 4
+# Stands for the end of a block where there is none.
+_BEFORE_ALL = date(1900, 1, 1)
 # Blocks are counted from here; only weekdays and distances matter.
 _FIRST_BLOCK = date(2024, 1, 2)
 _SONG_COLUMNS = ["track_id", "title", "artist_id", "artist_name", "genre"]
@@ -150,22 +155,39 @@ def refresh_whole(lake: Lake, target: Table, sources: list[Table], make: Callabl
 
 
 def refresh_similarity(lake: Lake) -> Written:
-    """Makes song_similarity anew when four more weeks of the data are whole, or one of those it was made of is another.
+    """Makes song_similarity anew when four more weeks of the data are whole. What is heard together changes slowly and depends
+    on all events at once."""
+    return _refresh_by_blocks(
+        lake, SIMILARITY, last_whole_block(lake.present_weeks), lambda events, _: song_similarity(events)
+    )
 
-    What is heard together changes slowly and depends on all events at once. Where the blocks of four weeks end does not depend
-    on when anything was loaded, so a lake built week by week is the same as one built at once.
+
+def refresh_listener_tracks(lake: Lake) -> Written:
+    """Makes listener_tracks anew when four more weeks of the data are long over: PAST_WEEKS, so that what is learnt without
+    the last weeks can be learnt from it, and features of late have nothing of it."""
+    weeks = lake.present_weeks
+    long_over = {week for week in weeks if week <= max(weeks) - PAST_WEEKS * _A_WEEK}
+    return _refresh_by_blocks(lake, LISTENER_TRACKS, last_whole_block(long_over), listener_tracks)
+
+
+def _refresh_by_blocks(
+    lake: Lake, target: Table, through: date | None, make: Callable[[DataFrame, date], DataFrame]
+) -> Written:
+    """Makes a table of the events up to `through` anew if that is another day than before, or one of its weeks has changed.
+
+    Where the blocks of four weeks end does not depend on when anything was loaded, so a lake built week by week is the same as
+    one built at once. Without a block the table is empty.
     """
     events = recipe_of([EVENTS], lake.lake_uri, lake.build)
-    silver = lake.read(EVENTS, events)
-    through = last_whole_block(lake.present_weeks)
     recipe = Recipe(events.versions, lake.build.with_setting(f"through {through}"))
-    former = former_versions(SIMILARITY, lake.lake_uri, recipe)
+    former = former_versions(target, lake.lake_uri, recipe)
     changes = None if former is None else changes_of(EVENTS, lake.lake_uri, former, recipe)
-    if changes is not None and all(week > str(through) for week in changes.partitions(WEEK)):
-        return Written(SIMILARITY, set())
-    rows = song_similarity(silver if through is None else silver.where(F.col(WEEK) <= F.lit(through)))
-    write_whole(rows, SIMILARITY, lake.lake_uri, lake.run_key, recipe)
-    return Written(SIMILARITY, None)
+    upto = through or _BEFORE_ALL
+    if changes is not None and all(week > str(upto) for week in changes.partitions(WEEK)):
+        return Written(target, set())
+    rows = make(lake.read(EVENTS, events).where(F.col(WEEK) <= F.lit(upto)), upto)
+    write_whole(rows, target, lake.lake_uri, lake.run_key, recipe)
+    return Written(target, None)
 
 
 def last_whole_block(weeks: set[date]) -> date | None:
@@ -173,5 +195,5 @@ def last_whole_block(weeks: set[date]) -> date | None:
     if not weeks:
         return None
     last = max(weeks)
-    through = last - (((last - _FIRST_BLOCK).days // 7 + 1) % SIMILARITY_WEEKS) * _A_WEEK
+    through = last - (((last - _FIRST_BLOCK).days // 7 + 1) % BLOCK_WEEKS) * _A_WEEK
     return through if through >= min(weeks) else last

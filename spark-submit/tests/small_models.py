@@ -3,8 +3,9 @@
 import numpy as np
 
 from lakehouse.als import AlsSettings, TrackFactors
+from lakehouse.item_to_item import Cover, Together, ease
 from lakehouse.listeners import ALWAYS_THERE, Listener, Tracks
-from lakehouse.model import Model, learn
+from lakehouse.model import Fit, Model, learn
 
 SETTINGS = AlsSettings(rank=4, iterations=1, regularisation=0.1, alpha=5.0)
 
@@ -38,4 +39,6 @@ def model_of(listeners: list[Listener], tracks: Tracks, until: float = 100.0, se
     """A model with factors of chance: what is tested is not ALS."""
     rows = np.random.default_rng(seed).normal(size=(len(tracks.ids), SETTINGS.rank)).astype(np.float32)
     count = np.bincount(np.concatenate([who.liked for who in listeners]), minlength=len(tracks.ids)).astype(float)
-    return learn([listeners], tracks, TrackFactors(rows, SETTINGS), until, count)
+    cover = Cover.most_liked(count)
+    fit = Fit(TrackFactors(rows, SETTINGS), cover, ease(Together.of([listeners], cover)))
+    return learn([listeners], tracks, fit, until, count)

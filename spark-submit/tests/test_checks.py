@@ -7,7 +7,7 @@ from build_silver import build_silver
 from load_bronze import load_bronze
 from worlds import INGESTED_AT, bronze_params, events_file, rows, run, silver_params, songs_file, users_file
 
-from lakehouse.checks import check_table, check_tables
+from lakehouse.checks import Checks, check_table
 from lakehouse.contracts import Check, Table, table
 from lakehouse.errors import FailedChecks
 from lakehouse.tables import create_table, writer_of
@@ -22,6 +22,12 @@ COLUMNS = (
 def write(spark, lake, *values, target: Table = GENRES, key: str = "k", schema: str = COLUMNS) -> None:
     create_table(spark, target, lake)
     writer_of(spark.createDataFrame(list(values), schema), target, key).mode("append").save(target.uri(lake))
+
+
+def check_genres(spark, lake: str, run_key: str) -> dict:
+    checks = Checks(spark, lake, run_key, INGESTED_AT)
+    checks.check(GENRES)
+    return checks.conclude()
 
 
 def failed(results) -> dict[str, float]:
@@ -65,7 +71,7 @@ def test_a_failed_hard_check_stops_until_the_same_rows_pass(spark, lake):
         with pytest.raises(
             FailedChecks, match=r"gold/genre_weekly_stats version 1: listens is out of range is 1, expected 0 rows"
         ):
-            check_tables(spark, lake, run_key, INGESTED_AT, [GENRES])
+            check_genres(spark, lake, run_key)
     kept = rows(lake, "gold/table_checks", "run_key", "check", "is_hard", "is_passed", "observed")
     assert [row for row in kept if not row[3]] == [
         ("r1", "listens is out of range", True, False, 1.0),
@@ -75,12 +81,12 @@ def test_a_failed_hard_check_stops_until_the_same_rows_pass(spark, lake):
 
 def test_only_weeks_that_are_new_since_the_last_pass_are_looked_at(spark, lake):
     write(spark, lake, (WEEK, "pop", 1, 0, 0, 1, 1.0), key="k1")
-    check_tables(spark, lake, "r1", INGESTED_AT, [GENRES])
+    check_genres(spark, lake, "r1")
     write(spark, lake, (date(2025, 1, 14), "pop", 1, 0, 0, 1, 1.0), key="k2")
-    check_tables(spark, lake, "r2", INGESTED_AT, [GENRES])
+    check_genres(spark, lake, "r2")
     scopes = {row for row in rows(lake, "gold/table_checks", "run_key", "scope")}
     assert scopes == {("r1", "all rows"), ("r2", "weeks 2025-01-14")}
-    assert check_tables(spark, lake, "r3", INGESTED_AT, [GENRES])["checked"] == 1
+    assert check_genres(spark, lake, "r3")["checked"] == 1
 
 
 def test_a_refresh_warns_of_unknown_tracks_and_goes_on(spark, lake, tmp_path):

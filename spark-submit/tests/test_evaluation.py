@@ -5,11 +5,14 @@ from datetime import date
 
 import pytest
 from evaluate_model import _record, evaluate_model
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 from worlds import run, table, version
 
 from lakehouse.contracts import table as contract
 from lakehouse.held_out import Split, new_tracks, split_by_time
-from lakehouse.interactions import before, encounters
+from lakehouse.interactions import encounters, known_at
+from lakehouse.listeners import View
 from lakehouse.tables import overwrite_table
 
 EVENT = "user_id string, track_id string, event_type string, event_date date"
@@ -51,22 +54,24 @@ def test_nothing_of_the_held_out_days_is_learnt_from(spark):
     events = [(f"u{n}", "old", "complete_listen", date(2024, 1, 5)) for n in range(5)]
     leaks = [(f"u{n}", "leak", "like", day) for n in range(5) for day in (split.valid_from, split.test_from)]
     met = encounters(spark.createDataFrame(events + leaks, EVENT), [split.valid_from, split.test_from])
-    learnt = {row.track_id for row in before(met, split.valid_from).collect()}
+    valid, test = View.at(split.valid_from), View.at(split.test_from)
+    known = known_at(met, [valid, test])
+    learnt = {row.track_id for row in known.where(F.col(valid.affinity).isNotNull()).collect()}
     assert learnt == {"old"}
     # Seen when it may be seen: what was heard in the tuning days is known when the judged days begin.
-    later = {row.track_id for row in before(met, split.test_from).collect()}
+    later = {row.track_id for row in known.where(F.col(test.affinity).isNotNull()).collect()}
     assert later == {"old", "leak"}
 
 
 USERS, TRACKS = 150, 60
 
 
-def planted_events() -> list[tuple]:
-    """40 days. A listener of one of three groups plays a track of the group's 20 a day, in an order of their own."""
+def planted_events(days: int = 40) -> list[tuple]:
+    """A listener of one of three groups plays a track of the group's 20 a day, in an order of their own."""
     events = []
     for user in range(USERS):
         group = user % 3
-        for day in range(40):
+        for day in range(days):
             track = group * 20 + (user // 3 + day // 2) % 20
             events.append(
                 (f"u{user}", f"t{track}", "complete_listen", date.fromordinal(date(2024, 1, 1).toordinal() + day))
@@ -79,11 +84,9 @@ def planted(spark, tmp_path_factory):
     return planted_lake(spark, f"{tmp_path_factory.mktemp('planted')}/lake", planted_events())
 
 
-def planted_lake(spark, lake: str, events: list[tuple]) -> str:
-    from pyspark.sql import functions as F
-
-    frame = spark.createDataFrame([(str(n), *event) for n, event in enumerate(events)], f"event_id string, {EVENT}")
-    silver = contract("silver", "listening_events")
+def planted_rows(spark, events: list[tuple], first_id: int = 0) -> DataFrame:
+    """Rows of silver listening_events; every day is a week of its own."""
+    numbered = [(str(n), *event) for n, event in enumerate(events, first_id)]
     columns = {
         "timestamp": F.col("event_date").cast("timestamp"),
         "week_end": F.col("event_date"),
@@ -92,7 +95,11 @@ def planted_lake(spark, lake: str, events: list[tuple]) -> str:
         "is_known_track": F.lit(True),
         "is_known_user": F.lit(True),
     }
-    overwrite_table(frame.withColumns(columns), silver, lake, "planted")
+    return spark.createDataFrame(numbered, f"event_id string, {EVENT}").withColumns(columns)
+
+
+def planted_lake(spark, lake: str, events: list[tuple]) -> str:
+    overwrite_table(planted_rows(spark, events), contract("silver", "listening_events"), lake, "planted")
     ids = sorted({event[1] for event in events})
     songs = spark.createDataFrame(
         [(track, track, track, track) for track in ids],
@@ -116,6 +123,8 @@ def evaluation_params(lake: str, model_version: str, **more) -> dict:
         "lakeUri": lake,
         "modelVersion": model_version,
         "evaluatedAt": "2024-03-01T00:00:00.000Z",
+        "build": "b1",
+        "force": False,
         "k": 5,
         "seed": 42,
         **more,

@@ -44,7 +44,11 @@ def test_no_table_has_a_row_of_the_user_any_more_and_files_still_reconcile(spark
     run(load_bronze.load_bronze, spark, bronze_params(lake, files))
     land(spark, lake, LISTENS, [listen("l1", "t1", "like", "2025-01-01T00:00:00Z")], "listens")
     land(spark, lake, ANSWERS, [answer("r1", ["t1"], "2025-01-01T00:00:00Z", user_id="u2")], "answers")
+    fitted = Path(lake) / "_model" / "fit.npz"
+    fitted.parent.mkdir()
+    fitted.write_bytes(b"learnt from u1, too")
     result = run(forget_user.forget_user, spark, {**PARAMS, "lakeUri": lake})
+    assert not fitted.exists()
 
     counted = {entry["table"]: entry["rows"] for entry in result["tables"]}
     assert {name: count for name, count in counted.items() if count} == {

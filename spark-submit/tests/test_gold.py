@@ -13,7 +13,8 @@ from load_bronze import load_bronze
 from worlds import bronze_params, events_file, rows, run, silver_params, songs_file, table, users_file, version
 
 from lakehouse.errors import BrokenContract
-from lakehouse.interactions import before, encounters, followed_tracks, rated, with_feedback
+from lakehouse.interactions import encounters, followed_tracks, known_at, rated, with_feedback
+from lakehouse.listeners import View
 from lakehouse.songs import with_told_names
 
 EVENT = "user_id string, track_id string, event_type string, event_date date"
@@ -31,10 +32,11 @@ def test_affinity_weighs_likes_listens_and_skips_and_halves_with_age(spark):
     ]
     until = date(2025, 1, 7)
     met = encounters(spark.createDataFrame(events, EVENT), [until])
-    found = before(met, until).orderBy("track_id").collect()
+    view = View.at(until)
+    found = known_at(met, [view]).orderBy("track_id").collect()
     one_day = 0.5 ** (1 / 180)
     # t1: 1 + 3 - 0.5; t4 is of the day itself, which is not learnt from.
-    assert [(r.track_id, pytest.approx(r.affinity, abs=1e-6)) for r in found] == [
+    assert [(r.track_id, pytest.approx(r[view.affinity], abs=1e-6)) for r in found] == [
         ("t1", 3.5 * one_day),
         ("t2", 0.5),
         ("t3", -0.5 * one_day),
@@ -55,10 +57,11 @@ def test_what_a_user_said_last_of_a_track_counts_beside_what_they_heard(spark):
     columns = "user_id string, track_id string, feedback string, at int, _offset int, event_date date"
     united = with_feedback(spark.createDataFrame(events, EVENT), spark.createDataFrame(feedback, columns))
     met = encounters(united, [date(2025, 1, 7)])
-    found = before(met, date(2025, 1, 7)).orderBy("track_id").collect()
+    view = View.at(date(2025, 1, 7))
+    found = known_at(met, [view]).orderBy("track_id").collect()
     one_day = 0.5 ** (1 / 180)
     # t1: a listen and a hate, which was said after the love; t3: a love, as it was said last; t4 was only hidden.
-    assert [(r.track_id, pytest.approx(r.affinity, abs=1e-6)) for r in found] == [
+    assert [(r.track_id, pytest.approx(r[view.affinity], abs=1e-6)) for r in found] == [
         ("t1", -19 * one_day),
         ("t2", one_day),
         ("t3", 5 * one_day),
@@ -68,19 +71,28 @@ def test_what_a_user_said_last_of_a_track_counts_beside_what_they_heard(spark):
 
 def test_a_rating_is_relative_to_the_users_median_and_cut_at_both_ends(spark):
     pairs = [("u", f"t{number}", affinity) for number, affinity in enumerate([0.1, 2.0, 2.0, 2.0, 1000.0, -0.5])]
-    found = rated(spark.createDataFrame(pairs, "user_id string, track_id string, affinity double")).orderBy("track_id")
+    columns = "user_id string, track_id string, affinity_a double"
+    found = rated(spark.createDataFrame(pairs, columns), [View("a")]).orderBy("track_id")
     # The median of the liked is 2: log2(1 + 2/2) = 1; 0.1 is cut to 0.3, 1000 to 3; what is only skipped has no rating.
-    assert [None if r.rating is None else pytest.approx(r.rating) for r in found.collect()] == [0.3, 1, 1, 1, 3, None]
+    assert [None if r.rating_a is None else pytest.approx(r.rating_a) for r in found.collect()] == [
+        0.3,
+        1,
+        1,
+        1,
+        3,
+        None,
+    ]
 
 
 def test_followed_people_are_heard_by_those_who_follow_them_and_nobody_hears_himself(spark):
     pairs = [("a", "t1", 1.0, 1.0), ("b", "t1", 2.0, 2.0), ("b", "t2", -0.5, None)]
     follows = [("c", "a"), ("c", "b"), ("c", "b"), ("a", "a")]
     found = followed_tracks(
-        spark.createDataFrame(pairs, "user_id string, track_id string, affinity double, rating float"),
+        spark.createDataFrame(pairs, "user_id string, track_id string, affinity_a double, rating_a float"),
         spark.createDataFrame(follows, "user_id_a string, user_id_b string"),
+        [View("a")],
     )
-    assert [(r.user_id, r.track_id, r.followed) for r in found.collect()] == [("c", "t1", 3.0)]
+    assert [(r.user_id, r.track_id, r.followed_a) for r in found.collect()] == [("c", "t1", 3.0)]
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +119,14 @@ def two_tastes(spark, tmp_path_factory):
     run(load_bronze, spark, bronze_params(lake, files))
     run(build_silver, spark, silver_params(lake))
     run(build_features, spark, silver_params(lake))
-    params = {"runKey": "r1", "lakeUri": lake, "modelVersion": "m1", "recommendationsPerUser": 5, "seed": 42}
+    params = {
+        "runKey": "r1",
+        "lakeUri": lake,
+        "modelVersion": "m1",
+        "build": "b1",
+        "recommendationsPerUser": 5,
+        "seed": 42,
+    }
     return lake, params, run(build_gold, spark, params)
 
 
@@ -175,7 +194,14 @@ def test_gold_without_a_listen_says_so(spark, lake, tmp_path):
     ]
     run(load_bronze, spark, bronze_params(lake, files))
     run(build_silver, spark, silver_params(lake))
-    params = {"runKey": "r1", "lakeUri": lake, "modelVersion": "m1", "recommendationsPerUser": 5, "seed": 42}
+    params = {
+        "runKey": "r1",
+        "lakeUri": lake,
+        "modelVersion": "m1",
+        "build": "b1",
+        "recommendationsPerUser": 5,
+        "seed": 42,
+    }
     with pytest.raises(BrokenContract, match="no complete listen and no like"):
         run(build_gold, spark, params)
 

@@ -21,6 +21,7 @@ DERIVED = [
     "silver/duplicate_events",
     "silver/weekly_trending_tracks",
     "silver/song_similarity",
+    "silver/listener_tracks",
     "gold/artist_weekly_stats",
     "gold/genre_weekly_stats",
     "gold/daily_activity",
@@ -123,7 +124,7 @@ def test_one_new_week_rewrites_that_week_alone_and_nothing_new_writes_nothing(wo
     for path in ("silver/listening_events", "silver/weekly_trending_tracks", "gold/daily_activity"):
         assert by_table[path] == [str(NEW)], path
     # It is the first week of a block of four: what is heard together is looked at when the block is whole.
-    assert by_table["silver/song_similarity"] == []
+    assert by_table["silver/song_similarity"] == by_table["silver/listener_tracks"] == []
 
     before = {path: DeltaTable(f"{world.lake}/{path}").version() for path in DERIVED}
     again = world.refresh("third")

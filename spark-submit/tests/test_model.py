@@ -5,7 +5,7 @@ from small_models import SETTINGS, listener, model_of, tracks_of
 from lakehouse import reasons
 from lakehouse.als import TrackFactors, fold_in
 from lakehouse.evaluation import measure, pools
-from lakehouse.item_to_item import Together, cosine, ease
+from lakehouse.item_to_item import Cover, Together, cosine, ease
 from lakehouse.model import DEFAULT_WEIGHTS, PARTS, newness, z_scored
 from lakehouse.ranking import best_of, highest, varied
 from lakehouse.tuning import pool_of, tuned_weights
@@ -28,16 +28,16 @@ def test_a_listeners_factors_are_the_sum_of_the_shares_of_what_they_like():
 
 
 def test_ease_is_the_closed_form_and_covers_the_tracks_with_most_listeners_only():
-    together = Together.over(np.array([3.0, 1.0, 2.0, 0.0]), most=2)
-    assert together.covered.tolist() == [0, 2]
-    together.add(together.rows_of([np.array([0, 2]), np.array([0, 1])], [np.array([1.0, 1.0]), np.array([1.0, 1.0])]))
+    cover = Cover.most_liked(np.array([3.0, 1.0, 2.0, 0.0]), most=2)
+    assert (cover.tracks.tolist(), cover.place.tolist()) == ([0, 2], [0, -1, 1, -1])
+    together = Together.of([[listener("a", {0: 1.0, 2: 1.0})], [listener("b", {0: 1.0, 1: 1.0})]], cover)
     # G + 1 = [[3, 1], [1, 2]]; its inverse is [[2, -1], [-1, 3]] / 5; B = -P / diag(P), 0 on the diagonal.
     assert ease(together, ridge=1.0) == pytest.approx(np.array([[0, 1 / 3], [1 / 2, 0]]))
 
 
 def test_ease_of_many_tracks_is_the_same_closed_form():
     count = 1300
-    together = Together.over(np.ones(count))
+    together = Together.over(Cover.most_liked(np.ones(count)))
     together.add(np.random.default_rng(1).random((300, count)).astype(np.float32))
     inverse = np.linalg.inv(together.gram.astype(np.float64) + 5 * np.eye(count))
     expected = -inverse / np.diag(inverse)
@@ -46,7 +46,7 @@ def test_ease_of_many_tracks_is_the_same_closed_form():
 
 
 def test_cosine_is_shrunk_where_the_evidence_is_thin():
-    together = Together.over(np.array([4.0, 4.0]))
+    together = Together.over(Cover.most_liked(np.array([4.0, 4.0])))
     together.gram = np.array([[4.0, 4.0], [4.0, 4.0]], dtype=np.float32)
     assert cosine(together)[0, 1] == pytest.approx(4 / (4 + 10))
 
@@ -61,7 +61,7 @@ def test_newest_songs_of_an_artist_have_most_and_songs_of_one_day_share_alike():
 
 def test_a_part_that_is_everywhere_the_same_says_nothing():
     found = z_scored(np.array([[2.0, 2.0], [0.0, 4.0]], dtype=np.float32))
-    assert found.tolist() == [[0, 0], [-1, 1]]
+    assert (found.values.tolist(), found.scales.tolist()) == ([[0, 0], [-1, 1]], [1, 2])
 
 
 def test_trend_counts_new_listeners_against_those_who_could_still_be_won():
@@ -114,10 +114,10 @@ def test_because_you_played_names_the_track_with_the_largest_share_of_the_score(
     model, who = model_of(crowd, tracks), crowd[0]
     chosen = np.setdiff1d(np.arange(8), who.liked)
     contributions = np.vstack([np.ones((1, len(chosen))), np.zeros((4, len(chosen)))])
-    found = reasons.reasons_of(model, ONLY["taste"], who, chosen, contributions)
-    _, shares = fold_in(model.factors, model.gram, who.liked, who.ratings)
+    found = reasons.reasons_of(model, ONLY["taste"], who, chosen, contributions, np.ones(len(PARTS)))
+    _, shares = fold_in(model.fit.factors, model.gram, who.liked, who.ratings)
     for reason, track in zip(found, chosen, strict=True):
-        owed = shares @ model.factors.rows[track].astype(float)
+        owed = shares @ model.fit.factors.rows[track].astype(float)
         assert owed.sum() == pytest.approx(model._taste([who])[0][track], abs=1e-4)
         if owed.max() > 0:
             assert (reason.type, reason.track) == ("because_you_played", who.liked[np.argmax(owed)])

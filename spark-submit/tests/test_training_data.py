@@ -4,13 +4,17 @@ from pathlib import Path
 
 import build_gold as gold_job
 import evaluate_model as evaluation_job
+import numpy as np
 import pytest
 from test_evaluation import evaluation_params, planted_events, planted_lake
 from worlds import rows, run
 
 import lakehouse.training_data
 from lakehouse.contracts import table as contract
+from lakehouse.files import remove_folder
 from lakehouse.tables import overwrite_table, read_table
+from lakehouse.training import Listening
+from lakehouse.training_data import listening_at, training_data
 from lakehouse.trending import weekly_trending_tracks
 
 
@@ -34,23 +38,52 @@ def test_the_lists_are_made_of_the_evaluations_training_data_and_nothing_is_left
     monkeypatch.setattr(evaluation_job, "decide_promotion", lambda *_: {"promoted": True, "why": "planned"})
     run(evaluation_job.evaluate_model, spark, params)
     assert [each.name for each in work.iterdir()] == ["run"]
-    assert not list(work.rglob("before-*"))
 
     monkeypatch.setattr(lakehouse.training_data, "encounters", _not_again)
+    monkeypatch.setattr(lakehouse.training_data, "gather", _not_again)
     made = run(gold_job.build_gold, spark, {**params, "recommendationsPerUser": 5})
     assert made["users"] == len(set(rows(charted, "gold/user_recommendations", "user_id")))
     assert not list(work.rglob("*.parquet"))
+
+
+def test_several_days_gathered_at_once_are_each_as_if_gathered_alone(spark, charted):
+    data = training_data(spark, charted, "run")
+    split, pairs = data.split, [("u0", "u3"), ("u3", "u149"), ("nobody", "u0")]
+    follows = spark.createDataFrame(pairs, "user_id_a string, user_id_b string")
+    days = [split.valid_from, split.test_from, split.until]
+    together = [_described(each) for each in listening_at(spark, data, follows, days)]
+    remove_folder(f"{data.uri}/listeners")
+    for day, described in zip(days, together, strict=True):
+        [alone] = listening_at(spark, data, follows, [day])
+        assert _described(alone) == described
+        remove_folder(f"{data.uri}/listeners")
+    # Each day knows more than the one before, and only who knows something is a listener.
+    sizes = [described["sizes"] for described in together]
+    assert sizes[0] < sizes[1] < sizes[2]
+    assert [len(described["listeners"]) for described in together] == [150] * 3
+    assert together[0]["listeners"]["u0"]["followed"]
+
+
+def _described(listening: Listening) -> dict:
+    """Everything of it, by user."""
+    listeners = {
+        who.id: {name: np.nan_to_num(value, nan=-1.0).tolist() for name, value in vars(who).items() if name != "id"}
+        for shard in listening.shards()
+        for who in shard
+    }
+    sizes = (listening.ratings, listening.users, listening.listeners_of.tolist())
+    return {"sizes": sizes, "listeners": listeners}
 
 
 def test_a_failed_evaluation_leaves_no_work_behind(spark, charted, monkeypatch):
     def fail(*_):
         raise RuntimeError("planned")
 
-    monkeypatch.setattr(evaluation_job, "fit_factors", fail)
+    monkeypatch.setattr(evaluation_job, "fit_model", fail)
     with pytest.raises(RuntimeError, match="planned"):
         run(evaluation_job.evaluate_model, spark, evaluation_params(charted, "m1"))
     assert not list((Path(charted) / "_work").rglob("*.parquet"))
 
 
 def _not_again(*_):
-    raise AssertionError("the events were read again")
+    raise AssertionError("what the evaluation had made was made again")

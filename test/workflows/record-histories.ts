@@ -33,6 +33,7 @@ const stories: Readonly<Record<string, Story>> = {
   'initial-data-load-locks-by-table': { type: 'initialDataLoad' },
   'initial-data-load-waits-for-lock': { type: 'initialDataLoad', lockHeldBefore: 'bronze/fact_listening_events' },
   'refresh-recommendations-judged': { type: 'refreshRecommendations', input: { force: true } },
+  'refresh-recommendations-side-by-side': { type: 'refreshRecommendations', input: { force: true } },
   'rollback-model': { type: 'rollbackModel', input: { modelVersion: 'als-1' } },
   'refresh-recommendations-locks-by-table': { type: 'refreshRecommendations', input: { force: true } },
 };

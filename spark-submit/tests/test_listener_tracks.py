@@ -1,0 +1,91 @@
+"""What each listener did with each track: its own values, and that the past and the events since are all events."""
+
+from datetime import date, datetime, timedelta
+
+import pytest
+from pyspark.sql import functions as F
+
+from lakehouse.features import pairs_of
+from lakehouse.interactions import encounters
+from lakehouse.listener_tracks import Past, listener_tracks
+from lakehouse.weeks_refresh import last_whole_block
+
+THROUGH = date(2024, 12, 3)
+EVENT = "user_id string, track_id string, event_type string, event_date date, `timestamp` timestamp, week_end date"
+
+
+def event(user: str, track: str, kind: str, day: date, hour: int = 10) -> tuple:
+    """Weeks end on Tuesdays, as `day` of the tests' last week does."""
+    return (
+        user,
+        track,
+        kind,
+        day,
+        datetime(day.year, day.month, day.day, hour),
+        day + timedelta((1 - day.weekday()) % 7),
+    )
+
+
+EVENTS = [
+    event("u", "t1", "skip", date(2024, 6, 6), 9),
+    # 180 days before the end of the past: half a listen.
+    event("u", "t1", "complete_listen", date(2024, 6, 7), 8),
+    event("u", "t1", "like", THROUGH, 7),
+    event("u", "t2", "skip", THROUGH),
+    event("v", "t2", "complete_listen", date(2024, 11, 27)),
+    event("u", "t1", "complete_listen", date(2024, 12, 4)),
+    event("u", "t2", "like", date(2024, 12, 31)),
+    event("v", "t3", "complete_listen", date(2024, 12, 25)),
+    event("w", "t3", "skip", date(2024, 12, 31)),
+]
+
+
+@pytest.fixture(scope="module")
+def events(spark):
+    return spark.createDataFrame(EVENTS, EVENT)
+
+
+@pytest.fixture(scope="module")
+def past(events):
+    return Past(listener_tracks(events.where(F.col("week_end") <= F.lit(THROUGH)), THROUGH), THROUGH)
+
+
+def test_a_row_counts_what_happened_up_to_the_day_and_its_affinity_is_of_that_days_end(past):
+    found = {(r.user_id, r.track_id): r for r in past.rows.collect()}
+    assert set(found) == {("u", "t1"), ("u", "t2"), ("v", "t2")}
+    t1 = found["u", "t1"]
+    assert (t1.listens, t1.likes, t1.skips, t1.through) == (1, 1, 1, THROUGH)
+    assert (t1.first_met_on, t1.first_heard_on) == (date(2024, 6, 6), date(2024, 6, 7))
+    assert (t1.first_event_at, t1.last_event_at) == (datetime(2024, 6, 6, 9), datetime(2024, 12, 3, 7))
+    # A skip 181 days before December 4, a listen 180 and a like one day before.
+    assert t1.affinity == pytest.approx(-0.5 * 0.5 ** (181 / 180) + 0.5 + 3 * 0.5 ** (1 / 180), abs=1e-8)
+    assert found["u", "t2"].first_heard_on is None
+
+
+def test_the_past_and_the_events_since_are_met_as_all_events_are(events, past):
+    cuts = [date(2024, 12, 4), date(2024, 12, 18), date(2025, 1, 1)]
+    order = ("user_id", "track_id")
+    at_once = encounters(events, cuts).orderBy(*order).collect()
+    in_two = encounters(past.since(events), cuts, past).orderBy(*order).collect()
+    assert len(at_once) == 5
+    for one, other in zip(at_once, in_two, strict=True):
+        assert one.asDict() == {name: pytest.approx(value) for name, value in other.asDict().items()}
+
+
+def test_the_past_and_the_events_since_have_the_features_of_all_events(events, past):
+    order = ("user_id", "track_id")
+    at_once = pairs_of(events).orderBy(*order).collect()
+    assert pairs_of(past.since(events), past).orderBy(*order).collect() == at_once
+    # December 4 lies in the first of the last four weeks, December 3 does not.
+    assert [(r.user_id, r.track_id, r.recent_listens) for r in at_once if r.recent_listens] == [
+        ("u", "t1", 1),
+        ("v", "t3", 1),
+    ]
+
+
+def test_a_block_of_four_weeks_ends_where_it_ends_whenever_it_is_looked_at():
+    weeks = {date(2024, 1, 2) + timedelta(weeks=week) for week in range(9)}
+    ends = [last_whole_block({week for week in weeks if week <= last}) for last in sorted(weeks)]
+    # Blocks end on January 23 and February 20; before the first one, all there is counts.
+    assert ends[:3] == sorted(weeks)[:3]
+    assert ends[3:] == [date(2024, 1, 23)] * 4 + [date(2024, 2, 20)] * 2
