@@ -154,14 +154,13 @@ def _served(
     by_user = _lists_by_user(lists, known)
     if not by_user:
         return None
-    mine: list[np.ndarray] = []
+    mine, found = [], []
     for shard in late.shards():
         for who in (who for who in shard if who.id in truth):
             listed = by_user.get(who.id, np.array([], dtype=np.int64))
             mine.append(listed[~np.isin(listed, who.known)][:k])
-    judged = [who.id for shard in late.shards() for who in shard if who.id in truth]
-    measures = Measures([ranked(one, truth[user], k) for one, user in zip(mine, judged, strict=True)], mine)
-    return {"modelVersion": version, **summary(measures, model, k, late.users)}
+            found.append(ranked(mine[-1], truth[who.id], k))
+    return {"modelVersion": version, **summary(Measures(found, mine), model, k, late.users)}
 
 
 def _lists_by_user(lists: DataFrame, known: Tracks) -> dict[str, np.ndarray]:

@@ -6,7 +6,8 @@
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from lakehouse.listener_tracks import COUNTED, Past
+from lakehouse.listener_tracks import Past
+from lakehouse.listening_events import COUNTED
 
 RECENT_WEEKS = 4
 

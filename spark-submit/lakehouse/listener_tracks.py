@@ -12,11 +12,10 @@ from pyspark.sql import functions as F
 
 from lakehouse.affinity import contribution, heard_on
 from lakehouse.contracts import table
+from lakehouse.listening_events import counts
 from lakehouse.tables import has_table, read_table
 
 LISTENER_TRACKS = table("silver", "listener_tracks")
-# The kinds of events that are counted, by column.
-COUNTED = {"listens": "complete_listen", "likes": "like", "skips": "skip"}
 
 
 @dataclass(frozen=True)
@@ -47,11 +46,10 @@ def past_of(spark: SparkSession, lake_uri: str, version: int | None = None) -> P
 
 def listener_tracks(events: DataFrame, through: date) -> DataFrame:
     """One row per (user_id, track_id) of events of silver listening_events, all up to `through`."""
-    counts = [F.count_if(F.col("event_type") == kind).alias(name) for name, kind in COUNTED.items()]
     return (
         events.groupBy("user_id", "track_id")
         .agg(
-            *counts,
+            *counts(),
             F.min("timestamp").alias("first_event_at"),
             F.max("timestamp").alias("last_event_at"),
             F.min("event_date").alias("first_met_on"),

@@ -20,6 +20,8 @@ DELIVERY_COLUMNS = (
     "source",
     "_source_file",
 )
+# The kinds of events that are counted, by what their counts are called.
+COUNTED = {"listens": "complete_listen", "likes": "like", "skips": "skip"}
 _CONTENT = ("timestamp", "user_id", "track_id", "event_type")
 
 
@@ -76,6 +78,11 @@ def with_known(events: DataFrame, songs: DataFrame, users: DataFrame) -> DataFra
         .withColumn("is_known_user", F.coalesce("_known_user", F.lit(False)))
         .drop("_known_track", "_known_user")
     )
+
+
+def counts() -> list[Column]:
+    """How many of some events are listens, likes and skips."""
+    return [F.count_if(F.col("event_type") == kind).alias(name) for name, kind in COUNTED.items()]
 
 
 def week_end(date: Column, week_ends_on: str) -> Column:

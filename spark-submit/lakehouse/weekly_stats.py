@@ -6,6 +6,8 @@ Each row depends on its own week's events and on the catalogue. All are transfor
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from lakehouse.listening_events import counts
+
 UNKNOWN_GENRE = "unknown"
 
 
@@ -16,7 +18,7 @@ def artist_weekly_stats(events: DataFrame, songs: DataFrame) -> DataFrame:
     to the tracks' sums: a text among those of the events would make Spark sort every one.
     """
     heard = events.join(songs.select("track_id", "artist_id"), on="track_id", how="inner")
-    by_user = heard.groupBy("week_end", "artist_id", "user_id").agg(*_counts())
+    by_user = heard.groupBy("week_end", "artist_id", "user_id").agg(*counts())
     by_track = heard.groupBy("week_end", "artist_id", "track_id").agg(
         F.count_if(_is("complete_listen")).alias("listens")
     )
@@ -36,7 +38,7 @@ def genre_weekly_stats(events: DataFrame, songs: DataFrame) -> DataFrame:
     """
     genre = F.coalesce(F.col("genre"), F.lit(UNKNOWN_GENRE)).alias("genre")
     heard = events.join(songs.select("track_id", "genre"), on="track_id", how="left")
-    by_user = heard.groupBy("week_end", genre, "user_id").agg(*_counts())
+    by_user = heard.groupBy("week_end", genre, "user_id").agg(*counts())
     by_genre = by_user.groupBy("week_end", "genre").agg(*_sums(), _listeners())
     in_all = F.sum("listens").over(Window.partitionBy("week_end"))
     share = F.when(in_all > 0, F.round(F.col("listens") / in_all, 6)).otherwise(F.lit(0.0))
@@ -46,7 +48,7 @@ def genre_weekly_stats(events: DataFrame, songs: DataFrame) -> DataFrame:
 def daily_activity(events: DataFrame) -> DataFrame:
     """One row per event_date with an event: events by type, who was active, tracks heard to the end."""
     return events.groupBy("week_end", "event_date").agg(
-        *_counts(),
+        *counts(),
         F.count_distinct("user_id").alias("active_users"),
         F.count_distinct(F.when(_is("complete_listen"), F.col("track_id"))).alias("tracks_heard"),
     )
@@ -54,14 +56,6 @@ def daily_activity(events: DataFrame) -> DataFrame:
 
 def _is(event_type: str) -> Column:
     return F.col("event_type") == event_type
-
-
-def _counts() -> list[Column]:
-    return [
-        F.count_if(_is("complete_listen")).alias("listens"),
-        F.count_if(_is("like")).alias("likes"),
-        F.count_if(_is("skip")).alias("skips"),
-    ]
 
 
 def _sums() -> list[Column]:

@@ -95,6 +95,17 @@ def test_followed_people_are_heard_by_those_who_follow_them_and_nobody_hears_him
     assert [(r.user_id, r.track_id, r.followed_a) for r in found.collect()] == [("c", "t1", 3.0)]
 
 
+def gold_params(lake: str) -> dict:
+    return {
+        "runKey": "r1",
+        "lakeUri": lake,
+        "modelVersion": "m1",
+        "build": "b1",
+        "recommendationsPerUser": 5,
+        "seed": 42,
+    }
+
+
 @pytest.fixture(scope="module")
 def two_tastes(spark, tmp_path_factory):
     """Two groups of listeners, pop and rock, 12 tracks each; one user who skips only and one who has heard almost all."""
@@ -119,14 +130,7 @@ def two_tastes(spark, tmp_path_factory):
     run(load_bronze, spark, bronze_params(lake, files))
     run(build_silver, spark, silver_params(lake))
     run(build_features, spark, silver_params(lake))
-    params = {
-        "runKey": "r1",
-        "lakeUri": lake,
-        "modelVersion": "m1",
-        "build": "b1",
-        "recommendationsPerUser": 5,
-        "seed": 42,
-    }
+    params = gold_params(lake)
     return lake, params, run(build_gold, spark, params)
 
 
@@ -194,16 +198,8 @@ def test_gold_without_a_listen_says_so(spark, lake, tmp_path):
     ]
     run(load_bronze, spark, bronze_params(lake, files))
     run(build_silver, spark, silver_params(lake))
-    params = {
-        "runKey": "r1",
-        "lakeUri": lake,
-        "modelVersion": "m1",
-        "build": "b1",
-        "recommendationsPerUser": 5,
-        "seed": 42,
-    }
     with pytest.raises(BrokenContract, match="no complete listen and no like"):
-        run(build_gold, spark, params)
+        run(build_gold, spark, gold_params(lake))
 
 
 def snapshot_params(lake: str, folder: Path, model_version: str, shards: int = 1, **more) -> dict:
