@@ -22,7 +22,7 @@ const topic = 'secured';
 describe('a Kafka that wants to know who asks', function () {
   this.timeout(120_000);
   let folder: string;
-  let broker: Awaited<ReturnType<typeof startBroker>>;
+  let broker: Broker;
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'segue-secured-'));
     broker = await startBroker(folder);
@@ -47,10 +47,11 @@ describe('a Kafka that wants to know who asks', function () {
       ...{ SEGUE_SPARK_JARS: tools.sparkJarsDir, SEGUE_S3_ACCESS_KEY: 'none', SEGUE_S3_SECRET_KEY: 'none' },
     });
     const options: KafkaOptions = { ...kafkaAccess(config), clientId: 'test', logger };
-    await until('the broker lets us in', () => makeTopic(options).catch(() => undefined), {
-      timeoutMs: 60_000,
-      everyMs: 500,
-    });
+    const letsUsIn = (): Promise<boolean> => {
+      broker.failWhenEnded();
+      return makeTopic(options).catch(() => false);
+    };
+    await until('the broker lets us in', letsUsIn, { timeoutMs: 60_000, everyMs: 500 });
     const producer = await createEventProducer(options);
     await producer.send(topic, [
       { key: 'a', value: 1 },
@@ -96,7 +97,14 @@ async function makeTopic(options: KafkaOptions): Promise<true> {
   }
 }
 
-async function startBroker(folder: string): Promise<{ readonly address: string; stop(): Promise<void> }> {
+interface Broker {
+  readonly address: string;
+  /** Fails, with what the broker printed, when its process is gone. */
+  failWhenEnded(): void;
+  stop(): Promise<void>;
+}
+
+async function startBroker(folder: string): Promise<Broker> {
   const { java, kafkaLibDir } = await installed();
   const [address, controller] = [`127.0.0.1:${await freePort()}`, `127.0.0.1:${await freePort()}`];
   const login = 'org.apache.kafka.common.security.plain.PlainLoginModule required';
@@ -119,9 +127,12 @@ async function startBroker(folder: string): Promise<{ readonly address: string; 
   const options = ['-Xmx256m', '-XX:TieredStopAtLevel=1', '-cp', join(kafkaLibDir, '*')];
   const format = ['kafka.tools.StorageTool', 'format', '-t', 'c2VndWUtc2VjdXJlZC1rYQ', '-c', file];
   await execa(java, [...options, ...format], { stdin: 'ignore' });
-  const process = execa(java, [...options, 'kafka.Kafka', file], { reject: false, stdin: 'ignore' });
+  const process = execa(java, [...options, 'kafka.Kafka', file], { reject: false, stdin: 'ignore', all: true });
+  let ended: string | undefined;
+  void process.then(({ shortMessage, all }) => (ended = `${shortMessage}\n${all}`));
   return {
     address,
+    failWhenEnded: () => assert.equal(ended, undefined, `the broker ended: ${ended}`),
     stop: async () => {
       process.kill('SIGTERM');
       await process;
