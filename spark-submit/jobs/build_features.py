@@ -18,7 +18,7 @@ from lakehouse.job import run_job
 from lakehouse.listener_tracks import past_of
 from lakehouse.params import Params
 from lakehouse.progress import Progress
-from lakehouse.refresh_report import report_all
+from lakehouse.refresh_report import report
 from lakehouse.session import side_by_side
 from lakehouse.weekly_stats import artist_weekly_stats, daily_activity, genre_weekly_stats
 from lakehouse.weeks_refresh import Lake, Written, refresh_weekly, refresh_whole
@@ -50,7 +50,7 @@ def build_features(spark: SparkSession, params: Params, progress: Progress) -> d
     with progress.step("record checks"):
         concluded = checks.conclude()
     with progress.step("read back"):
-        reports = report_all(spark, lake_uri, run_key, written)
+        reports = [report(lake_uri, each) for each in written]
     return {"tables": reports, "checks": concluded}
 
 

@@ -22,7 +22,8 @@ from lakehouse.model import DEFAULT_WEIGHTS, PARTS, Fit
 from lakehouse.params import Params
 from lakehouse.progress import Progress
 from lakehouse.promotion import LEAST_LISTENERS
-from lakehouse.tables import conform_table, describe_table, has_table, overwrite_table, read_table
+from lakehouse.table_state import describe_table
+from lakehouse.tables import conform_table, has_table, overwrite_table, read_table
 from lakehouse.training import Listening, fit_model, learn_model
 from lakehouse.training_data import TrainingData, listening_at, training_data, work_uri
 
@@ -55,7 +56,7 @@ def build_gold(spark: SparkSession, params: Params, progress: Progress) -> dict:
             overwrite_table(lists.withColumn("model_version", F.lit(model_version)), gold, lake_uri, run_key)
     finally:
         remove_folder(work)
-    made = describe_table(spark, gold, lake_uri)
+    made = describe_table(gold, lake_uri)
     listed = read_table(spark, gold, lake_uri).select(F.count_distinct("user_id")).collect()[0][0]
     return {"modelVersion": model_version, "tables": [made], "users": listed, "recommendations": made["rows"]}
 

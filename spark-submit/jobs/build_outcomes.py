@@ -12,7 +12,8 @@ from lakehouse.job import run_job
 from lakehouse.outcomes import impressions, outcomes, rates, touches
 from lakehouse.params import Params
 from lakehouse.progress import Progress
-from lakehouse.tables import create_table, describe_table, overwrite_table, read_table
+from lakehouse.table_state import describe_table
+from lakehouse.tables import create_table, overwrite_table, read_table
 
 # The newest groups, where very many models have been served.
 _MOST_GROUPS = 1000
@@ -33,7 +34,7 @@ def build_outcomes(spark: SparkSession, params: Params, progress: Progress) -> d
         overwrite_table(outcomes(shown, touched, params.whole("windowHours", at_least=1)), gold, lake_uri, run_key)
     with progress.step("rates"):
         found = rates(read_table(spark, gold, lake_uri)).limit(_MOST_GROUPS).collect()
-    return {"tables": [describe_table(spark, gold, lake_uri)], "groups": [_group(row.asDict()) for row in found]}
+    return {"tables": [describe_table(gold, lake_uri)], "groups": [_group(row.asDict()) for row in found]}
 
 
 def _group(row: dict) -> dict:

@@ -6,7 +6,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 
 from lakehouse.checks import Checks
 from lakehouse.contracts import Table
@@ -16,9 +15,9 @@ from lakehouse.job import run_job
 from lakehouse.listener_tracks import LISTENER_TRACKS
 from lakehouse.params import Params
 from lakehouse.progress import Progress
-from lakehouse.refresh_report import report_all
+from lakehouse.refresh_report import report
 from lakehouse.session import SHORT_QUERIES_AT_ONCE, side_by_side
-from lakehouse.tables import read_table
+from lakehouse.table_state import weeks_of
 from lakehouse.weeks_refresh import (
     CHARTS,
     SIMILARITY,
@@ -59,9 +58,9 @@ def build_silver(spark: SparkSession, params: Params, progress: Progress) -> dic
     with progress.step("record checks"):
         concluded = checks.conclude()
     with progress.step("read back"):
-        tables = report_all(spark, lake_uri, run_key, written)
+        tables = [report(lake_uri, each) for each in written]
         duplicates = duplicate_counts(spark, lake_uri)
-        last_week_end = read_table(spark, EVENTS, lake_uri).agg(F.max("week_end").cast("string")).collect()[0][0]
+        last_week_end = max(map(str, weeks_of(EVENTS, lake_uri)), default=None)
     return {
         "tables": tables,
         **_described(events),

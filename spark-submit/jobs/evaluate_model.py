@@ -29,7 +29,8 @@ from lakehouse.oracle import read_oracle
 from lakehouse.params import Params
 from lakehouse.progress import Progress
 from lakehouse.promotion import decide_promotion
-from lakehouse.tables import append_rows, create_table, describe_table, has_table, read_table
+from lakehouse.table_state import describe_table
+from lakehouse.tables import append_rows, create_table, has_table, read_table
 from lakehouse.training import Listening, fit_model, learn_model
 from lakehouse.training_data import TrainingData, clear_work, listening_at, training_data, work_uri
 from lakehouse.tuning import tuned_weights
@@ -58,7 +59,7 @@ def evaluate_model(spark: SparkSession, params: Params, progress: Progress) -> d
     }
     with progress.step("record"):
         _record(spark, document, params.time("evaluatedAt"), lake_uri)
-        return {**document, "tables": [describe_table(spark, EVALUATIONS, lake_uri)]}
+        return {**document, "tables": [describe_table(EVALUATIONS, lake_uri)]}
 
 
 def _judge(spark: SparkSession, params: Params, progress: Progress, data: TrainingData) -> dict:
@@ -107,6 +108,7 @@ class _Judge:
     def _measured(self, fit: Fit, weights: dict[str, float], late: Listening) -> dict:
         split, known = self._data.split, self._data.known
         with self._progress.step("judge"):
+            late = late.hold()
             model = learn_model(late, known, fit, day_number(split.test_from))
             truth = new_tracks(self._data.met, self._data.tracks, split.test_from, split.until)
             oracle = read_oracle(self._params.optional_text("oracleUri"), known)

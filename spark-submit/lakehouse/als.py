@@ -82,17 +82,28 @@ def fit(shards: DataFrame, view: View, tracks: int, ratings: int, seed: int) -> 
     return TrackFactors(rows, settings)
 
 
-def fold_in(
-    factors: TrackFactors, gram: np.ndarray, liked: np.ndarray, ratings: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """A listener's factors, and the share each liked track has in them: `factors == shares.sum(axis=0)`.
+def fold_in(factors: TrackFactors, gram: np.ndarray, liked: np.ndarray, ratings: np.ndarray) -> np.ndarray:
+    """A listener's factors, solved from what they like."""
+    system, sides = _equations(factors, gram, liked, ratings)
+    return np.linalg.solve(system, sides.sum(axis=1))
+
+
+def shares_of(factors: TrackFactors, gram: np.ndarray, liked: np.ndarray, ratings: np.ndarray) -> np.ndarray:
+    """The share each liked track has in a listener's factors, a row each; they sum to the factors.
 
     The shares explain a score (Hu, Koren and Volinsky, 2008): the score of a track is the sum, over the liked tracks, of
     their share times its factors.
     """
+    system, sides = _equations(factors, gram, liked, ratings)
+    return np.linalg.solve(system, sides).T
+
+
+def _equations(
+    factors: TrackFactors, gram: np.ndarray, liked: np.ndarray, ratings: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The matrix of the listener's normal equations, and what each liked track adds to their right-hand side, a column each."""
     rows = factors.rows[liked].astype(np.float64)
     confidence = factors.settings.alpha * ratings.astype(np.float64)
     ridge = factors.settings.regularisation * max(len(liked), 1)
     system = gram + (rows.T * confidence) @ rows + ridge * np.eye(rows.shape[1])
-    shares = np.linalg.solve(system, rows.T * (1 + confidence)).T
-    return shares.sum(axis=0), shares
+    return system, rows.T * (1 + confidence)

@@ -16,6 +16,7 @@ from lakehouse.contracts import Check, Table, table
 from lakehouse.delta_log import changes_between, newest_commit
 from lakehouse.errors import FailedChecks
 from lakehouse.incremental import WEEK, in_weeks_sql, to_weeks
+from lakehouse.table_state import range_of
 from lakehouse.tables import create_table, has_table, read_table, retry_conflicts, writer_of
 
 RESULTS = table("gold", "table_checks")
@@ -70,9 +71,10 @@ def check_table(spark: SparkSession, checked: Table, lake_uri: str, passed: int 
     """
     version = newest_commit(checked, lake_uri)
     weeks = _new_weeks(checked, lake_uri, version, passed)
-    everything = read_table(spark, checked, lake_uri, version)
-    found = [_freshness(spark, check, everything, lake_uri) for check in checked.checks if check.kind == "freshness"]
+    fresh = [check for check in checked.checks if check.kind == "freshness"]
+    found = [_freshness(spark, check, checked, version, lake_uri) for check in fresh]
     if weeks != set():
+        everything = read_table(spark, checked, lake_uri, version)
         rows = everything if weeks is None else everything.where(in_weeks_sql(weeks))
         found += [*_row_checks(checked, rows), *_unique(checked, rows, everything, weeks)]
         found += [_references(spark, check, rows, lake_uri) for check in checked.checks if check.kind == "references"]
@@ -149,14 +151,12 @@ def _references(spark: SparkSession, check: Check, rows: DataFrame, lake_uri: st
     return name, check.is_hard, share >= check.least, share, f"a share of at least {check.least:g}"
 
 
-def _freshness(spark: SparkSession, check: Check, everything: DataFrame, lake_uri: str) -> tuple:
+def _freshness(spark: SparkSession, check: Check, checked: Table, version: int, lake_uri: str) -> tuple:
     """Days by which the newest value lies behind the newest of the other table; of a table that is not there, none."""
-    expected = None
-    if has_table(check.other_table, lake_uri):
-        other = read_table(spark, check.other_table, lake_uri)
-        expected = other.agg(F.max(check.other_column)).collect()[0][0]
-    newest = None if expected is None else everything.agg(F.max(check.column)).collect()[0][0]
-    behind = 0 if expected is None else (expected - (newest or date.min)).days
+    other = check.other_table
+    expected = range_of(spark, other, lake_uri, check.other_column) if has_table(other, lake_uri) else None
+    newest = None if expected is None else range_of(spark, checked, lake_uri, check.column, version)
+    behind = 0 if expected is None else (expected[1] - (newest[1] if newest else date.min)).days
     return f"days behind {check.other_table.path}", check.is_hard, behind <= 0, float(behind), "0 days"
 
 

@@ -57,6 +57,8 @@ def measure(
     """
     listed = list(shards)
     nearest = _Nearest(model, listed)
+    popular = highest(model.crowd.listeners[model.candidates], len(model.candidates))
+    rising = highest(model.crowd.trend[model.candidates], len(model.candidates))
     found: dict[str, list[np.ndarray]] = {}
     users: list[Listener] = []
     total = np.zeros(len(model.candidates))
@@ -67,14 +69,16 @@ def measure(
         for row, who in enumerate(listeners):
             users.append(who)
             unknown = model.unknown(who)
+            found.setdefault("popularity", []).append(_first(model, popular, who, k))
+            found.setdefault("trending", []).append(_first(model, rising, who, k))
             for name, values in _rivals(model, who, near[row], oracle):
                 found.setdefault(name, []).append(_top(model, values, unknown, k))
             mine = _scores_of(model, who, scores[row])
             found.setdefault("candidate", []).append(_served_list(model, mine, unknown, k, is_varied))
     if users:
         # What the candidate would tell everybody: its mean score of each track.
-        everyone = total / len(users)
-        found["same_for_all"] = [_top(model, everyone, model.unknown(who), k) for who in users]
+        everyone = highest(total / len(users), len(total))
+        found["same_for_all"] = [_first(model, everyone, who, k) for who in users]
     return {
         name: Measures([metrics.ranked(mine, truth[who.id], k) for mine, who in zip(lists, users, strict=True)], lists)
         for name, lists in found.items()
@@ -147,9 +151,8 @@ class _Nearest:
 def _rivals(
     model: Model, who: Listener, near: np.ndarray, oracle: dict[str, np.ndarray] | None
 ) -> Iterator[tuple[str, np.ndarray]]:
-    listeners, trend = model.crowd.listeners[model.candidates], model.crowd.trend[model.candidates]
-    yield "popularity", listeners
-    yield "trending", trend
+    """What others would score for this listener."""
+    listeners = model.crowd.listeners[model.candidates]
     yield "genre_popularity", listeners * genre_shares(who, model.tracks)[model.tracks.genres[model.candidates]]
     yield "item_knn", near
     if oracle is not None:
@@ -160,6 +163,13 @@ def _scores_of(model: Model, who: Listener, scores: np.ndarray) -> np.ndarray:
     """The blend's scores; of somebody of whom nothing is known, how many listeners each track has."""
     has_taste = len(who.liked) > 0 or len(who.followed) > 0
     return scores if has_taste else model.crowd.listeners[model.candidates]
+
+
+def _first(model: Model, order: np.ndarray, who: Listener, k: int) -> np.ndarray:
+    """The first k of one order for everybody that the listener does not know; `order` are places among the candidates."""
+    # Among so many there are k unknown ones.
+    head = order[: k + len(who.known)]
+    return model.candidates[head[model.is_unknown(who)[head]][:k]]
 
 
 def _top(model: Model, scores: np.ndarray, unknown: np.ndarray, k: int) -> np.ndarray:

@@ -30,6 +30,7 @@ from lakehouse.incremental import (
     write_whole,
 )
 from lakehouse.listening_events import deliveries, kept_and_dropped, reason_dropped, week_end, with_known
+from lakehouse.table_state import weeks_of
 from lakehouse.tables import has_table, read_table
 
 EVENTS = table("silver", "listening_events")
@@ -99,7 +100,7 @@ class EventsRefresh:
     def _rewrite(self, former: dict, changed: DataFrame, rows_changed: int) -> Refreshed:
         silver = read_table(self._spark, EVENTS, self._lake_uri)
         duplicates = read_table(self._spark, DUPLICATES, self._lake_uri)
-        present = weeks_in(silver)
+        present, of_duplicates = weeks_of(EVENTS, self._lake_uri), weeks_of(DUPLICATES, self._lake_uri)
         ids = changed.select("event_id").distinct()
         weeks = weeks_in(changed) if rows_changed else set()
         if rows_changed:
@@ -113,7 +114,7 @@ class EventsRefresh:
 
         candidates = self._in_weeks(weeks)
         kept, dropped = kept_and_dropped(candidates)
-        if weeks & (present | weeks_in(duplicates)):
+        if weeks & (present | of_duplicates):
             kept, dropped = _without_kept_elsewhere(kept, dropped, silver.where(f"NOT {in_weeks_sql(weeks)}"))
         # The events first: their note says that the duplicates are behind, should this run die in between.
         write_weeks(self._known(kept), EVENTS, self._lake_uri, self._run_key, self._recipe, weeks)

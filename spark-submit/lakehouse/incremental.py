@@ -113,8 +113,7 @@ def write_whole(rows: DataFrame, table: Table, lake_uri: str, run_key: str, reci
 
 def write_weeks(rows: DataFrame, table: Table, lake_uri: str, run_key: str, recipe: Recipe, weeks: set[date]) -> None:
     """Replaces exactly these weeks of a table that is partitioned by week_end, in one commit that carries the recipe."""
-    by_week = rows.repartition(min(len(weeks), 16), WEEK)
-    _save(by_week, table, lake_uri, recipe.key(run_key, table), recipe, in_weeks_sql(weeks))
+    _save(rows, table, lake_uri, recipe.key(run_key, table), recipe, in_weeks_sql(weeks))
 
 
 def in_weeks_sql(weeks: set[date], column: str = WEEK) -> str:
@@ -131,7 +130,9 @@ def to_weeks(values: set[str]) -> set[date]:
 
 
 def _save(rows: DataFrame, table: Table, lake_uri: str, key: str, recipe: Recipe, condition: str | None) -> None:
-    writer = writer_of(rows, table, key).mode("overwrite").option("userMetadata", json.dumps(recipe.note()))
+    # A file a week, unless it is large: every reader opens all files of the weeks it reads.
+    together = rows.hint("rebalance", WEEK) if WEEK in table.partition_by else rows
+    writer = writer_of(together, table, key).mode("overwrite").option("userMetadata", json.dumps(recipe.note()))
     if condition:
         writer = writer.option("replaceWhere", condition)
     retry_conflicts(lambda: writer.save(table.uri(lake_uri)))

@@ -6,6 +6,7 @@ it are bounded whatever the catalogue. Its input is a sum over listeners (`add`)
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain, islice
 
 import numpy as np
 
@@ -64,10 +65,9 @@ class Together:
     def of(cls, shards: Iterable[list[Listener]], cover: Cover) -> "Together":
         """One pass over the listeners; beside the matrix it holds the rows of one block of them."""
         together, size = cls.over(cover), max(1, _RATINGS_AT_ONCE // max(1, len(cover.tracks)))
-        for shard in shards:
-            for start in range(0, len(shard), size):
-                block = shard[start : start + size]
-                together.add(cover.rows_of([who.liked for who in block], [who.ratings for who in block]))
+        listeners = chain.from_iterable(shards)
+        while block := list(islice(listeners, size)):
+            together.add(cover.rows_of([who.liked for who in block], [who.ratings for who in block]))
         return together
 
     def add(self, rows: np.ndarray) -> None:

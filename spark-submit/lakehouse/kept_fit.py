@@ -115,7 +115,7 @@ def _read(arrays, track_ids: np.ndarray) -> KeptFit:
         Fit(
             TrackFactors(factors, settings),
             Cover.of(covered[stays], len(track_ids)),
-            np.ascontiguousarray(arrays["likeness"][np.ix_(stays, stays)]),
+            _square(arrays["likeness"], stays),
         ),
         about["weights"],
         date.fromisoformat(about["first"]),
@@ -123,6 +123,11 @@ def _read(arrays, track_ids: np.ndarray) -> KeptFit:
         about["eventsVersion"],
         about["build"],
     )
+
+
+def _square(matrix: np.ndarray, stays: np.ndarray) -> np.ndarray:
+    """Its rows and columns that stay; itself, and no copy, where all do."""
+    return matrix if len(stays) == len(matrix) else np.ascontiguousarray(matrix[np.ix_(stays, stays)])
 
 
 def _places(former: np.ndarray, ids: np.ndarray) -> np.ndarray:

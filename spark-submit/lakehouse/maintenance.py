@@ -7,13 +7,13 @@ from collections import Counter
 from dataclasses import dataclass
 from urllib.parse import unquote, urlparse
 
-from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 from pyspark.sql import SparkSession
 
 from lakehouse.contracts import Table, maintenance
 from lakehouse.errors import RetentionTooShort
-from lakehouse.files import StoredFile, list_files, list_names, remove_file, storage_options
+from lakehouse.files import StoredFile, list_files, list_names, remove_file
+from lakehouse.table_state import open_table
 from lakehouse.tables import read_table, retry_conflicts
 
 _LOG = "_delta_log"
@@ -94,11 +94,6 @@ def vacuum(table: Table, lake_uri: str, retention_hours: int) -> list[str]:
     for path in removed:
         remove_file(f"{table.uri(lake_uri)}/{path}")
     return removed
-
-
-def open_table(table: Table, lake_uri: str) -> DeltaTable:
-    """The table for delta-rs, which knows S3 by another scheme than Spark."""
-    return DeltaTable(table.uri(lake_uri).replace("s3a://", "s3://", 1), storage_options=storage_options())
 
 
 def measure(files: list[StoredFile], used: set[str], log_names: list[str]) -> Measure:

@@ -93,10 +93,14 @@ class Model:
 
     def unknown(self, listener: Listener) -> np.ndarray:
         """Places among the candidates of what the listener does not know."""
+        return np.flatnonzero(self.is_unknown(listener))
+
+    def is_unknown(self, listener: Listener) -> np.ndarray:
+        """Of each candidate, whether the listener does not know it."""
         is_unknown = np.ones(len(self.tracks.ids), dtype=bool)
         # A negative index is of a track that nobody could have learnt.
         is_unknown[listener.known[listener.known >= 0]] = False
-        return np.flatnonzero(is_unknown[self.candidates])
+        return is_unknown[self.candidates]
 
     def has_genre(self, track: int) -> bool:
         return bool(self.tracks.genres[track] > 0)
@@ -106,7 +110,7 @@ class Model:
         return max(1, _SCORES_AT_ONCE // max(1, len(self.candidates)))
 
     def _taste(self, listeners: list[Listener]) -> np.ndarray:
-        folded = [fold_in(self.fit.factors, self.gram, who.liked, who.ratings)[0] for who in listeners]
+        folded = [fold_in(self.fit.factors, self.gram, who.liked, who.ratings) for who in listeners]
         return np.array(folded, dtype=np.float32) @ self.fit.factors.rows[self.candidates].T
 
     def _similar(self, listeners: list[Listener]) -> np.ndarray:

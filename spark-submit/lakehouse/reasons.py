@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lakehouse.als import fold_in
+from lakehouse.als import shares_of
 from lakehouse.listeners import Listener
 from lakehouse.model import PARTS, Model
 
@@ -59,11 +59,11 @@ def _strongest_seeds(
 ) -> list[int | None]:
     """The liked track to which each of `chosen` owes most of its taste and similar parts; None where it owes them to none.
 
-    Both parts are sums over the liked tracks (see als.fold_in and item_to_item.ease), on the scale they were blended in.
+    Both parts are sums over the liked tracks (see als.shares_of and item_to_item.ease), on the scale they were blended in.
     """
     if len(who.liked) == 0 or len(chosen) == 0:
         return [None] * len(chosen)
-    _, shares = fold_in(model.fit.factors, model.gram, who.liked, who.ratings)
+    shares = shares_of(model.fit.factors, model.gram, who.liked, who.ratings)
     by_taste = model.fit.factors.rows[chosen].astype(np.float64) @ shares.T
     by_likeness = _likeness(model, who, chosen)
     scale = dict(zip(PARTS, scales, strict=True))

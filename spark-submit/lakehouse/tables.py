@@ -116,12 +116,6 @@ def count_by(spark: SparkSession, table: Table, lake_uri: str, file_column: str,
     return {row[0]: row[1] for row in rows.groupBy(by).count().collect()}
 
 
-def describe_table(spark: SparkSession, table: Table, lake_uri: str) -> dict:
-    """`{table, version, rows}` of the newest version."""
-    version = newest_version(table, lake_uri)
-    return {"table": table.path, "version": version, "rows": read_table(spark, table, lake_uri, version).count()}
-
-
 def newest_version(table: Table, lake_uri: str) -> int:
     """The number of the table's newest version; BrokenContract where there is no table."""
     version = newest_commit(table, lake_uri)

@@ -4,7 +4,7 @@ The same steps serve the lake (events) and `npm run evaluate` (counted pairs).
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from pyspark.sql import DataFrame
@@ -28,10 +28,15 @@ class Listening:
     listeners_of: np.ndarray
     users: int
     ratings: int
+    held: list[list[Listener]] | None = None
 
     def shards(self) -> Iterator[list[Listener]]:
-        """The listeners, shard by shard, read anew."""
-        return read_shards(self.shards_uri, self.view)
+        """The listeners, shard by shard, read anew unless they are held."""
+        return read_shards(self.shards_uri, self.view) if self.held is None else iter(self.held)
+
+    def hold(self) -> "Listening":
+        """The same with every listener in memory: for who needs them all at once, or several times."""
+        return replace(self, held=list(self.shards()))
 
 
 def gather(

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import date
 
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
 from lakehouse.contracts import table
 from lakehouse.delta_log import newest_commit
@@ -21,6 +20,7 @@ from lakehouse.interactions import all_tracks, encounters, known_at, with_feedba
 from lakehouse.listener_tracks import LISTENER_TRACKS, Past, past_of
 from lakehouse.listeners import Tracks, View, collect_tracks
 from lakehouse.songs import catalogue
+from lakehouse.table_state import range_of
 from lakehouse.tables import newest_version, read_table
 from lakehouse.training import Listening, counted, gather
 
@@ -49,7 +49,10 @@ def training_data(spark: SparkSession, lake_uri: str, run_key: str) -> TrainingD
     versions = {source: newest_version(source, lake_uri) for source in (EVENTS, SONGS)}
     versions |= {source: newest_commit(source, lake_uri) for source in (LISTENER_TRACKS, FEEDBACK)}
     events = read_table(spark, EVENTS, lake_uri, versions[EVENTS])
-    first, last = _days_of(events)
+    days = range_of(spark, EVENTS, lake_uri, "event_date", versions[EVENTS])
+    if days is None:
+        raise BrokenContract("silver/listening_events: there is no event to learn from; load events first")
+    first, last = days
     split = split_by_time(first, last)
     uri = f"{work_uri(lake_uri, run_key)}/{'-'.join(map(str, versions.values()))}"
     if not all_exist([f"{uri}/tracks/{_WHOLE}", f"{uri}/encounters/{_WHOLE}"]):
@@ -92,10 +95,3 @@ def work_uri(lake_uri: str, run_key: str) -> str:
 def clear_work(lake_uri: str) -> None:
     """Removes what runs that died left behind."""
     remove_folder(f"{lake_uri.rstrip('/')}/_work")
-
-
-def _days_of(events: DataFrame) -> tuple[date, date]:
-    first, last = events.agg(F.min("event_date"), F.max("event_date")).collect()[0]
-    if first is None:
-        raise BrokenContract("silver/listening_events: there is no event to learn from; load events first")
-    return first, last

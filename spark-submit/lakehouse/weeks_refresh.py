@@ -33,6 +33,7 @@ from lakehouse.incremental import (
 from lakehouse.listener_tracks import LISTENER_TRACKS, listener_tracks
 from lakehouse.similarity import song_similarity
 from lakehouse.songs import catalogue
+from lakehouse.table_state import weeks_of
 from lakehouse.tables import read_table
 from lakehouse.trending import CHART_COLUMNS, charts, described
 
@@ -91,7 +92,7 @@ class Lake:
     @cached_property
     def present_weeks(self) -> set[date]:
         """The weeks silver has events of."""
-        return weeks_in(read_table(self.spark, EVENTS, self.lake_uri))
+        return weeks_of(EVENTS, self.lake_uri)
 
     def _weeks_of_songs(self, former: dict, recipe: Recipe) -> set[date] | None:
         """Weeks in which a track was heard whose song row came, went or changed; looked up once a run."""

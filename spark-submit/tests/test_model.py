@@ -3,7 +3,7 @@ import pytest
 from small_models import SETTINGS, listener, model_of, tracks_of
 
 from lakehouse import reasons
-from lakehouse.als import TrackFactors, fold_in
+from lakehouse.als import TrackFactors, fold_in, shares_of
 from lakehouse.evaluation import measure, pools
 from lakehouse.item_to_item import Cover, Together, cosine, ease
 from lakehouse.model import DEFAULT_WEIGHTS, PARTS, newness, z_scored
@@ -16,8 +16,8 @@ ONLY = {name: {part: 1.0 if part == name else 0.0 for part in PARTS} for name in
 def test_a_listeners_factors_are_the_sum_of_the_shares_of_what_they_like():
     factors = TrackFactors(np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32), SETTINGS)
     liked, ratings = np.array([1, 4]), np.array([1.0, 2.0])
-    folded, shares = fold_in(factors, factors.gram, liked, ratings)
-    assert folded == pytest.approx(shares.sum(axis=0))
+    folded = fold_in(factors, factors.gram, liked, ratings)
+    assert folded == pytest.approx(shares_of(factors, factors.gram, liked, ratings).sum(axis=0))
     # It minimises the weighted squares: the gradient (all rows with weight 1, liked ones with 1 + alpha * rating) is 0.
     rows, confidence = factors.rows.astype(float), np.ones(6)
     confidence[liked] += SETTINGS.alpha * ratings
@@ -115,7 +115,7 @@ def test_because_you_played_names_the_track_with_the_largest_share_of_the_score(
     chosen = np.setdiff1d(np.arange(8), who.liked)
     contributions = np.vstack([np.ones((1, len(chosen))), np.zeros((4, len(chosen)))])
     found = reasons.reasons_of(model, ONLY["taste"], who, chosen, contributions, np.ones(len(PARTS)))
-    _, shares = fold_in(model.fit.factors, model.gram, who.liked, who.ratings)
+    shares = shares_of(model.fit.factors, model.gram, who.liked, who.ratings)
     for reason, track in zip(found, chosen, strict=True):
         owed = shares @ model.fit.factors.rows[track].astype(float)
         assert owed.sum() == pytest.approx(model._taste([who])[0][track], abs=1e-4)

@@ -1,0 +1,77 @@
+"""What a version of a table holds, told by its log: rows, weeks, the first and last value of a column.
+
+A log names every file of a table with its rows, the values it is partitioned by, and the limits of the columns that the contract
+lists as `statsColumns`. To ask it costs some hundredths of a second and opens no file, where Spark would plan a query and open
+each of them. Deletion vectors, which would make it untrue, are off (contracts/lake.json).
+"""
+
+from datetime import date
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake import DeltaTable
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from lakehouse.contracts import Table
+from lakehouse.files import storage_options
+from lakehouse.tables import has_table, missing_table, newest_version, read_table
+
+_WEEK = "week_end"
+
+
+def open_table(table: Table, lake_uri: str, version: int | None = None) -> DeltaTable:
+    """A version of a table, the newest unless told, as delta-rs has it; BrokenContract where there is no table."""
+    if not has_table(table, lake_uri):
+        raise missing_table(table, lake_uri)
+    uri = table.uri(lake_uri).replace("s3a://", "s3://", 1)
+    return DeltaTable(uri, version=version, storage_options=storage_options())
+
+
+def describe_table(table: Table, lake_uri: str) -> dict:
+    """`{table, version, rows}` of the newest version."""
+    version = newest_version(table, lake_uri)
+    return {"table": table.path, "version": version, "rows": rows_in(table, lake_uri, version)}
+
+
+def rows_in(table: Table, lake_uri: str, version: int | None = None) -> int:
+    """How many rows a version has."""
+    return pc.sum(_files(table, lake_uri, version)["num_records"]).as_py() or 0
+
+
+def weeks_of(table: Table, lake_uri: str, version: int | None = None) -> set[date]:
+    """The weeks of which a version has rows; the table is partitioned by week_end."""
+    return set(_with_rows(_files(table, lake_uri, version))[f"partition.{_WEEK}"].to_pylist())
+
+
+def range_of(
+    spark: SparkSession, table: Table, lake_uri: str, column: str, version: int | None = None
+) -> tuple[date, date] | None:
+    """The first and last day in a column; None where it has none. Read from the rows where somebody wrote a file of them
+    without saying its limits."""
+    files = _with_rows(_files(table, lake_uri, version))
+    if column in table.partition_by:
+        return _limits(files[f"partition.{column}"], files[f"partition.{column}"])
+    if {f"min.{column}", f"max.{column}"} <= set(files.column_names):
+        first, last = files[f"min.{column}"], files[f"max.{column}"]
+        if first.null_count == last.null_count == 0:
+            return _limits(first, last)
+    if files.num_rows == 0:
+        return None
+    rows = read_table(spark, table, lake_uri, version)
+    first, last = rows.agg(F.min(column), F.max(column)).collect()[0]
+    return None if first is None else (first, last)
+
+
+def _files(table: Table, lake_uri: str, version: int | None) -> pa.Table:
+    """One row per file: `num_records`, `partition.<column>`, `min.<column>`, `max.<column>`."""
+    return pa.table(open_table(table, lake_uri, version).get_add_actions(flatten=True))
+
+
+def _with_rows(files: pa.Table) -> pa.Table:
+    return files.filter(pc.not_equal(files["num_records"], 0))
+
+
+def _limits(first: pa.ChunkedArray, last: pa.ChunkedArray) -> tuple[date, date] | None:
+    low, high = pc.min(first).as_py(), pc.max(last).as_py()
+    return None if low is None else (low, high)
