@@ -25,7 +25,7 @@ from pyspark.sql import functions as F
 
 from lakehouse.errors import BadParameters
 from lakehouse.evaluation import Truth, measure, pools, ranking_of, summary
-from lakehouse.interactions import all_tracks
+from lakehouse.interactions import all_tracks, rated
 from lakehouse.listeners import Listener, Tracks, View, collect_tracks
 from lakehouse.model import Model
 from lakehouse.pair_files import Pairs, read_edges, read_pairs
@@ -141,6 +141,8 @@ def _fitted(world: World, pairs: Pairs, name: str, steps: Steps) -> tuple[Model,
         frame = pd.DataFrame({"user_id": pairs.users, "track_id": pairs.items, _ALL.affinity: pairs.counts})
         rows = world.spark.createDataFrame(frame).withColumn("first_heard", F.lit(None).cast("int"))
         uri, count = f"{world.folder}/{name}", len(world.known.ids)
+        rated(rows, [_ALL]).write.parquet(f"{uri}-pairs")
+        rows = world.spark.read.parquet(f"{uri}-pairs")
         [listening] = gather(rows, [_ALL], world.follows, world.tracks, uri, count)
         fit = fit_model(listening, world.known, SEED)
         return learn_model(listening, world.known, fit, until=0.0), listening

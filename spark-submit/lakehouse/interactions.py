@@ -1,7 +1,7 @@
 """What each listener did with each track, as the recommender sees it, and the shards in which it reads that.
 
-Spark's part of the model's input. Shuffles: the past and the events since once by (user, track), then their pairs by user (medians, shards) and
-by track (indexes); the tracks of those one follows once by user. Nothing is joined with itself but follows, whose cost is
+Spark's part of the model's input. Shuffles: the past and the events since once by user (sums and medians), then their pairs once by
+user (shards) and by track (indexes); the tracks of those one follows once by user. Nothing is joined with itself but follows, whose cost is
 FOLLOWED_TRACKS rows for each row of the graph.
 """
 
@@ -25,7 +25,8 @@ SHARDS = 16
 
 
 def encounters(events: DataFrame, cuts: list[date], past: Past | None = None) -> DataFrame:
-    """One row per (user_id, track_id) with any event: first_met and first_heard, and the affinity at each of the days `cuts`.
+    """One row per (user_id, track_id) with any event: first_met and first_heard, and at each of the days `cuts` the affinity
+    and the rating (see `rated`).
 
     The day numbers (since 1970) are of the first event, and of the first that is no skip or hate (null where there is none). An
     affinity sums the weights of the events before its day, halved for every 180 days; at or below 0 the pair only says that
@@ -49,12 +50,18 @@ def encounters(events: DataFrame, cuts: list[date], past: Past | None = None) ->
                 *(faded(F.col("affinity"), past.until, cut).alias(View.at(cut).affinity) for cut in cuts),
             )
         )
-    return met.groupBy("user_id", "track_id").agg(
-        F.min("met").alias("first_met"),
-        F.min("heard").alias("first_heard"),
-        # Rounded, so that the order of summing cannot change a list.
-        *(F.round(F.sum(View.at(cut).affinity), 6).alias(View.at(cut).affinity) for cut in cuts),
+    # By user alone: the sums of a user's pairs and the medians over them are made where their rows are.
+    pairs = (
+        met.repartition("user_id")
+        .groupBy("user_id", "track_id")
+        .agg(
+            F.min("met").alias("first_met"),
+            F.min("heard").alias("first_heard"),
+            # Rounded, so that the order of summing cannot change a list.
+            *(F.round(F.sum(View.at(cut).affinity), 6).alias(View.at(cut).affinity) for cut in cuts),
+        )
     )
+    return rated(pairs, [View.at(cut) for cut in cuts])
 
 
 def with_feedback(events: DataFrame, feedback: DataFrame) -> DataFrame:
@@ -71,14 +78,17 @@ def with_feedback(events: DataFrame, feedback: DataFrame) -> DataFrame:
 
 
 def known_at(met: DataFrame, views: list[View]) -> DataFrame:
-    """Of encounters, what was known in each of the views, days of theirs: user_id, track_id, first_heard, and each view's affinity,
-    null where the pair had not met. Pairs that are known in none are left out."""
+    """Of encounters, what was known in each of the views, days of theirs: user_id, track_id, first_heard, and each view's affinity
+    and rating, null where the pair had not met. Pairs that are known in none are left out."""
     affinity = {
         view.affinity: F.when(F.col("first_met") < view.until, F.col(view.affinity)).alias(view.affinity)
         for view in views
     }
     last = max(view.until for view in views)
-    return met.where(F.col("first_met") < last).select("user_id", "track_id", "first_heard", *affinity.values())
+    ratings = [view.rating for view in views]
+    return met.where(F.col("first_met") < last).select(
+        "user_id", "track_id", "first_heard", *affinity.values(), *ratings
+    )
 
 
 def rated(pairs: DataFrame, views: list[View]) -> DataFrame:

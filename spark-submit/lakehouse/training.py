@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 
 from lakehouse import als
 from lakehouse.errors import BrokenContract
-from lakehouse.interactions import followed_tracks, rated, write_shards
+from lakehouse.interactions import followed_tracks, write_shards
 from lakehouse.item_to_item import Cover, Together, ease
 from lakehouse.listeners import Listener, Tracks, View, read_shards
 from lakehouse.model import Fit, Model, learn
@@ -42,13 +42,11 @@ class Listening:
 def gather(
     pairs: DataFrame, views: list[View], follows: DataFrame | None, tracks: DataFrame, shards_uri: str, track_count: int
 ) -> list[Listening]:
-    """Writes the shards of `pairs` (user_id, track_id, first_heard, each view's affinity) and counts what is in them, for each
-    view. All views cost one sort of the pairs by user, one join and one write."""
-    # Written first: they are read three times, and may cost a pass over every event.
-    rated(pairs, views).write.mode("overwrite").parquet(f"{shards_uri}-pairs")
-    with_ratings = pairs.sparkSession.read.parquet(f"{shards_uri}-pairs")
-    followed = None if follows is None else followed_tracks(with_ratings, follows, views)
-    return counted(write_shards(with_ratings, followed, tracks, shards_uri, views), views, shards_uri, track_count)
+    """Writes the shards of `pairs` (user_id, track_id, first_heard, each view's affinity and rating) and counts what is in them,
+    for each view. `pairs` is read once for each view and once more: it should be of files. All views cost one join and one
+    write."""
+    followed = None if follows is None else followed_tracks(pairs, follows, views)
+    return counted(write_shards(pairs, followed, tracks, shards_uri, views), views, shards_uri, track_count)
 
 
 def counted(rows: DataFrame, views: list[View], shards_uri: str, track_count: int) -> list[Listening]:
