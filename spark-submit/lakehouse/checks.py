@@ -127,16 +127,17 @@ def _unique(checked: Table, rows: DataFrame, everything: DataFrame, weeks: set[d
     """Keys that occur more than once among the rows, and, where a key may be in any week, beside them."""
     if not checked.key:
         return []
-    key = list(checked.key)
-    repeated = rows.groupBy(F.xxhash64(*key).alias("_hash")).count().where(F.col("count") > 1).select("_hash")
+    key, hashed = list(checked.key), F.xxhash64(*checked.key).alias("_hash")
+    repeated = rows.groupBy(hashed).count().where(F.col("count") > 1).select("_hash")
     doubled = 0
+    # Different keys may share a hash: only where hashes meet are keys compared as they are.
     if not repeated.isEmpty():
-        # Different keys may share a hash: only what is left is compared as it is.
-        suspects = rows.withColumn("_hash", F.xxhash64(*key)).join(repeated, on="_hash", how="left_semi")
+        suspects = rows.withColumn("_hash", hashed).join(repeated, on="_hash", how="left_semi")
         doubled = suspects.groupBy(*key).count().where(F.col("count") > 1).count()
     if weeks and WEEK not in key:
         others = everything.where(f"NOT {in_weeks_sql(weeks)}")
-        doubled += others.join(rows.select(*key).distinct(), on=key, how="left_semi").count()
+        if not others.select(hashed).join(rows.select(hashed), on="_hash", how="left_semi").isEmpty():
+            doubled += others.join(rows.select(*key).distinct(), on=key, how="left_semi").count()
     return [(f"{', '.join(key)} is not unique", True, doubled == 0, float(doubled), "0 keys")]
 
 

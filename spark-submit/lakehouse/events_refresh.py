@@ -101,11 +101,9 @@ class EventsRefresh:
         silver = read_table(self._spark, EVENTS, self._lake_uri)
         duplicates = read_table(self._spark, DUPLICATES, self._lake_uri)
         present, of_duplicates = weeks_of(EVENTS, self._lake_uri), weeks_of(DUPLICATES, self._lake_uri)
-        ids = changed.select("event_id").distinct()
         weeks = weeks_in(changed) if rows_changed else set()
         if rows_changed:
-            weeks |= weeks_in(silver.join(ids, on="event_id", how="left_semi"))
-            weeks |= weeks_in(duplicates.join(ids, on="event_id", how="left_semi"))
+            weeks |= _weeks_with_ids_of(changed, silver) | _weeks_with_ids_of(changed, duplicates)
         weeks |= self._weeks_of_dimensions(former, silver)
         if len(weeks) > MOST_WEEKS * max(len(present), 2):
             return self._whole(f"{len(weeks)} of {len(present)} weeks are touched")
@@ -165,6 +163,13 @@ class EventsRefresh:
         if version is None and source is STREAM:
             return None
         return read_table(self._spark, source, self._lake_uri, version)
+
+
+def _weeks_with_ids_of(changed: DataFrame, events: DataFrame) -> set[date]:
+    """The weeks of `events` in which an event_id of `changed` may be: by its hash, so that a long and no text of every event is
+    compared. An id that only shares a hash brings a week in that is then made as it was."""
+    hashed = F.xxhash64("event_id").alias("_hash")
+    return weeks_in(events.select(WEEK, hashed).join(changed.select(hashed), on="_hash", how="left_semi"))
 
 
 def duplicate_counts(spark: SparkSession, lake_uri: str) -> dict[str, int]:

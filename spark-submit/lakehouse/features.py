@@ -3,7 +3,7 @@
 "Of late" is the last RECENT_WEEKS weeks of the data, never of the clock.
 """
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from lakehouse.listener_tracks import Past
@@ -44,13 +44,22 @@ def user_features(pairs: DataFrame, users: DataFrame, songs: DataFrame) -> DataF
     by_artist = described.groupBy("user_id", "artist_id", "genre").agg(
         *_totals(), F.count_if(F.col("listens") > 0).alias("tracks_heard")
     )
-    heard = by_artist.groupBy("user_id").agg(
+    by_genre = by_artist.groupBy("user_id", "genre").agg(
         *_totals(),
         F.sum("tracks_heard").alias("tracks_heard"),
-        F.count_distinct(F.when(F.col("tracks_heard") > 0, F.col("artist_id"))).alias("artists_heard"),
+        F.collect_set(F.when(F.col("tracks_heard") > 0, F.col("artist_id"))).alias("_artists"),
+    )
+    of_known_genre = F.when(F.col("genre").isNotNull() & (F.col("listens") > 0), F.col("listens"))
+    heard = by_genre.groupBy("user_id").agg(
+        *_totals(),
+        F.sum("tracks_heard").alias("tracks_heard"),
+        F.size(F.array_distinct(F.flatten(F.collect_list("_artists")))).alias("artists_heard"),
+        # Of those with as many listens, the first by name.
+        F.min_by("genre", F.when(of_known_genre.isNotNull(), F.struct(-of_known_genre, "genre"))).alias("top_genre"),
+        F.round(F.max(of_known_genre) / F.sum(of_known_genre), 6).alias("top_genre_share"),
     )
     everybody = users.select("user_id").union(heard.select("user_id")).distinct()
-    joined = everybody.join(heard, on="user_id", how="left").join(_top_genres(by_artist), on="user_id", how="left")
+    joined = everybody.join(heard, on="user_id", how="left")
     return _filled(joined, "listens", "likes", "skips", "recent_listens", "tracks_heard", "artists_heard")
 
 
@@ -71,20 +80,3 @@ def _filled(rows: DataFrame, *counts: str) -> DataFrame:
     heard_or_skipped = F.col("listens") + F.col("skips")
     share = F.when(heard_or_skipped > 0, F.round(F.col("skips") / heard_or_skipped, 6))
     return rows.fillna(0, subset=list(counts)).withColumn("skip_share", share)
-
-
-def _top_genres(by_artist: DataFrame) -> DataFrame:
-    """One row per user with a listen of a known genre."""
-    totals = (
-        by_artist.where(F.col("genre").isNotNull() & (F.col("listens") > 0))
-        .groupBy("user_id", "genre")
-        .agg(F.sum("listens").alias("of_genre"))
-    )
-    most_first = Window.partitionBy("user_id").orderBy(F.desc("of_genre"), "genre")
-    of_user = Window.partitionBy("user_id")
-    return (
-        totals.withColumn("place", F.row_number().over(most_first))
-        .withColumn("top_genre_share", F.round(F.col("of_genre") / F.sum("of_genre").over(of_user), 6))
-        .where(F.col("place") == 1)
-        .select("user_id", F.col("genre").alias("top_genre"), "top_genre_share")
-    )
