@@ -8,12 +8,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from evaluate_model import EVALUATIONS, follows_of
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from lakehouse.contracts import table
 from lakehouse.files import remove_folder
-from lakehouse.incremental import Build
+from lakehouse.incremental import Build, in_weeks_sql
 from lakehouse.job import run_job
 from lakehouse.kept_fit import KeptFit, find_fit, keep_fit
 from lakehouse.listeners import Tracks, day_number
@@ -22,10 +22,11 @@ from lakehouse.model import DEFAULT_WEIGHTS, PARTS, Fit
 from lakehouse.params import Params
 from lakehouse.progress import Progress
 from lakehouse.promotion import LEAST_LISTENERS
-from lakehouse.table_state import describe_table
+from lakehouse.table_state import describe_table, weeks_of
 from lakehouse.tables import conform_table, has_table, overwrite_table, read_table
 from lakehouse.training import Listening, fit_model, learn_model
 from lakehouse.training_data import TrainingData, listening_at, training_data, work_uri
+from lakehouse.weeks_refresh import CHARTS
 
 
 def build_gold(spark: SparkSession, params: Params, progress: Progress) -> dict:
@@ -48,7 +49,7 @@ def build_gold(spark: SparkSession, params: Params, progress: Progress) -> dict:
         with progress.step("learn"):
             model = learn_model(listening, known, fit, day_number(until))
         with progress.step("lists"):
-            chart = chart_of(read_table(spark, table("silver", "weekly_trending_tracks"), lake_uri), known)
+            chart = chart_of(spark, lake_uri, known)
             write_lists(listening.shards(), f"{work}/lists", model, judged.weights, chart, size)
         with progress.step("write"):
             conform_table(spark, gold, lake_uri)
@@ -100,10 +101,13 @@ def _fit(params: Params, judged: Judged, data: TrainingData, listening: Listenin
     return fit
 
 
-def chart_of(trending: DataFrame, tracks: Tracks) -> list[int]:
+def chart_of(spark: SparkSession, lake_uri: str, tracks: Tracks) -> list[int]:
     """The chart of the data's last week: indexes of tracks by rank."""
-    last = trending.agg(F.max("week_end").alias("week_end"))
-    chart = trending.join(F.broadcast(last), on="week_end", how="inner").orderBy("rank").select("track_id").collect()
+    weeks = weeks_of(CHARTS, lake_uri)
+    if not weeks:
+        return []
+    of_last_week = read_table(spark, CHARTS, lake_uri).where(in_weeks_sql({max(weeks)}))
+    chart = of_last_week.orderBy("rank").select("track_id").collect()
     place = {track: index for index, track in enumerate(tracks.ids)}
     return [place[row[0]] for row in chart if row[0] in place]
 

@@ -1,6 +1,7 @@
 """Bronze → silver: every event once, the weekly charts, similar tracks, the past of listeners. Parameters and result: contracts/schemas/jobs.ts."""
 
 import sys
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -54,12 +55,13 @@ def build_silver(spark: SparkSession, params: Params, progress: Progress) -> dic
             checks.check(target)
         return written
 
-    written = side_by_side(spark, run_key, SHORT_QUERIES_AT_ONCE, refresh, [EVENTS, DUPLICATES, *REFRESHES])
+    works = [partial(refresh, target) for target in (EVENTS, DUPLICATES, *REFRESHES)]
+    works.append(partial(duplicate_counts, spark, lake_uri))
+    *written, duplicates = side_by_side(spark, run_key, SHORT_QUERIES_AT_ONCE, lambda work: work(), works)
     with progress.step("record checks"):
         concluded = checks.conclude()
     with progress.step("read back"):
         tables = [report(lake_uri, each) for each in written]
-        duplicates = duplicate_counts(spark, lake_uri)
         last_week_end = max(map(str, weeks_of(EVENTS, lake_uri)), default=None)
     return {
         "tables": tables,

@@ -1,6 +1,7 @@
 """Gold → a serving snapshot of Arrow files with a manifest. Parameters and result: contracts/schemas/jobs.ts."""
 
 import sys
+from datetime import date
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -15,6 +16,7 @@ from lakehouse.progress import Progress
 from lakehouse.session import side_by_side
 from lakehouse.snapshot import SnapshotFile, last_plays, last_weeks, listeners, shard_of, write_file, write_manifest
 from lakehouse.songs import catalogue, with_told_names
+from lakehouse.table_state import weeks_of
 from lakehouse.tables import has_table, newest_version, read_table
 
 SOURCES = {
@@ -55,6 +57,10 @@ def export_snapshot(spark: SparkSession, params: Params, progress: Progress) -> 
 
     lists = side_by_side(spark, params.text("runKey"), FILES_AT_ONCE, write_lists, range(shards))
     users = sum(count for _, count in lists)
+
+    def last_week(kind: str) -> date | None:
+        return max(weeks_of(SOURCES[kind], lake_uri, versions[SOURCES[kind]]), default=None)
+
     songs = catalogue(read["tracks"])
     for stream in streams:
         songs = with_told_names(songs, _at(spark, stream, lake_uri, versions))
@@ -62,8 +68,8 @@ def export_snapshot(spark: SparkSession, params: Params, progress: Progress) -> 
         "tracks": songs.orderBy("track_id"),
         "users": listeners(read["users"], read_table(spark, table("bronze", "dim_users"), lake_uri)),
         "similar": read["similar"].orderBy("track_id", "rank"),
-        "trending": last_weeks(read["trending"]),
-        "history": last_plays(read["history"]),
+        "trending": last_weeks(read["trending"], last_week("trending")),
+        "history": last_plays(read["history"], last_week("history")),
     }
 
     def write(kind: str) -> SnapshotFile:

@@ -16,7 +16,7 @@ from lakehouse.contracts import Check, Table, table
 from lakehouse.delta_log import changes_between, newest_commit
 from lakehouse.errors import FailedChecks
 from lakehouse.incremental import WEEK, in_weeks_sql, to_weeks
-from lakehouse.table_state import range_of
+from lakehouse.table_state import open_table, range_of
 from lakehouse.tables import create_table, has_table, read_table, retry_conflicts, writer_of
 
 RESULTS = table("gold", "table_checks")
@@ -45,7 +45,7 @@ class Checks:
 
     def __init__(self, spark: SparkSession, lake_uri: str, run_key: str, checked_at: str):
         self._spark, self._lake_uri, self._run_key, self._checked_at = spark, lake_uri, run_key, checked_at
-        self._passed = _last_passed(spark, lake_uri)
+        self._passed = _last_passed(lake_uri)
         self._results: dict[str, list[Result]] = {}
 
     def check(self, checked: Table) -> None:
@@ -171,16 +171,25 @@ def _new_weeks(checked: Table, lake_uri: str, version: int, passed: int | None) 
     return None if changes is None else to_weeks(changes.partitions(WEEK))
 
 
-def _last_passed(spark: SparkSession, lake_uri: str) -> dict[str, int]:
+def _last_passed(lake_uri: str) -> dict[str, int]:
     """The newest version of each table that passed all its hard checks."""
     if not has_table(RESULTS, lake_uri):
         return {}
-    of_run = (
-        read_table(spark, RESULTS, lake_uri)
-        .groupBy("table", "run_key", "table_version")
-        .agg(F.count_if(F.col("is_hard") & ~F.col("is_passed")).alias("failed"))
-    )
-    return {row[0]: row[1] for row in of_run.where("failed = 0").groupBy("table").agg(F.max("table_version")).collect()}
+    columns = ["run_key", "table", "table_version", "is_hard", "is_passed"]
+    passed: dict[tuple[str, str, int], bool] = {}
+    for *checked, is_hard, is_passed in zip(*_values(RESULTS, lake_uri, columns), strict=True):
+        passed[tuple(checked)] = passed.get(tuple(checked), True) and (is_passed or not is_hard)
+    newest: dict[str, int] = {}
+    for (_, path, version), is_good in passed.items():
+        if is_good:
+            newest[path] = max(version, newest.get(path, version))
+    return newest
+
+
+def _values(source: Table, lake_uri: str, columns: list[str]) -> list[list]:
+    """The values of some columns of a small table, read without Spark."""
+    rows = open_table(source, lake_uri).to_pyarrow_table(columns=columns)
+    return [rows.column(name).to_pylist() for name in columns]
 
 
 def _describe(weeks: set[date] | None) -> str:

@@ -6,6 +6,7 @@ The columns are utf8, dictionaries of it, int32 and float64: what apache-arrow f
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from datetime import date, timedelta
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, Window
@@ -94,25 +95,30 @@ def listeners(features: DataFrame, users: DataFrame) -> DataFrame:
     return features.join(preferred, on="user_id", how="left").select("user_id", tier, "genres").orderBy("user_id")
 
 
-def last_weeks(trending: DataFrame) -> DataFrame:
-    """The charts of the data's last weeks; week_end as text YYYY-MM-DD."""
-    last = trending.agg(F.max("week_end").alias("last"))
-    recent = trending.join(F.broadcast(last), on=F.expr(f"week_end > date_sub(last, {7 * CHART_WEEKS})"), how="inner")
-    return recent.withColumn("week_end", F.col("week_end").cast("string")).orderBy("week_end", "rank")
+def last_weeks(trending: DataFrame, last: date | None) -> DataFrame:
+    """The charts of the weeks up to the data's `last` one; week_end as text YYYY-MM-DD."""
+    return (
+        _since(trending, last, CHART_WEEKS)
+        .withColumn("week_end", F.col("week_end").cast("string"))
+        .orderBy("week_end", "rank")
+    )
 
 
-def last_plays(events: DataFrame) -> DataFrame:
-    """One row per (user_id, rank): the last plays of each user in the data's last weeks, the newest first."""
-    # Its partitions alone are read, once the last of them is known.
-    last = events.agg(F.max("week_end")).first()[0]
-    recent = events.where(F.col("week_end") > F.date_sub(F.lit(last).cast("date"), 7 * HISTORY_WEEKS))
+def last_plays(events: DataFrame, last: date | None) -> DataFrame:
+    """One row per (user_id, rank): the last plays of each user in the weeks up to the data's `last` one, the newest first."""
     newest_first = Window.partitionBy("user_id").orderBy(F.col("timestamp").desc(), "event_id")
     return (
-        recent.withColumn("rank", F.row_number().over(newest_first))
+        _since(events, last, HISTORY_WEEKS)
+        .withColumn("rank", F.row_number().over(newest_first))
         .where(F.col("rank") <= HISTORY_PLAYS)
         .withColumn("timestamp", F.date_format("timestamp", "yyyy-MM-dd'T'HH:mm:ss'Z'"))
         .orderBy("user_id", "rank")
     )
+
+
+def _since(rows: DataFrame, last: date | None, weeks: int) -> DataFrame:
+    """Rows of so many weeks up to `last`: their partitions alone are read. None of a table that has no week."""
+    return rows.limit(0) if last is None else rows.where(F.col("week_end") > F.lit(last - timedelta(weeks=weeks)))
 
 
 def write_file(rows: DataFrame, kind: str, snapshot_uri: str, name: str) -> tuple[SnapshotFile, pa.Table]:
