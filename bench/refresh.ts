@@ -15,9 +15,13 @@ import { writeResult } from './results.ts';
 /** How many times the events of the generated year the second lake holds. */
 const growth = 4;
 
-/** One lake's refreshes: whole and warm, then after one more week. */
+/**
+ * One lake's refreshes, whole and after one more week, each twice: `young` is the first of its kind in a server's life, whose
+ * code the JVM has yet to compile; the second is warm.
+ */
 interface Measured {
   readonly eventsPerDay: number;
+  readonly young: { readonly wholeSeconds: number; readonly oneWeekSeconds: number };
   readonly wholeSeconds: number;
   readonly oneWeekSeconds: number;
   readonly whole: RefreshResult;
@@ -29,8 +33,8 @@ interface Measured {
 }
 
 /**
- * A whole refresh of the generated year, warm, and the refresh after one more week; then the same over four times the
- * events. `SEGUE_BENCH_GROWTH=1` leaves the second lake out: it needs 2 GB of CSV and much time.
+ * A whole refresh of the generated year, warm, and the refresh after one more week, warm, too; then the same over four times
+ * the events. `SEGUE_BENCH_GROWTH=1` leaves the second lake out: it needs 2 GB of CSV and much time.
  */
 export async function benchRefresh(): Promise<void> {
   const year = await measure(defaultSeedOptions.eventsPerDay);
@@ -38,6 +42,7 @@ export async function benchRefresh(): Promise<void> {
     process.env['SEGUE_BENCH_GROWTH'] === '1' ? undefined : await measure(growth * defaultSeedOptions.eventsPerDay);
   const ratios = {
     oneWeekToWhole: year.oneWeekSeconds / year.wholeSeconds,
+    oneWeekToWholeYoung: year.young.oneWeekSeconds / year.young.wholeSeconds,
     ...(grown && { wholeByGrowth: grown.wholeSeconds / year.wholeSeconds, growth }),
   };
   const path = await writeResult('refresh', { year, ...(grown && { grown }), ratios });
@@ -70,14 +75,19 @@ async function refreshes(
   { stateDir, dataDir }: { readonly stateDir: string; readonly dataDir: string },
 ): Promise<Omit<Measured, 'eventsPerDay'>> {
   await run(client, 'initialDataLoad', { refresh: false });
-  // One that is not counted: a young JVM would make it look slow.
-  await run(client, 'refreshRecommendations', {});
+  const youngWhole = await refresh(client, stateDir, {});
   const whole = await refresh(client, stateDir, { force: true });
-  await generateWeekly({ count: 1, out: dataDir });
-  await run(client, 'weeklyTrendsIngestion', { refresh: false });
-  const oneWeek = await refresh(client, stateDir, {});
-  if (oneWeek.result.silver?.mode !== 'weeks') throw new Error(`not by weeks: ${oneWeek.result.silver?.why}`);
+  const nextWeek = async (): ReturnType<typeof refresh> => {
+    await generateWeekly({ count: 1, out: dataDir });
+    await run(client, 'weeklyTrendsIngestion', { refresh: false });
+    const next = await refresh(client, stateDir, {});
+    if (next.result.silver?.mode !== 'weeks') throw new Error(`not by weeks: ${next.result.silver?.why}`);
+    return next;
+  };
+  const youngWeek = await nextWeek();
+  const oneWeek = await nextWeek();
   return {
+    young: { wholeSeconds: youngWhole.seconds, oneWeekSeconds: youngWeek.seconds },
     wholeSeconds: whole.seconds,
     oneWeekSeconds: oneWeek.seconds,
     whole: whole.result,

@@ -50,7 +50,7 @@ def build_gold(spark: SparkSession, params: Params, progress: Progress) -> dict:
             model = learn_model(listening, known, fit, day_number(until))
         with progress.step("lists"):
             chart = chart_of(spark, lake_uri, known)
-            write_lists(listening.shards(), f"{work}/lists", model, judged.weights, chart, size)
+            users = write_lists(listening.shards(), f"{work}/lists", model, judged.weights, chart, size)
         with progress.step("write"):
             conform_table(spark, gold, lake_uri)
             lists = spark.read.parquet(f"{work}/lists")
@@ -58,8 +58,7 @@ def build_gold(spark: SparkSession, params: Params, progress: Progress) -> dict:
     finally:
         remove_folder(work)
     made = describe_table(gold, lake_uri)
-    listed = read_table(spark, gold, lake_uri).select(F.count_distinct("user_id")).collect()[0][0]
-    return {"modelVersion": model_version, "tables": [made], "users": listed, "recommendations": made["rows"]}
+    return {"modelVersion": model_version, "tables": [made], "users": users, "recommendations": made["rows"]}
 
 
 @dataclass(frozen=True)

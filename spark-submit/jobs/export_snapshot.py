@@ -2,6 +2,8 @@
 
 import sys
 from datetime import date
+from functools import partial
+from itertools import chain
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -14,9 +16,19 @@ from lakehouse.job import run_job
 from lakehouse.params import Params
 from lakehouse.progress import Progress
 from lakehouse.session import side_by_side
-from lakehouse.snapshot import SnapshotFile, last_plays, last_weeks, listeners, shard_of, write_file, write_manifest
+from lakehouse.snapshot import (
+    SCHEMAS,
+    SnapshotFile,
+    batches,
+    last_plays,
+    last_weeks,
+    listeners,
+    shards_of,
+    write_file,
+    write_manifest,
+)
 from lakehouse.songs import catalogue, with_told_names
-from lakehouse.table_state import weeks_of
+from lakehouse.table_state import rows_in, weeks_of
 from lakehouse.tables import has_table, newest_version, read_table
 
 SOURCES = {
@@ -48,18 +60,19 @@ def export_snapshot(spark: SparkSession, params: Params, progress: Progress) -> 
         read["recommendations"] = spark.createDataFrame([], _schema_of(SOURCES["recommendations"]))
     else:
         _refuse_other_model(read["recommendations"], model_version)
+    users_of_shards: list[int] = []
 
-    def write_lists(shard: int) -> tuple[SnapshotFile, int]:
+    def write_lists(chosen: list[int]) -> list[SnapshotFile]:
         with progress.step("recommendations"):
-            rows = shard_of(read["recommendations"], shard, shards)
-            file, lists = write_file(rows, "recommendations", snapshot_uri, f"recommendations-{shard:03}.arrow")
-            return file, len(lists.column("user_id").unique())
-
-    lists = side_by_side(spark, params.text("runKey"), FILES_AT_ONCE, write_lists, range(shards))
-    users = sum(count for _, count in lists)
+            files = []
+            for shard, lists in shards_of(read["recommendations"], chosen, shards).items():
+                name = f"recommendations-{shard:03}.arrow"
+                files.append(write_file(lists, "recommendations", snapshot_uri, name))
+                users_of_shards.append(len(lists.column("user_id").unique()))
+            return files
 
     def last_week(kind: str) -> date | None:
-        return max(weeks_of(SOURCES[kind], lake_uri, versions[SOURCES[kind]]), default=None)
+        return max(weeks_of(sources[kind], lake_uri, versions[sources[kind]]), default=None)
 
     songs = catalogue(read["tracks"])
     for stream in streams:
@@ -72,15 +85,19 @@ def export_snapshot(spark: SparkSession, params: Params, progress: Progress) -> 
         "history": last_plays(read["history"], last_week("history")),
     }
 
-    def write(kind: str) -> SnapshotFile:
+    def write(kind: str) -> list[SnapshotFile]:
         with progress.step(kind):
-            return write_file(others[kind], kind, snapshot_uri, f"{kind}.arrow")[0]
+            rows = others[kind].select(*SCHEMAS[kind].names).toArrow()
+            return [write_file(rows, kind, snapshot_uri, f"{kind}.arrow")]
 
-    files = [file for file, _ in lists]
-    files += side_by_side(spark, params.text("runKey"), FILES_AT_ONCE, write, others)
+    listed = 0 if is_chart_only else rows_in(sources["recommendations"], lake_uri, versions[sources["recommendations"]])
+    works = [partial(write_lists, chosen) for chosen in batches(listed, shards)]
+    works += [partial(write, kind) for kind in others]
+    written = side_by_side(spark, params.text("runKey"), FILES_AT_ONCE, lambda work: work(), works)
+    files = list(chain.from_iterable(written))
 
     rows_of = {kind: sum(file.rows for file in files if file.kind == kind) for kind in SOURCES}
-    counts = {"users": users, "recommendations": rows_of["recommendations"], "tracks": rows_of["tracks"]}
+    counts = {"users": sum(users_of_shards), "recommendations": rows_of["recommendations"], "tracks": rows_of["tracks"]}
     lineage = [{"table": source.path, "version": version} for source, version in versions.items()]
     described = {
         "modelVersion": model_version,
@@ -92,7 +109,7 @@ def export_snapshot(spark: SparkSession, params: Params, progress: Progress) -> 
     return {
         "manifestKey": key,
         "manifestSha256": sha256,
-        "users": users,
+        "users": counts["users"],
         "recommendations": counts["recommendations"],
         "sizeBytes": sum(file.sizeBytes for file in files),
     }

@@ -36,7 +36,7 @@ def write_lists(
     chart: list[int],
     size: int,
 ) -> int:
-    """Writes one Parquet file of lists for each shard; returns the number of users.
+    """Writes one Parquet file of lists for each shard; returns the number of users with a list.
 
     `chart` are indexes of tracks, most heard first: they fill the lists of those who like nothing yet, or know too much, and
     of everybody where there are no `weights`, because the model is worth nothing.
@@ -50,7 +50,7 @@ def write_lists(
             for name, value in zip(LISTS_SCHEMA.names, row, strict=True):
                 columns[name].append(value)
         pq.write_table(pa.table(columns, schema=LISTS_SCHEMA), f"{folder}/part-{number:05}.parquet", filesystem=target)
-        users += len(shard)
+        users += len(set(columns["user_id"]))
     return users
 
 

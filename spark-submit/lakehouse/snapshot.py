@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
@@ -20,6 +21,8 @@ COLD_START_LISTENS = 10
 CHART_WEEKS = 8
 HISTORY_WEEKS = 4
 HISTORY_PLAYS = 50
+# Lists of so many rows pass through this process together.
+ROWS_AT_ONCE = 500_000
 _SNAPSHOTS = "snapshots/"
 
 _text = pa.string()
@@ -79,10 +82,20 @@ class SnapshotFile:
     sha256: str
 
 
-def shard_of(recommendations: DataFrame, shard: int, shards: int) -> DataFrame:
-    """The lists of the users whose hash falls in `shard`, sorted: a user is in one shard only."""
-    in_shard = F.pmod(F.xxhash64("user_id"), F.lit(shards)) == shard
-    return recommendations.where(in_shard).orderBy("user_id", "rank")
+def shards_of(recommendations: DataFrame, chosen: list[int], shards: int) -> dict[int, pa.Table]:
+    """The lists of the users whose hash falls in each of the `chosen` shards, sorted: a user is in one shard only. One query for
+    all of them; this process holds their rows."""
+    shard = F.pmod(F.xxhash64("user_id"), F.lit(shards)).alias("_shard")
+    names = SCHEMAS["recommendations"].names
+    in_shards = recommendations.select(*names, shard).where(F.col("_shard").isin(*chosen))
+    rows = in_shards.orderBy("_shard", "user_id", "rank").toArrow()
+    return {number: rows.filter(pc.equal(rows["_shard"], number)).select(names) for number in chosen}
+
+
+def batches(rows: int, shards: int) -> list[list[int]]:
+    """The shards in groups that are each made at once: of so many that ROWS_AT_ONCE are hardly passed, at least one."""
+    together = max(1, shards * ROWS_AT_ONCE // max(rows, 1))
+    return [list(range(first, min(first + together, shards))) for first in range(0, shards, together)]
 
 
 def listeners(features: DataFrame, users: DataFrame) -> DataFrame:
@@ -121,17 +134,17 @@ def _since(rows: DataFrame, last: date | None, weeks: int) -> DataFrame:
     return rows.limit(0) if last is None else rows.where(F.col("week_end") > F.lit(last - timedelta(weeks=weeks)))
 
 
-def write_file(rows: DataFrame, kind: str, snapshot_uri: str, name: str) -> tuple[SnapshotFile, pa.Table]:
-    """Writes one Arrow file; its rows pass through this process. The same rows make the same bytes."""
+def write_file(rows: pa.Table, kind: str, snapshot_uri: str, name: str) -> SnapshotFile:
+    """Writes one Arrow file. The same rows make the same bytes."""
     schema = SCHEMAS[kind]
-    table = rows.select(*schema.names).toArrow().cast(_plain(schema)).combine_chunks().cast(schema)
+    table = rows.select(schema.names).cast(_plain(schema)).combine_chunks().cast(schema)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_file(sink, schema) as writer:
         writer.write_table(table)
     body = sink.getvalue().to_pybytes()
     write_bytes(f"{snapshot_uri}/{name}", body)
     digest = hashlib.sha256(body).hexdigest()
-    return SnapshotFile(f"{key_of(snapshot_uri)}/{name}", kind, table.num_rows, len(body), digest), table
+    return SnapshotFile(f"{key_of(snapshot_uri)}/{name}", kind, table.num_rows, len(body), digest)
 
 
 def write_manifest(snapshot_uri: str, manifest: dict, files: list[SnapshotFile]) -> tuple[str, str]:

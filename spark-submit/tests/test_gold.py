@@ -282,6 +282,13 @@ def test_lists_of_another_model_are_not_exported(spark, two_tastes, tmp_path):
     assert not (tmp_path / "serving").exists()
 
 
+def test_shards_of_few_lists_are_made_at_once_and_of_many_one_by_one():
+    assert batches(41_000, 4) == [[0, 1, 2, 3]]
+    assert batches(1_200_000, 5) == [[0, 1], [2, 3], [4]]
+    assert batches(9_000_000, 3) == [[0], [1], [2]]
+    assert batches(0, 2) == [[0, 1]]
+
+
 def test_a_snapshot_without_a_model_has_charts_and_no_lists_and_knows_its_listeners(spark, two_tastes, tmp_path):
     lake, _, _ = two_tastes
     params = snapshot_params(lake, tmp_path, "chart-1", chartOnly=True)
