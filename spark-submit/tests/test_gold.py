@@ -15,6 +15,7 @@ from worlds import bronze_params, events_file, rows, run, silver_params, songs_f
 from lakehouse.errors import BrokenContract
 from lakehouse.interactions import encounters, followed_tracks, known_at, rated, with_feedback
 from lakehouse.listeners import View
+from lakehouse.snapshot import batches
 from lakehouse.songs import with_told_names
 
 EVENT = "user_id string, track_id string, event_type string, event_date date"
