@@ -16,7 +16,7 @@ from lakehouse.contracts import Check, Table, table
 from lakehouse.delta_log import changes_between, newest_commit
 from lakehouse.errors import FailedChecks
 from lakehouse.incremental import WEEK, in_weeks_sql, to_weeks
-from lakehouse.table_state import open_table, range_of
+from lakehouse.table_state import range_of, read_small
 from lakehouse.tables import create_table, has_table, read_table, retry_conflicts, writer_of
 
 RESULTS = table("gold", "table_checks")
@@ -177,19 +177,14 @@ def _last_passed(lake_uri: str) -> dict[str, int]:
         return {}
     columns = ["run_key", "table", "table_version", "is_hard", "is_passed"]
     passed: dict[tuple[str, str, int], bool] = {}
-    for *checked, is_hard, is_passed in zip(*_values(RESULTS, lake_uri, columns), strict=True):
+    results = read_small(RESULTS, lake_uri, columns)
+    for *checked, is_hard, is_passed in zip(*(results.column(name).to_pylist() for name in columns), strict=True):
         passed[tuple(checked)] = passed.get(tuple(checked), True) and (is_passed or not is_hard)
     newest: dict[str, int] = {}
     for (_, path, version), is_good in passed.items():
         if is_good:
             newest[path] = max(version, newest.get(path, version))
     return newest
-
-
-def _values(source: Table, lake_uri: str, columns: list[str]) -> list[list]:
-    """The values of some columns of a small table, read without Spark."""
-    rows = open_table(source, lake_uri).to_pyarrow_table(columns=columns)
-    return [rows.column(name).to_pylist() for name in columns]
 
 
 def _describe(weeks: set[date] | None) -> str:

@@ -8,7 +8,7 @@ from pyarrow import table as arrow
 
 from lakehouse.contracts import table
 from lakehouse.errors import BrokenContract
-from lakehouse.table_state import describe_table, range_of, rows_in, weeks_of
+from lakehouse.table_state import describe_table, range_of, read_small, rows_in, weeks_of
 from lakehouse.tables import create_table, delete_rows, writer_of
 
 # Partitioned by week_end; event_date is among its statsColumns, active_users is not.
@@ -68,3 +68,16 @@ def test_another_writer_of_the_format_says_the_same(spark, lake):
 def test_a_table_that_is_not_there_is_named(spark, lake):
     with pytest.raises(BrokenContract, match="gold/daily_activity"):
         rows_in(DAYS, lake)
+
+
+def test_a_small_table_is_read_as_it_is_now(spark, lake):
+    results = table("gold", "user_features")
+    create_table(spark, results, lake)
+    assert read_small(results, lake, ["user_id"]).num_rows == 0
+    columns = ", ".join(f"{column.name} {column.spark_type}" for column in results.columns)
+    for user in ("a", "b"):
+        row = [user if column.name == "user_id" else None if not column.required else 1 for column in results.columns]
+        rows = spark.createDataFrame([tuple(row)], columns)
+        writer_of(rows, results, user).mode("append").save(results.uri(lake))
+    delete_rows(spark, results, lake, "user_id = 'a'")
+    assert read_small(results, lake, ["user_id"]).to_pydict() == {"user_id": ["b"]}
