@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -26,6 +28,8 @@ describe('a Kafka that wants to know who asks', function () {
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'segue-secured-'));
     broker = await startBroker(folder);
+    // Somebody may take a port between the look at it and the broker's own: then it ends, and others are tried.
+    if (!(await broker.listens())) broker = await startBroker(await mkdtemp(join(folder, 'again-')));
   });
   after(async () => {
     await broker?.stop();
@@ -86,6 +90,19 @@ describe('a Kafka that wants to know who asks', function () {
 
 const logger = createLogger({ name: 'test', level: 'silent' });
 
+async function canConnect(address: string): Promise<boolean> {
+  const [host, port] = address.split(':');
+  const socket = connect(Number(port), host);
+  try {
+    await once(socket, 'connect');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}
+
 async function makeTopic(options: KafkaOptions): Promise<true> {
   const admin = createKafka(options, { retries: 0 }).admin();
   try {
@@ -99,6 +116,8 @@ async function makeTopic(options: KafkaOptions): Promise<true> {
 
 interface Broker {
   readonly address: string;
+  /** Whether somebody listens at its address; not when its process is gone, or within half a minute. */
+  listens(): Promise<boolean>;
   /** Fails, with what the broker printed, when its process is gone. */
   failWhenEnded(): void;
   stop(): Promise<void>;
@@ -132,6 +151,13 @@ async function startBroker(folder: string): Promise<Broker> {
   void process.then(({ shortMessage, all }) => (ended = `${shortMessage}\n${all}`));
   return {
     address,
+    listens: async () => {
+      const answer = async (): Promise<'yes' | 'no' | false> =>
+        ended !== undefined ? 'no' : (await canConnect(address)) && 'yes';
+      const found = await until('the broker listens', answer, { everyMs: 500 }).catch(() => 'no' as const);
+      if (found === 'no') process.kill('SIGKILL');
+      return found === 'yes';
+    },
     failWhenEnded: () => assert.equal(ended, undefined, `the broker ended: ${ended}`),
     stop: async () => {
       process.kill('SIGTERM');
