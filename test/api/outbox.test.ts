@@ -94,7 +94,7 @@ describe('the outbox of recommendation events', () => {
     const { counts, kafka, outbox, spool } = world({ limit: 10, limitBytes: 230 });
     kafka.isThere = false;
     addAll(outbox, numbers(0, 10));
-    await until('the disk is full', () => spool.events === 10);
+    await until('the disk is full', () => spool.events === 10 && outbox.waiting === 0);
     addAll(outbox, numbers(10, 25));
     assert.deepEqual([outbox.waiting, counts.dropped], [10, 5]);
     kafka.isThere = true;
