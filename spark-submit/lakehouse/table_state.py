@@ -17,9 +17,8 @@ from pyspark.sql import functions as F
 
 from lakehouse.contracts import Table
 from lakehouse.files import open_uri, storage_options
+from lakehouse.incremental import WEEK
 from lakehouse.tables import has_table, missing_table, newest_version, read_table
-
-_WEEK = "week_end"
 
 
 def open_table(table: Table, lake_uri: str, version: int | None = None) -> DeltaTable:
@@ -43,7 +42,7 @@ def rows_in(table: Table, lake_uri: str, version: int | None = None) -> int:
 
 def weeks_of(table: Table, lake_uri: str, version: int | None = None) -> set[date]:
     """The weeks of which a version has rows; the table is partitioned by week_end."""
-    return set(_with_rows(_files(table, lake_uri, version))[f"partition.{_WEEK}"].to_pylist())
+    return set(_with_rows(_files(table, lake_uri, version))[f"partition.{WEEK}"].to_pylist())
 
 
 def range_of(
@@ -82,7 +81,8 @@ def _files(table: Table, lake_uri: str, version: int | None) -> pa.Table:
 
 
 def _with_rows(files: pa.Table) -> pa.Table:
-    return files.filter(pc.not_equal(files["num_records"], 0))
+    # A file that does not say how many it has may have some.
+    return files.filter(pc.fill_null(pc.not_equal(files["num_records"], 0), True))
 
 
 def _limits(first: pa.ChunkedArray, last: pa.ChunkedArray) -> tuple[date, date] | None:

@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,6 +10,7 @@ import { readBounds } from '../../platform/kafka-offsets.ts';
 import { createLogger } from '../../platform/logger.ts';
 import { kafkaAccess } from '../../platform/service-access.ts';
 import { freePort } from '../../stack/free-port.ts';
+import { probeTcp } from '../../stack/services/probes.ts';
 import { readWorkerConfig } from '../../worker/config.ts';
 import { streamProcessOptions } from '../../worker/spark.ts';
 import { installed } from '../support/installed.ts';
@@ -90,19 +89,6 @@ describe('a Kafka that wants to know who asks', function () {
 
 const logger = createLogger({ name: 'test', level: 'silent' });
 
-async function canConnect(address: string): Promise<boolean> {
-  const [host, port] = address.split(':');
-  const socket = connect(Number(port), host);
-  try {
-    await once(socket, 'connect');
-    return true;
-  } catch {
-    return false;
-  } finally {
-    socket.destroy();
-  }
-}
-
 async function makeTopic(options: KafkaOptions): Promise<true> {
   const admin = createKafka(options, { retries: 0 }).admin();
   try {
@@ -125,7 +111,8 @@ interface Broker {
 
 async function startBroker(folder: string): Promise<Broker> {
   const { java, kafkaLibDir } = await installed();
-  const [address, controller] = [`127.0.0.1:${await freePort()}`, `127.0.0.1:${await freePort()}`];
+  const [port, controllerPort] = [await freePort(), await freePort()];
+  const [address, controller] = [`127.0.0.1:${port}`, `127.0.0.1:${controllerPort}`];
   const login = 'org.apache.kafka.common.security.plain.PlainLoginModule required';
   const properties = {
     ...{ 'process.roles': 'broker,controller', 'node.id': '1', 'controller.quorum.voters': `1@${controller}` },
@@ -152,11 +139,17 @@ async function startBroker(folder: string): Promise<Broker> {
   return {
     address,
     listens: async () => {
-      const answer = async (): Promise<'yes' | 'no' | false> =>
-        ended !== undefined ? 'no' : (await canConnect(address)) && 'yes';
-      const found = await until('the broker listens', answer, { everyMs: 500 }).catch(() => 'no' as const);
-      if (found === 'no') process.kill('SIGKILL');
-      return found === 'yes';
+      const isThere = (): Promise<boolean> =>
+        probeTcp(port).then(
+          () => true,
+          () => false,
+        );
+      const listensOrEnded = (): Promise<boolean> | boolean => ended !== undefined || isThere();
+      await until('the broker listens', listensOrEnded, { everyMs: 500 }).catch(async () => {
+        process.kill('SIGKILL');
+        await process;
+      });
+      return ended === undefined;
     },
     failWhenEnded: () => assert.equal(ended, undefined, `the broker ended: ${ended}`),
     stop: async () => {
