@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { parse } from 'csv-parse/sync';
 
 const newline = 0x0a;
@@ -29,7 +29,7 @@ export interface CsvCheckOptions {
   /** Line breaks inside quotes belong to the field (dim_* files). */
   readonly multiLine: boolean;
   readonly onBytes?: (bytes: number) => void;
-  /** Sees every chunk, in order. */
+  /** Sees every chunk, in order; its bytes are those of the next one afterwards. */
   readonly onChunk?: (chunk: Buffer) => void;
   readonly signal?: AbortSignal;
 }
@@ -39,8 +39,22 @@ export interface CsvCheckOptions {
  * counts them; a line that holds only white space is no row.
  */
 export function checkCsv(path: string, options: CsvCheckOptions): Promise<CsvCheck> {
-  const { signal } = options;
-  return checkCsvStream(createReadStream(path, { highWaterMark: chunkBytes, ...(signal && { signal }) }), options);
+  return checkCsvStream(chunksOf(path), options);
+}
+
+/** The bytes of a file, each chunk in the same memory: a new one for each costs the collector more than all there is to check. */
+async function* chunksOf(path: string): AsyncIterable<Buffer> {
+  const file = await open(path);
+  try {
+    const memory = Buffer.allocUnsafeSlow(chunkBytes);
+    for (;;) {
+      const { bytesRead } = await file.read(memory);
+      if (bytesRead === 0) return;
+      yield memory.subarray(0, bytesRead);
+    }
+  } finally {
+    await file.close();
+  }
 }
 
 /** The same for bytes that come from elsewhere. */
@@ -104,18 +118,24 @@ class RecordCounter {
   }
 
   #addLines(chunk: Buffer): void {
-    let records = this.#records;
-    let hasContent = this.#hasContent;
-    for (let index = 0; index < chunk.length; index++) {
-      const byte = chunk[index]!;
-      if (byte > space) hasContent = true;
-      else if ((byte === newline || byte === carriageReturn) && hasContent) {
-        records++;
-        hasContent = false;
-      }
+    // Looking for one byte is much faster than looking at each: only a file with another kind of line break pays for it.
+    if (chunk.includes(carriageReturn)) {
+      for (const byte of chunk) this.#addByte(byte);
+      return;
     }
-    this.#records = records;
-    this.#hasContent = hasContent;
+    let start = 0;
+    for (let at = chunk.indexOf(newline); at !== -1; at = chunk.indexOf(newline, start)) {
+      if (this.#hasContent || hasContent(chunk, start, at)) this.#records++;
+      this.#hasContent = false;
+      start = at + 1;
+    }
+    this.#hasContent ||= hasContent(chunk, start, chunk.length);
+  }
+
+  #addByte(byte: number): void {
+    const isBreak = byte === newline || byte === carriageReturn;
+    if (isBreak && this.#hasContent) this.#records++;
+    this.#hasContent = isBreak ? false : this.#hasContent || byte > space;
   }
 
   #addQuoteAware(byte: number): void {
@@ -128,6 +148,11 @@ class RecordCounter {
   }
 }
 
+function hasContent(bytes: Buffer, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) if (bytes[at]! > space) return true;
+  return false;
+}
+
 /** Finds the first line that is not UTF-8 or holds a NUL byte, which no text has; sequences may be split between chunks. */
 class EncodingCheck {
   #line = 1;
@@ -135,14 +160,23 @@ class EncodingCheck {
   #firstBadLine: number | undefined;
 
   add(chunk: Buffer): void {
+    const lastBreak = chunk.lastIndexOf(newline);
+    if (lastBreak === -1) {
+      const bytes = Buffer.concat([this.#carried, chunk]);
+      this.#take(bytes.subarray(0, lastCharacter(bytes)));
+      this.#carried = bytes.subarray(lastCharacter(bytes));
+      return;
+    }
+    const firstBreak = chunk.indexOf(newline);
+    this.#take(Buffer.concat([this.#carried, chunk.subarray(0, firstBreak + 1)]));
+    this.#take(chunk.subarray(firstBreak + 1, lastBreak + 1));
+    this.#carried = Buffer.from(chunk.subarray(lastBreak + 1));
+  }
+
+  #take(bytes: Buffer): void {
     if (this.#firstBadLine !== undefined) return;
-    const bytes = Buffer.concat([this.#carried, chunk]);
-    const lastBreak = bytes.lastIndexOf(newline);
-    const end = lastBreak === -1 ? lastCharacter(bytes) : lastBreak + 1;
-    const whole = bytes.subarray(0, end);
-    this.#carried = bytes.subarray(end);
-    if (!isText(whole)) this.#firstBadLine = this.#line + linesBeforeBadOne(whole);
-    else this.#line += countLines(whole);
+    if (!isText(bytes)) this.#firstBadLine = this.#line + linesBeforeBadOne(bytes);
+    else this.#line += countLines(bytes);
   }
 
   end(): number | undefined {

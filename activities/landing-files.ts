@@ -7,20 +7,23 @@ import { datasetOfFile, lake, type Dataset } from '../contracts/lake.ts';
 import type { ObjectStore } from '../platform/object-store.ts';
 import { checkCsv, type CsvCheck } from './csv-check.ts';
 import { failure } from './failures.ts';
+import { whileHeartbeating } from './heartbeat.ts';
 import { createProgressReporter } from './progress-reporter.ts';
 
-/** What the landing activities need: where the CSVs are, and the store they go to. */
+/** What the landing activities need: where the CSVs are, the store they go to, and who hears that a load will follow. */
 export interface LandingDeps {
   readonly dataDir: string;
   readonly store: ObjectStore;
+  readonly expectSparkJob: () => void;
 }
 
 /** The activities that find, check and upload landing files. */
-export function createLandingActivities({ dataDir, store }: LandingDeps): LandingActivities {
+export function createLandingActivities(deps: LandingDeps): LandingActivities {
+  const { dataDir } = deps;
   return {
     discoverLandingFiles: () => discover(dataDir),
     checkLandingFile: (file) => check(dataDir, file),
-    uploadLandingFile: (file) => upload({ dataDir, store }, file),
+    uploadLandingFile: (file) => upload(deps, file),
   };
 }
 
@@ -150,7 +153,8 @@ export function headerProblem(expected: readonly string[], found: readonly strin
   return found.length === expected.length ? 'columns are swapped' : 'a column occurs twice';
 }
 
-async function upload({ dataDir, store }: LandingDeps, file: CheckedFile): Promise<{ sentBytes: number }> {
+async function upload(deps: LandingDeps, file: CheckedFile): Promise<{ sentBytes: number }> {
+  const { dataDir, store } = deps;
   const bucket = lake.buckets.landing;
   const key = landingKey(file);
   if (file.weekly?.origin === 'bucket') return { sentBytes: 0 };
@@ -160,6 +164,7 @@ async function upload({ dataDir, store }: LandingDeps, file: CheckedFile): Promi
     reporter.report({ kind: 'uploaded', file: file.file, bytes: file.sizeBytes });
     return { sentBytes: 0 };
   }
+  deps.expectSparkJob();
   const hash = createHash('sha256');
   let sentBytes = 0;
   const sending = store.uploadFile({
@@ -174,7 +179,7 @@ async function upload({ dataDir, store }: LandingDeps, file: CheckedFile): Promi
       reporter.report({ kind: 'uploaded', file: file.file, bytes: sentBytes });
     },
   });
-  await whileThere(file.file, sending);
+  await whileHeartbeating(() => whileThere(file.file, sending));
   if (hash.digest('hex') !== file.sha256) {
     await store.remove(bucket, key);
     throw failure(

@@ -9,11 +9,11 @@ import { sparkJobs, type SparkJobName, type SparkJobParams, type SparkJobResult 
 import type { ObjectStore } from '../platform/object-store.ts';
 import { findCommitted } from './committed-files.ts';
 import { failure } from './failures.ts';
+import { whileHeartbeating } from './heartbeat.ts';
 import { landingKey } from './landing-files.ts';
 import { createProgressReporter } from './progress-reporter.ts';
 import { runSparkProcess, type SparkExit, type SparkProcessOptions } from './spark-process.ts';
 
-const heartbeatMs = 5_000;
 const askedAtOnce = 16;
 /** What a job says by its exit code; any other failure may be healed by a retry. */
 const failureOfExit: Readonly<Record<number, FailureType>> = {
@@ -135,16 +135,6 @@ export async function runSparkJob<Job extends SparkJobName>(
   const result = parseResult(job, exit.result);
   context.log.info('spark job done', { job, seconds: result.seconds });
   return result;
-}
-
-async function whileHeartbeating<Answer>(work: () => Promise<Answer>): Promise<Answer> {
-  const { heartbeat } = Context.current();
-  const pulse = setInterval(() => heartbeat(), heartbeatMs);
-  try {
-    return await work();
-  } finally {
-    clearInterval(pulse);
-  }
 }
 
 /** Each answer costs the store a listing and some reads: not for hundreds of files at once. */

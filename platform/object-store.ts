@@ -1,9 +1,7 @@
-import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
-import { Transform, type Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { pipeline } from 'node:stream/promises';
 import { Client, S3Error } from 'minio';
+import { uploadFile, type FileUpload } from './upload-file.ts';
 
 /** An object as the store describes it. `etag` changes with the content; `metadata` keys are lower case. */
 export interface ObjectInfo {
@@ -41,7 +39,7 @@ export interface ObjectStore {
     body: string | Buffer,
     condition?: WriteCondition,
   ): Promise<{ readonly etag: string }>;
-  /** Streams a file up in checksummed parts; visible only when whole, so a repeated upload is harmless. */
+  /** Sends a file in checksummed parts; visible only when whole, so a repeated upload is harmless. */
   uploadFile(upload: FileUpload): Promise<void>;
   /** Removes an object; one that is not there is no error. */
   remove(bucket: string, key: string): Promise<void>;
@@ -51,17 +49,6 @@ export interface ObjectStore {
   listObjects(bucket: string, prefix: string): Promise<readonly ListedObject[]>;
   /** The bytes of an object as a stream, or undefined. */
   read(bucket: string, key: string): Promise<Readable | undefined>;
-}
-
-/** One file on its way up. */
-export interface FileUpload {
-  readonly bucket: string;
-  readonly key: string;
-  readonly path: string;
-  readonly metadata: Readonly<Record<string, string>>;
-  /** Sees every chunk as it goes up. */
-  readonly onChunk?: (chunk: Buffer) => void;
-  readonly signal?: AbortSignal;
 }
 
 /** Where the store is and who we are there. */
@@ -82,13 +69,18 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore {
     region: options.region,
     accessKey: options.accessKey,
     secretKey: options.secretKey,
-    partSize: 16 * 1024 * 1024,
   });
   return {
     head: (bucket, key) => orUndefined(() => head(client, bucket, key)),
     get: (bucket, key) => orUndefined(() => get(client, bucket, key)),
     put: (bucket, key, body, condition) => put(client, { bucket, key, body, condition }),
-    uploadFile: (upload) => uploadFile(client, upload),
+    uploadFile: async (upload) => {
+      try {
+        await uploadFile(client, upload);
+      } catch (error) {
+        throw explained(error, `${upload.bucket}/${upload.key}`);
+      }
+    },
     remove: (bucket, key) => client.removeObject(bucket, key),
     list: async (bucket, prefix) => (await listObjects(client, bucket, prefix)).map(({ key }) => key),
     listObjects: (bucket, prefix) => listObjects(client, bucket, prefix),
@@ -132,27 +124,6 @@ async function put(client: Client, write: SmallWrite): Promise<{ etag: string }>
 function conditionHeaders(condition: WriteCondition | undefined): Record<string, string> {
   if (condition === undefined) return {};
   return 'ifAbsent' in condition ? { 'If-None-Match': '*' } : { 'If-Match': condition.ifEtag };
-}
-
-async function uploadFile(client: Client, upload: FileUpload): Promise<void> {
-  const { size } = await stat(upload.path);
-  const counted = new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      upload.onChunk?.(chunk);
-      done(null, chunk);
-    },
-  });
-  const source = createReadStream(upload.path, { highWaterMark: 1024 * 1024 });
-  const reading = pipeline(source, counted, upload.signal ? { signal: upload.signal } : {});
-  const sending = client.putObject(upload.bucket, upload.key, counted, size, { ...upload.metadata });
-  try {
-    await Promise.all([reading, sending]);
-  } catch (error) {
-    throw explained(error, `${upload.bucket}/${upload.key}`);
-  } finally {
-    source.destroy();
-    counted.destroy();
-  }
 }
 
 /** The client keeps a server error's reason to itself; most often it is a full disk. */

@@ -95,15 +95,16 @@ async function createActivities(
   const settings = recommenderSettings(config);
   const code = await codeVersion(settings);
   const spark = withSpareProcess(sparkProcessOptions(config), stopping);
+  const expectSparkJob = (): void => spark.spare?.expect();
   return {
-    ...createLandingActivities({ dataDir: config.SEGUE_DATA_DIR, store }),
+    ...createLandingActivities({ dataDir: config.SEGUE_DATA_DIR, store, expectSparkJob }),
     ...createLoadLedgerActivities({ store, now }),
     ...createWeeklyActivities({
       dataDir: config.SEGUE_DATA_DIR,
       store,
       maxRefusedShare: config.SEGUE_MAX_REFUSED_SHARE,
       now,
-      expectSparkJob: () => spark.spare?.expect(),
+      expectSparkJob,
     }),
     ...createSparkActivities({ process: spark, settings, store, codeVersion: code }),
     ...createPublicationActivities({ store, codeVersion: code, now }),

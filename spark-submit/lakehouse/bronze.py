@@ -11,7 +11,7 @@ from lakehouse.delta_log import rows_committed
 from lakehouse.errors import BadParameters
 from lakehouse.files import base_name
 from lakehouse.forgetting import forgotten_hashes
-from lakehouse.landing import check_header, read_landing, refusal, typed_rows
+from lakehouse.landing import check_header, good_rows, typed_rows
 from lakehouse.params import Params
 from lakehouse.refused import no_refused_rows, refused_rows
 
@@ -66,7 +66,7 @@ def load_file(spark: SparkSession, file: LandingFile, lake_uri: str, ingested_at
     header_line = check_header(file.dataset, file.uri)
     forgotten = forgotten_hashes(lake_uri)
     tables.create_table(spark, bronze, lake_uri)
-    good = read_landing(spark, file.dataset, file.uri).where(refusal(file.dataset, forgotten).isNull())
+    good = good_rows(spark, file.dataset, file.uri, forgotten)
     rows = typed_rows(good, file.dataset, file.source_file, ingested_at)
     tables.replace_file(rows, bronze, lake_uri, "_source_file", file.source_file, file.key)
 

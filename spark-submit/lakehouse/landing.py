@@ -45,11 +45,49 @@ def text_schema(dataset: Dataset) -> str:
     return ", ".join(f"`{name}` STRING" for name in [*dataset.column_names, UNSPLIT])
 
 
-def read_landing(spark: SparkSession, dataset: Dataset, uri: str) -> DataFrame:
-    """One row per data row of the file; every field as text, `_unsplit` set where the number of fields is wrong."""
+def good_rows(spark: SparkSession, dataset: Dataset, uri: str, forgotten: list[str] = NOBODY) -> DataFrame:
+    """The rows of a file that have no reason to be refused (see `refusal`), every field as text."""
+    read = split_lines if _refuses_header(dataset) else parsed_rows
+    rows = read(spark, dataset, uri)
+    judged = rows.select(
+        "*", refusal(dataset, forgotten).alias("_refusal"), F.monotonically_increasing_id().alias("_place")
+    )
+    # Spark would move a filter on the reason alone below what splits a line, and split it anew for every rule. It moves none
+    # past a column that is not deterministic.
+    is_good = F.col("_refusal").isNull() & (F.col("_place") >= 0)
+    return judged.where(is_good).select(*dataset.column_names)
+
+
+def parsed_rows(spark: SparkSession, dataset: Dataset, uri: str) -> DataFrame:
+    """One row per data row of the file by Spark's CSV reader: every field as text, `_unsplit` set where the number of fields is
+    wrong."""
     rows = spark.read.options(**csv_options(dataset)).option("header", "true").schema(text_schema(dataset)).csv(uri)
     is_blank_record = F.col(UNSPLIT).isNotNull() & F.col(UNSPLIT).rlike(r"^\s*$")
     return rows.where(~is_blank_record) if dataset.is_multi_line else rows
+
+
+def split_lines(spark: SparkSession, dataset: Dataset, uri: str) -> DataFrame:
+    """The same of a file whose rows are lines, in half of the time, but every line is a row: the header and blank ones, too.
+
+    A line without a quote is split at its commas; the parser sees those with one.
+    """
+    line, count = F.col("value"), len(dataset.column_names)
+    parsed = F.from_csv(line, text_schema(dataset), line_options(dataset))
+    fields = F.when(parsed[UNSPLIT].isNull(), F.array(*(parsed[name] for name in dataset.column_names)))
+    split = F.when(F.contains(line, F.lit('"')), fields).otherwise(F.split(line, ",", -1))
+    rows = spark.read.text(uri).select(line, split.alias("fields"))
+    is_whole = F.coalesce(F.size("fields"), F.lit(0)) == count
+    return rows.select(
+        *(F.get("fields", F.lit(place)).alias(name) for place, name in enumerate(dataset.column_names)),
+        F.when(~is_whole, line).alias(UNSPLIT),
+    )
+
+
+def line_options(dataset: Dataset) -> dict[str, str]:
+    """Options of Spark's CSV parser for one row's text."""
+    options = {**csv_options(dataset), "multiLine": "false"}
+    del options["enforceSchema"]
+    return options
 
 
 def refusal(dataset: Dataset, forgotten: list[str] = NOBODY) -> SparkColumn:
@@ -119,6 +157,13 @@ def utc_timestamp(text: SparkColumn) -> SparkColumn:
         & F.substring(text, 1, 4).between(_EARLIEST[:4], str(int(_FIRST_YEAR_TOO_LATE) - 1))
     )
     return F.when(has_date_and_time, text.try_cast("timestamp"))
+
+
+def _refuses_header(dataset: Dataset) -> bool:
+    """Whether a header among the rows is refused by itself, because the name of a column is no value of it."""
+    return not dataset.is_multi_line and any(
+        column.required and (column.allowed or column.type != "string") for column in dataset.columns
+    )
 
 
 def check_header(dataset: Dataset, uri: str) -> int:

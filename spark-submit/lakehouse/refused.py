@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from lakehouse.contracts import Dataset
 from lakehouse.files import open_uri
 from lakehouse.forgetting import FORGOTTEN, NOBODY
-from lakehouse.landing import csv_options, refusal, text_schema
+from lakehouse.landing import line_options, refusal, text_schema
 
 # monotonically_increasing_id: the partition in the upper bits, the row's place in it in the lower 33.
 _PLACE_BITS = 33
@@ -86,10 +86,10 @@ def _lines_before(spark: SparkSession, lines: DataFrame) -> DataFrame:
 
 def _with_reason(found: DataFrame, dataset: Dataset, forgotten: list[str]) -> DataFrame:
     """Splits each row's text by the same parser as the quick pass, and keeps those that are refused."""
-    options = {**csv_options(dataset), "multiLine": "false"}
-    del options["enforceSchema"]
     return (
-        found.select("raw", "line_number", F.from_csv("raw", text_schema(dataset), options).alias("fields"))
+        found.select(
+            "raw", "line_number", F.from_csv("raw", text_schema(dataset), line_options(dataset)).alias("fields")
+        )
         .select("raw", "line_number", "fields.*")
         .select("raw", "line_number", refusal(dataset, forgotten).alias("reason"))
         .where(F.col("reason").isNotNull())

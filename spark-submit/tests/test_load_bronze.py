@@ -16,7 +16,9 @@ from worlds import (
     version,
 )
 
+from lakehouse.contracts import dataset
 from lakehouse.errors import BadParameters, BrokenContract
+from lakehouse.landing import parsed_rows, refusal, split_lines
 
 EVENTS = "bronze/fact_listening_events"
 REFUSED = "quarantine/fact_listening_events"
@@ -315,3 +317,38 @@ def test_a_table_without_a_contract_is_a_bad_parameter(spark, lake, tmp_path):
     file = {**events_file(tmp_path, [GOOD]), "table": "dim_podcasts"}
     with pytest.raises(BadParameters, match="dim_podcasts"):
         load(spark, lake, file)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        GOOD,
+        "1,u1,t1,like,2024-03-05T10:00:00Z,",
+        "1,u1,t1,like",
+        "1,u1,,like,2024-03-05T10:00:00Z",
+        " 1 , u1,t1 ,like,2024-03-05T10:00:00Z",
+        '"1","u,1","t ""1""",like,2024-03-05T10:00:00Z',
+        '1,7" single,t1,like,2024-03-05T10:00:00Z',
+        '1,"u1"x,t1,like,2024-03-05T10:00:00Z',
+        '1,"u1,t1,like,2024-03-05T10:00:00Z',
+        '"",u1,t1,like,2024-03-05T10:00:00Z',
+        "#1,u1,t1,like,2024-03-05T10:00:00Z",
+        r"1,u\,t1,like,2024-03-05T10:00:00Z",
+        "1,宇多田ヒカル,トラック,like,2024-03-05T10:00:00Z",
+        "1,u1,t1,like,2024-03-05T10:00:00Z\r",
+        "1,u1,t1,like,2024-03-05T10:00:00Z\rx,y",
+        ",,,,",
+        "   ",
+        EVENTS_HEADER,
+    ],
+)
+def test_a_line_that_is_split_is_the_row_that_sparks_parser_makes_of_it(spark, tmp_path, line):
+    events = dataset("fact_listening_events")
+    path = tmp_path / "events.csv"
+    path.write_bytes(f"{EVENTS_HEADER}\n{line}\n{GOOD}".encode())
+
+    def good(read):
+        read_rows = read(spark, events, str(path))
+        return read_rows.where(refusal(events).isNull()).select(*events.column_names).collect()
+
+    assert good(split_lines) == good(parsed_rows)

@@ -136,7 +136,7 @@ describe('weekly files', () => {
       inActivity(() => activities.checkWeeklyFile({ file: checked, acceptRefused: false })),
       changed,
     );
-    const landing = createLandingActivities({ dataDir, store });
+    const landing = createLandingActivities({ dataDir, store, expectSparkJob: () => undefined });
     // Where nothing is sent there is no progress to tell a client of.
     const client = new Client({ connection: Connection.lazy() });
     const withClient = new MockActivityEnvironment({}, { client, logger: new DefaultLogger('ERROR') });
