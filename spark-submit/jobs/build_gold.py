@@ -25,7 +25,7 @@ from lakehouse.promotion import LEAST_LISTENERS
 from lakehouse.table_state import describe_table, weeks_of
 from lakehouse.tables import conform_table, has_table, overwrite_table, read_table
 from lakehouse.training import Listening, fit_model, learn_model
-from lakehouse.training_data import TrainingData, listening_at, training_data, work_uri
+from lakehouse.training_data import Sources, listening_at, sources_of, training_data, work_uri
 from lakehouse.weeks_refresh import CHARTS
 
 
@@ -40,12 +40,14 @@ def build_gold(spark: SparkSession, params: Params, progress: Progress) -> dict:
     remove_folder(f"{work}/lists")
     try:
         with progress.step("training data"):
-            data = training_data(spark, lake_uri, run_key)
-        known, until = data.known, data.split.until
+            sources = sources_of(spark, lake_uri)
+            until = sources.split.until
+            data = training_data(spark, sources, run_key, [until])
+        known = data.known
         with progress.step("gather"):
             [listening] = listening_at(spark, data, follows_of(spark, lake_uri), [until])
         with progress.step("train"):
-            fit = _fit(params, judged, data, listening)
+            fit = _fit(params, judged, sources, known, listening)
         with progress.step("learn"):
             model = learn_model(listening, known, fit, day_number(until))
         with progress.step("lists"):
@@ -86,17 +88,19 @@ def judged_as(spark: SparkSession, lake_uri: str, model_version: str) -> Judged:
     return Judged(tuned, json.loads(settings).get("fit") == "kept", listeners >= LEAST_LISTENERS)
 
 
-def _fit(params: Params, judged: Judged, data: TrainingData, listening: Listening) -> Fit:
+def _fit(params: Params, judged: Judged, sources: Sources, known: Tracks, listening: Listening) -> Fit:
     """The kept fit if that was judged; else a new one of all days, which is kept if it is worth it, in place of one that had its
     time or did not pass, not of one whose time is to come."""
-    lake_uri, ids, build = params.text("lakeUri"), data.known.ids, Build(params.text("build"))
-    kept = find_fit(ids, data.split, data.events_version, build, lake_uri)
+    lake_uri, split, events_version = sources.lake_uri, sources.split, sources.events_version
+    build = Build(params.text("build"))
+    kept = find_fit(split, events_version, build, lake_uri)
     if kept is not None and judged.is_kept:
-        return kept.fit
-    fit = fit_model(listening, data.known, params.whole("seed"))
-    if judged.is_proven and (kept is None or kept.may_be_judged_on(data.split)):
-        made = KeptFit(fit, judged.weights, data.first, data.split.until, data.events_version, build.name)
-        keep_fit(made, ids, lake_uri)
+        return kept.of(known.ids)
+    fit = fit_model(listening, known, params.whole("seed"))
+    if judged.is_proven and (kept is None or kept.may_be_judged_on(split)):
+        keep_fit(
+            KeptFit(fit, known.ids, judged.weights, sources.first, split.until, events_version, build.name), lake_uri
+        )
     return fit
 
 

@@ -32,7 +32,7 @@ from lakehouse.promotion import decide_promotion
 from lakehouse.table_state import describe_table
 from lakehouse.tables import append_rows, create_table, has_table, read_table
 from lakehouse.training import Listening, fit_model, learn_model
-from lakehouse.training_data import TrainingData, clear_work, listening_at, training_data, work_uri
+from lakehouse.training_data import Sources, TrainingData, clear_work, listening_at, sources_of, training_data, work_uri
 from lakehouse.tuning import tuned_weights
 
 EVALUATIONS = table("gold", "model_evaluations")
@@ -43,9 +43,7 @@ def evaluate_model(spark: SparkSession, params: Params, progress: Progress) -> d
     lake_uri, work = params.text("lakeUri"), work_uri(params.text("lakeUri"), params.text("runKey"))
     clear_work(lake_uri)
     try:
-        with progress.step("training data"):
-            data = training_data(spark, lake_uri, params.text("runKey"))
-        judged = _judge(spark, params, progress, data)
+        judged = _judge(spark, params, progress)
     except BaseException:
         remove_folder(work)
         raise
@@ -62,10 +60,12 @@ def evaluate_model(spark: SparkSession, params: Params, progress: Progress) -> d
         return {**document, "tables": [describe_table(EVALUATIONS, lake_uri)]}
 
 
-def _judge(spark: SparkSession, params: Params, progress: Progress, data: TrainingData) -> dict:
-    kept = find_fit(data.known.ids, data.split, data.events_version, Build.of(params), params.text("lakeUri"))
-    judge = _Judge(spark, params, progress, data)
-    judged = judge.kept(kept) if kept is not None and kept.may_be_judged_on(data.split) else None
+def _judge(spark: SparkSession, params: Params, progress: Progress) -> dict:
+    lake_uri = params.text("lakeUri")
+    sources = sources_of(spark, lake_uri)
+    judge = _Judge(spark, params, progress, sources)
+    kept = find_fit(sources.split, sources.events_version, Build.of(params), lake_uri)
+    judged = judge.kept(kept) if kept is not None and kept.may_be_judged_on(sources.split) else None
     # A kept fit that is good no longer is worth no refusal: a new one may be.
     return judged if judged is not None and judged["promoted"] else judge.new()
 
@@ -73,22 +73,22 @@ def _judge(spark: SparkSession, params: Params, progress: Progress, data: Traini
 class _Judge:
     """What is judged of one split, and how."""
 
-    def __init__(self, spark: SparkSession, params: Params, progress: Progress, data: TrainingData):
-        self._spark, self._params, self._progress, self._data = spark, params, progress, data
+    def __init__(self, spark: SparkSession, params: Params, progress: Progress, sources: Sources):
+        self._spark, self._params, self._progress, self._sources = spark, params, progress, sources
         self._follows = follows_of(spark, params.text("lakeUri"))
         self._k, self._seed = params.whole("k", at_least=1), params.whole("seed")
 
     def kept(self, kept: KeptFit) -> dict:
         """The kept fit with the weights that were tuned for it."""
-        with self._progress.step("gather"):
-            late, _ = self._gather(self._data.split.test_from)
-        return {**self._measured(kept.fit, kept.weights, late), **self._about("kept", kept.fit, kept.until)}
+        data, [late, _] = self._gather(self._sources.split.test_from)
+        fit = kept.of(data.known.ids)
+        return {**self._measured(data, fit, kept.weights, late), **self._about("kept", fit, kept.until)}
 
     def new(self) -> dict:
         """A fit and weights of days before the judged ones alone."""
-        split, known = self._data.split, self._data.known
-        with self._progress.step("gather"):
-            early, late, _ = self._gather(split.valid_from, split.test_from)
+        split = self._sources.split
+        data, [early, late, _] = self._gather(split.valid_from, split.test_from)
+        known = data.known
         if early.ratings == 0:
             # All there is lies in the days held out.
             unjudged = _result({}, None, None, late, self._k)
@@ -97,20 +97,24 @@ class _Judge:
             fit = fit_model(early, known, self._seed)
         with self._progress.step("tune"):
             model = learn_model(early, known, fit, day_number(split.valid_from))
-            tuning = new_tracks(self._data.met, self._data.tracks, split.valid_from, split.test_from)
+            tuning = new_tracks(data.met, data.tracks, split.valid_from, split.test_from)
             weights = tuned_weights(pools(model, early.shards(), tuning), self._k)
-        return {**self._measured(fit, weights, late), **self._about("new", fit, split.valid_from)}
+        return {**self._measured(data, fit, weights, late), **self._about("new", fit, split.valid_from)}
 
-    def _gather(self, *days: date) -> list[Listening]:
+    def _gather(self, *days: date) -> tuple[TrainingData, list[Listening]]:
         """What was known at each of these days; and at the last one, for the lists."""
-        return listening_at(self._spark, self._data, self._follows, [*days, self._data.split.until])
+        known_at = [*days, self._sources.split.until]
+        with self._progress.step("training data"):
+            data = training_data(self._spark, self._sources, self._params.text("runKey"), known_at)
+        with self._progress.step("gather"):
+            return data, listening_at(self._spark, data, self._follows, known_at)
 
-    def _measured(self, fit: Fit, weights: dict[str, float], late: Listening) -> dict:
-        split, known = self._data.split, self._data.known
+    def _measured(self, data: TrainingData, fit: Fit, weights: dict[str, float], late: Listening) -> dict:
+        split, known = self._sources.split, data.known
         with self._progress.step("judge"):
             late = late.hold()
             model = learn_model(late, known, fit, day_number(split.test_from))
-            truth = new_tracks(self._data.met, self._data.tracks, split.test_from, split.until)
+            truth = new_tracks(data.met, data.tracks, split.test_from, split.until)
             oracle = read_oracle(self._params.optional_text("oracleUri"), known)
             measured = measure(model, weights, late.shards(), truth, self._k, oracle)
             lake_uri = self._params.text("lakeUri")
@@ -121,8 +125,8 @@ class _Judge:
         settings = {} if fit is None else vars(fit.factors.settings)
         split = {
             "trainUntil": until.isoformat(),
-            "validationUntil": self._data.split.test_from.isoformat(),
-            "testUntil": self._data.split.until.isoformat(),
+            "validationUntil": self._sources.split.test_from.isoformat(),
+            "testUntil": self._sources.split.until.isoformat(),
         }
         return {"settings": {**settings, "seed": self._seed}, "fit": origin, "split": split}
 

@@ -15,7 +15,7 @@ off is none.
 import io
 import json
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 import numpy as np
@@ -35,10 +35,11 @@ KEPT_SHARE = 0.1
 
 @dataclass(frozen=True)
 class KeptFit:
-    """A fit, the weights tuned for it, the days it was learnt from (`until` is the first that was not), and of which version
-    of silver's events and by which build it was made."""
+    """A fit of the tracks `track_ids`, which ascend, the weights tuned for it, the days it was learnt from (`until` is the first
+    that was not), and of which version of silver's events and by which build it was made."""
 
-    fit: Fit
+    fit: Fit = field(repr=False)
+    track_ids: np.ndarray = field(repr=False, compare=False)
     weights: dict[str, float]
     first: date
     until: date
@@ -55,9 +56,25 @@ class KeptFit:
         """Whether it has seen nothing of the days by which models are judged."""
         return self.until <= split.test_from
 
+    def of(self, track_ids: np.ndarray) -> Fit:
+        """The fit with its rows in the order of `track_ids`, which ascend, too: those that are gone are left out, those that came
+        since have zeros and are not in the cover."""
+        now = _places(self.track_ids, track_ids.astype(str))
+        is_there = now >= 0
+        factors = np.zeros((len(track_ids), self.fit.factors.rows.shape[1]), dtype=np.float32)
+        factors[now[is_there]] = self.fit.factors.rows[is_there]
+        covered = now[self.fit.cover.tracks]
+        # Both orders are those of the ids, so what stays of the cover ascends, too.
+        stays = np.flatnonzero(covered >= 0)
+        return Fit(
+            TrackFactors(factors, self.fit.factors.settings),
+            Cover.of(covered[stays], len(track_ids)),
+            _square(self.fit.likeness, stays),
+        )
 
-def keep_fit(kept: KeptFit, track_ids: np.ndarray, lake_uri: str) -> None:
-    """Keeps it in place of the one before; `track_ids` names the rows of its factors."""
+
+def keep_fit(kept: KeptFit, lake_uri: str) -> None:
+    """Keeps it in place of the one before."""
     about = {
         "settings": vars(kept.fit.factors.settings),
         "weights": kept.weights,
@@ -70,7 +87,7 @@ def keep_fit(kept: KeptFit, track_ids: np.ndarray, lake_uri: str) -> None:
     np.savez(
         body,
         about=np.array(json.dumps(about)),
-        tracks=track_ids.astype(str),
+        tracks=kept.track_ids.astype(str),
         factors=kept.fit.factors.rows,
         covered=kept.fit.cover.tracks,
         likeness=kept.fit.likeness,
@@ -78,14 +95,14 @@ def keep_fit(kept: KeptFit, track_ids: np.ndarray, lake_uri: str) -> None:
     write_bytes(_uri(lake_uri), body.getvalue())
 
 
-def find_fit(track_ids: np.ndarray, split: Split, events_version: int, build: Build, lake_uri: str) -> KeptFit | None:
-    """The kept fit, its rows in the order of `track_ids`, which ascend; None where there is none that is good for these days."""
+def find_fit(split: Split, events_version: int, build: Build, lake_uri: str) -> KeptFit | None:
+    """The kept fit; None where there is none that is good for these days."""
     body = None if build.is_forced else read_bytes(_uri(lake_uri))
     if body is None:
         return None
     try:
         with np.load(io.BytesIO(body), allow_pickle=False) as arrays:
-            kept = _read(arrays, track_ids)
+            kept = _read(arrays)
     except (zipfile.BadZipFile, EOFError, ValueError):
         return None
     is_same = kept.build == build.name and _is_past_unchanged(kept, events_version, lake_uri)
@@ -101,22 +118,15 @@ def _uri(lake_uri: str) -> str:
     return f"{lake_uri.rstrip('/')}/_model/fit.npz"
 
 
-def _read(arrays, track_ids: np.ndarray) -> KeptFit:
-    about = json.loads(str(arrays["about"]))
-    now = _places(arrays["tracks"], track_ids.astype(str))
-    is_there = now >= 0
-    settings = AlsSettings(**about["settings"])
-    factors = np.zeros((len(track_ids), settings.rank), dtype=np.float32)
-    factors[now[is_there]] = arrays["factors"][is_there]
-    covered = now[arrays["covered"]]
-    # Both orders are those of the ids, so what stays of the cover ascends, too.
-    stays = np.flatnonzero(covered >= 0)
+def _read(arrays) -> KeptFit:
+    about, tracks = json.loads(str(arrays["about"])), arrays["tracks"]
     return KeptFit(
         Fit(
-            TrackFactors(factors, settings),
-            Cover.of(covered[stays], len(track_ids)),
-            _square(arrays["likeness"], stays),
+            TrackFactors(arrays["factors"], AlsSettings(**about["settings"])),
+            Cover.of(arrays["covered"], len(tracks)),
+            arrays["likeness"],
         ),
+        tracks,
         about["weights"],
         date.fromisoformat(about["first"]),
         date.fromisoformat(about["until"]),

@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from lakehouse.als import TrackFactors, fold_in
 from lakehouse.item_to_item import Cover
@@ -31,6 +32,7 @@ TREND_HALF_LIFE_DAYS = 7.0
 _SCORES_AT_ONCE = 4_000_000
 # A deviation below this is rounding.
 _FLAT = 1e-9
+_BLAS = ThreadpoolController()
 
 
 @dataclass(frozen=True)
@@ -83,8 +85,10 @@ class Model:
     def parts(self, listeners: list[Listener]) -> "Parts":
         """The scores of these listeners: parts * listeners * candidates * 4 bytes."""
         raw = np.zeros((len(PARTS), len(listeners), len(self.candidates)), dtype=np.float32)
-        raw[0] = self._taste(listeners)
-        raw[1] = self._similar(listeners)
+        # Spark has the other cores; on products of this size threads of BLAS wait for one another, and burn a core in doing so.
+        with _BLAS.limit(limits=1, user_api="blas"):
+            raw[0] = self._taste(listeners)
+            raw[1] = self._similar(listeners)
         for row, listener in enumerate(listeners):
             raw[2, row] = self._follows(listener)
             raw[3, row] = (artist_shares(listener, self.tracks)[self.tracks.artists] * self.newness)[self.candidates]

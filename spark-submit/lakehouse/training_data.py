@@ -10,7 +10,7 @@ from datetime import date
 
 from pyspark.sql import DataFrame, SparkSession
 
-from lakehouse.contracts import table
+from lakehouse.contracts import Table, table
 from lakehouse.delta_log import newest_commit
 from lakehouse.errors import BrokenContract
 from lakehouse.events_refresh import EVENTS, SONGS
@@ -30,44 +30,72 @@ _WHOLE = "_SUCCESS"
 
 
 @dataclass(frozen=True)
+class Sources:
+    """What there is to learn from: the tables' versions, the first day of an event, and the split of the days."""
+
+    lake_uri: str
+    versions: dict[Table, int | None]
+    first: date
+    split: Split
+
+    @property
+    def events_version(self) -> int:
+        return self.versions[EVENTS]
+
+
+@dataclass(frozen=True)
 class TrainingData:
     """`tracks` as interactions.all_tracks has them, `known` the same as arrays; `met` as interactions.encounters has them, at
-    each day of `split`. `first` is the first day of an event, `events_version` the version of silver's events; `uri` is where
-    what is made of it may lie."""
+    days of the split; `uri` is where what is made of it may lie."""
 
     uri: str
-    first: date
-    events_version: int
-    split: Split
     tracks: DataFrame
     known: Tracks
     met: DataFrame
 
 
-def training_data(spark: SparkSession, lake_uri: str, run_key: str) -> TrainingData:
-    """What the run has of it already, or made now, in one pass over the events since the past; BrokenContract where there is no event."""
+def sources_of(spark: SparkSession, lake_uri: str) -> Sources:
+    """What there is now; BrokenContract where there is no event."""
     versions = {source: newest_version(source, lake_uri) for source in (EVENTS, SONGS)}
     versions |= {source: newest_commit(source, lake_uri) for source in (LISTENER_TRACKS, FEEDBACK)}
-    events = read_table(spark, EVENTS, lake_uri, versions[EVENTS])
     days = range_of(spark, EVENTS, lake_uri, "event_date", versions[EVENTS])
     if days is None:
         raise BrokenContract("silver/listening_events: there is no event to learn from; load events first")
     first, last = days
-    split = split_by_time(first, last)
-    uri = f"{work_uri(lake_uri, run_key)}/{'-'.join(map(str, versions.values()))}"
-    if not all_exist([f"{uri}/tracks/{_WHOLE}", f"{uri}/encounters/{_WHOLE}"]):
-        songs = catalogue(read_table(spark, SONGS, lake_uri, versions[SONGS]))
-        past = _past_before(split.valid_from, past_of(spark, lake_uri, versions[LISTENER_TRACKS]))
-        since = events if past is None else past.since(events)
-        if versions[FEEDBACK] is not None:
-            since = with_feedback(since, read_table(spark, FEEDBACK, lake_uri, versions[FEEDBACK]))
-        cuts = [split.valid_from, split.test_from, split.until]
-        encounters(since, cuts, past).write.mode("overwrite").parquet(f"{uri}/encounters")
-        met = spark.read.parquet(f"{uri}/encounters")
-        all_tracks(met.select("track_id").distinct(), songs).write.mode("overwrite").parquet(f"{uri}/tracks")
+    return Sources(lake_uri, versions, first, split_by_time(first, last))
+
+
+def training_data(spark: SparkSession, sources: Sources, run_key: str, days: list[date]) -> TrainingData:
+    """What was known at the start of each of these days of the split. The run has it already, or it is made now, in one pass over
+    the events since the past; a day less is a median less for every listener."""
+    uri = f"{work_uri(sources.lake_uri, run_key)}/{'-'.join(map(str, sources.versions.values()))}"
+    met = _met_at(spark, uri, days)
+    if met is None:
+        met = _meet(spark, sources, uri, days)
     tracks = spark.read.parquet(f"{uri}/tracks")
+    return TrainingData(uri, tracks, collect_tracks(tracks), met)
+
+
+def _met_at(spark: SparkSession, uri: str, days: list[date]) -> DataFrame | None:
+    """Encounters that the run has already; None where it has none, or not of all these days."""
+    if not all_exist([f"{uri}/tracks/{_WHOLE}", f"{uri}/encounters/{_WHOLE}"]):
+        return None
     met = spark.read.parquet(f"{uri}/encounters")
-    return TrainingData(uri, first, versions[EVENTS], split, tracks, collect_tracks(tracks), met)
+    return met if {View.at(day).rating for day in days} <= set(met.columns) else None
+
+
+def _meet(spark: SparkSession, sources: Sources, uri: str, days: list[date]) -> DataFrame:
+    lake_uri, versions = sources.lake_uri, sources.versions
+    events = read_table(spark, EVENTS, lake_uri, versions[EVENTS])
+    past = _past_before(min(days), past_of(spark, lake_uri, versions[LISTENER_TRACKS]))
+    since = events if past is None else past.since(events)
+    if versions[FEEDBACK] is not None:
+        since = with_feedback(since, read_table(spark, FEEDBACK, lake_uri, versions[FEEDBACK]))
+    encounters(since, days, past).write.mode("overwrite").parquet(f"{uri}/encounters")
+    met = spark.read.parquet(f"{uri}/encounters")
+    songs = catalogue(read_table(spark, SONGS, lake_uri, versions[SONGS]))
+    all_tracks(met.select("track_id").distinct(), songs).write.mode("overwrite").parquet(f"{uri}/tracks")
+    return met
 
 
 def listening_at(

@@ -12,9 +12,10 @@ from worlds import rows, run
 import lakehouse.training_data
 from lakehouse.contracts import table as contract
 from lakehouse.files import remove_folder
+from lakehouse.listeners import View
 from lakehouse.tables import overwrite_table, read_table
 from lakehouse.training import Listening
-from lakehouse.training_data import listening_at, training_data
+from lakehouse.training_data import listening_at, sources_of, training_data
 from lakehouse.trending import weekly_trending_tracks
 
 
@@ -47,10 +48,11 @@ def test_the_lists_are_made_of_the_evaluations_training_data_and_nothing_is_left
 
 
 def test_several_days_gathered_at_once_are_each_as_if_gathered_alone(spark, charted):
-    data = training_data(spark, charted, "run")
-    split, pairs = data.split, [("u0", "u3"), ("u3", "u149"), ("nobody", "u0")]
+    sources = sources_of(spark, charted)
+    split, pairs = sources.split, [("u0", "u3"), ("u3", "u149"), ("nobody", "u0")]
     follows = spark.createDataFrame(pairs, "user_id_a string, user_id_b string")
     days = [split.valid_from, split.test_from, split.until]
+    data = training_data(spark, sources, "run", days)
     together = [_described(each) for each in listening_at(spark, data, follows, days)]
     remove_folder(f"{data.uri}/listeners")
     for day, described in zip(days, together, strict=True):
@@ -62,6 +64,17 @@ def test_several_days_gathered_at_once_are_each_as_if_gathered_alone(spark, char
     assert sizes[0] < sizes[1] < sizes[2]
     assert [len(described["listeners"]) for described in together] == [150] * 3
     assert together[0]["listeners"]["u0"]["followed"]
+
+
+def test_what_was_made_for_some_days_serves_them_and_is_made_anew_for_more(spark, charted, monkeypatch):
+    sources = sources_of(spark, charted)
+    split = sources.split
+    few = training_data(spark, sources, "run", [split.test_from, split.until])
+    assert View.at(split.valid_from).rating not in few.met.columns
+    many = training_data(spark, sources, "run", [split.valid_from, split.test_from, split.until])
+    assert View.at(split.valid_from).rating in many.met.columns
+    monkeypatch.setattr(lakehouse.training_data, "encounters", _not_again)
+    assert training_data(spark, sources, "run", [split.until]).met.columns == many.met.columns
 
 
 def _described(listening: Listening) -> dict:
