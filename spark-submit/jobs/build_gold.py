@@ -91,16 +91,15 @@ def judged_as(spark: SparkSession, lake_uri: str, model_version: str) -> Judged:
 def _fit(params: Params, judged: Judged, sources: Sources, known: Tracks, listening: Listening) -> Fit:
     """The kept fit if that was judged; else a new one of all days, which is kept if it is worth it, in place of one that had its
     time or did not pass, not of one whose time is to come."""
-    lake_uri, split, events_version = sources.lake_uri, sources.split, sources.events_version
+    split, block, events_version = sources.split, sources.block, sources.events_version
     build = Build(params.text("build"))
-    kept = find_fit(split, events_version, build, lake_uri)
+    kept = find_fit(split, block, events_version, build, sources.lake_uri)
     if kept is not None and judged.is_kept:
         return kept.of(known.ids)
     fit = fit_model(listening, known, params.whole("seed"))
     if judged.is_proven and (kept is None or kept.may_be_judged_on(split)):
-        keep_fit(
-            KeptFit(fit, known.ids, judged.weights, sources.first, split.until, events_version, build.name), lake_uri
-        )
+        days = (sources.first, split.until, block)
+        keep_fit(KeptFit(fit, known.ids, judged.weights, *days, events_version, build.name), sources.lake_uri)
     return fit
 
 

@@ -64,7 +64,7 @@ def _judge(spark: SparkSession, params: Params, progress: Progress) -> dict:
     lake_uri = params.text("lakeUri")
     sources = sources_of(spark, lake_uri)
     judge = _Judge(spark, params, progress, sources)
-    kept = find_fit(sources.split, sources.events_version, Build.of(params), lake_uri)
+    kept = find_fit(sources.split, sources.block, sources.events_version, Build.of(params), lake_uri)
     judged = judge.kept(kept) if kept is not None and kept.may_be_judged_on(sources.split) else None
     # A kept fit that is good no longer is worth no refusal: a new one may be.
     return judged if judged is not None and judged["promoted"] else judge.new()

@@ -1,8 +1,8 @@
 """The fit that serves for some weeks: kept beside the tables by the refresh that made it, used by those that follow.
 
 To fit anew for every new week costs most of a refresh and changes little: a listener's new listens count from the next refresh
-on, for they are folded in. A kept fit serves until it is KEPT_DAYS old, or KEPT_SHARE of the time it was learnt from; but not
-before the days that models are judged by are all later than it: it would be judged by what it learnt from. Where refreshes
+on, for they are folded in. A kept fit serves until the next block of weeks is over (lakehouse/blocks.py), when other costly
+things are made anew, but not for more than KEPT_DAYS, or KEPT_SHARE of the time it was learnt from; and not before the days that models are judged by are all later than it: it would be judged by what it learnt from. Where refreshes
 are more frequent than that, it waits. It is no good any more
 
 - where a week that was over when it was made has changed since: it may have learnt what was mended, or who was forgotten;
@@ -36,13 +36,15 @@ KEPT_SHARE = 0.1
 @dataclass(frozen=True)
 class KeptFit:
     """A fit of the tracks `track_ids`, which ascend, the weights tuned for it, the days it was learnt from (`until` is the first
-    that was not), and of which version of silver's events and by which build it was made."""
+    that was not), the end of the last block that was over then, and of which version of silver's events and by which build it was
+    made."""
 
     fit: Fit = field(repr=False)
     track_ids: np.ndarray = field(repr=False, compare=False)
     weights: dict[str, float]
     first: date
     until: date
+    block: date
     events_version: int
     build: str
 
@@ -80,6 +82,7 @@ def keep_fit(kept: KeptFit, lake_uri: str) -> None:
         "weights": kept.weights,
         "first": kept.first.isoformat(),
         "until": kept.until.isoformat(),
+        "block": kept.block.isoformat(),
         "eventsVersion": kept.events_version,
         "build": kept.build,
     }
@@ -95,17 +98,17 @@ def keep_fit(kept: KeptFit, lake_uri: str) -> None:
     write_bytes(_uri(lake_uri), body.getvalue())
 
 
-def find_fit(split: Split, events_version: int, build: Build, lake_uri: str) -> KeptFit | None:
-    """The kept fit; None where there is none that is good for these days."""
+def find_fit(split: Split, block: date, events_version: int, build: Build, lake_uri: str) -> KeptFit | None:
+    """The kept fit; None where there is none that is good for these days, and this last block."""
     body = None if build.is_forced else read_bytes(_uri(lake_uri))
     if body is None:
         return None
     try:
         with np.load(io.BytesIO(body), allow_pickle=False) as arrays:
             kept = _read(arrays)
-    except (zipfile.BadZipFile, EOFError, ValueError):
+    except (zipfile.BadZipFile, EOFError, ValueError, KeyError):
         return None
-    is_same = kept.build == build.name and _is_past_unchanged(kept, events_version, lake_uri)
+    is_same = kept.build == build.name and kept.block == block and _is_past_unchanged(kept, events_version, lake_uri)
     return kept if is_same and split.until < kept.serves_until else None
 
 
@@ -130,6 +133,7 @@ def _read(arrays) -> KeptFit:
         about["weights"],
         date.fromisoformat(about["first"]),
         date.fromisoformat(about["until"]),
+        date.fromisoformat(about["block"]),
         about["eventsVersion"],
         about["build"],
     )

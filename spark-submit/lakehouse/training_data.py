@@ -10,6 +10,7 @@ from datetime import date
 
 from pyspark.sql import DataFrame, SparkSession
 
+from lakehouse.blocks import last_whole_block
 from lakehouse.contracts import Table, table
 from lakehouse.delta_log import newest_commit
 from lakehouse.errors import BrokenContract
@@ -20,7 +21,7 @@ from lakehouse.interactions import all_tracks, encounters, known_at, with_feedba
 from lakehouse.listener_tracks import LISTENER_TRACKS, Past, past_of
 from lakehouse.listeners import Tracks, View, collect_tracks
 from lakehouse.songs import catalogue
-from lakehouse.table_state import range_of
+from lakehouse.table_state import range_of, weeks_of
 from lakehouse.tables import newest_version, read_table
 from lakehouse.training import Listening, counted, gather
 
@@ -31,12 +32,14 @@ _WHOLE = "_SUCCESS"
 
 @dataclass(frozen=True)
 class Sources:
-    """What there is to learn from: the tables' versions, the first day of an event, and the split of the days."""
+    """What there is to learn from: the tables' versions, the first day of an event, the split of the days, and the end of the
+    last block of weeks that is over."""
 
     lake_uri: str
     versions: dict[Table, int | None]
     first: date
     split: Split
+    block: date
 
     @property
     def events_version(self) -> int:
@@ -62,7 +65,8 @@ def sources_of(spark: SparkSession, lake_uri: str) -> Sources:
     if days is None:
         raise BrokenContract("silver/listening_events: there is no event to learn from; load events first")
     first, last = days
-    return Sources(lake_uri, versions, first, split_by_time(first, last))
+    block = last_whole_block(weeks_of(EVENTS, lake_uri, versions[EVENTS]))
+    return Sources(lake_uri, versions, first, split_by_time(first, last), block)
 
 
 def training_data(spark: SparkSession, sources: Sources, run_key: str, days: list[date]) -> TrainingData:

@@ -13,6 +13,7 @@ from functools import cached_property
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from lakehouse.blocks import last_whole_block
 from lakehouse.contracts import Table, table
 from lakehouse.events_refresh import EVENTS, SONGS
 from lakehouse.incremental import (
@@ -39,14 +40,10 @@ from lakehouse.trending import CHART_COLUMNS, charts, described
 
 CHARTS = table("silver", "weekly_trending_tracks")
 SIMILARITY = table("silver", "song_similarity")
-# So many weeks of the data make a block, after which what is made of whole blocks is made anew.
-BLOCK_WEEKS = 4
 # So many weeks are not yet long over.
 PAST_WEEKS = 4
 # Stands for the end of a block where there is none.
 _BEFORE_ALL = date(1900, 1, 1)
-# Blocks are counted from here; only weekdays and distances matter.
-_FIRST_BLOCK = date(2024, 1, 2)
 _SONG_COLUMNS = ["track_id", "title", "artist_id", "artist_name", "genre"]
 _A_WEEK = timedelta(days=7)
 
@@ -189,12 +186,3 @@ def _refresh_by_blocks(
     rows = make(lake.read(EVENTS, events).where(F.col(WEEK) <= F.lit(upto)), upto)
     write_whole(rows, target, lake.lake_uri, lake.run_key, recipe)
     return Written(target, None)
-
-
-def last_whole_block(weeks: set[date]) -> date | None:
-    """The last day of the last block of four weeks that is over; the last week where no block is; None without a week."""
-    if not weeks:
-        return None
-    last = max(weeks)
-    through = last - (((last - _FIRST_BLOCK).days // 7 + 1) % BLOCK_WEEKS) * _A_WEEK
-    return through if through >= min(weeks) else last

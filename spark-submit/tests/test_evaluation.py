@@ -85,11 +85,11 @@ def planted(spark, tmp_path_factory):
 
 
 def planted_rows(spark, events: list[tuple], first_id: int = 0) -> DataFrame:
-    """Rows of silver listening_events; every day is a week of its own."""
+    """Rows of silver listening_events; weeks end on Tuesdays."""
     numbered = [(str(n), *event) for n, event in enumerate(events, first_id)]
     columns = {
         "timestamp": F.col("event_date").cast("timestamp"),
-        "week_end": F.col("event_date"),
+        "week_end": F.next_day(F.date_sub("event_date", 1), "Tue"),
         "source": F.lit("file"),
         "_source_file": F.lit("planted"),
         "is_known_track": F.lit(True),

@@ -27,6 +27,7 @@ from lakehouse.trending import weekly_trending_tracks
 BUILD = Build("b1")
 IDS = np.array(["a", "c", "d"], dtype=object)
 UNTIL = date(2024, 12, 25)
+BLOCK = date(2024, 12, 24)
 # A week later: the judged days begin where the fit ends.
 A_WEEK_LATER = Split(date(2024, 12, 18), UNTIL, date(2025, 1, 1))
 
@@ -38,7 +39,7 @@ def kept(lake, monkeypatch):
     factors = np.arange(12, dtype=np.float32).reshape(3, 4)
     likeness = np.array([[0.0, 0.5], [0.25, 0.0]], dtype=np.float32)
     fit = Fit(TrackFactors(factors, SETTINGS), Cover.of(np.array([0, 2]), 3), likeness)
-    made = KeptFit(fit, IDS, dict(DEFAULT_WEIGHTS), date(2024, 1, 1), UNTIL, 7, "b1")
+    made = KeptFit(fit, IDS, dict(DEFAULT_WEIGHTS), date(2024, 1, 1), UNTIL, BLOCK, 7, "b1")
     keep_fit(made, lake)
     return made
 
@@ -54,7 +55,7 @@ class _Changed:
 
 
 def test_a_kept_fit_is_found_as_it_was(kept, lake):
-    found = find_fit(A_WEEK_LATER, 8, BUILD, lake)
+    found = find_fit(A_WEEK_LATER, BLOCK, 8, BUILD, lake)
     assert replace(found, fit=None) == replace(kept, fit=None)
     assert found.fit.factors.settings == SETTINGS
     assert found.fit.factors.rows.tolist() == kept.fit.factors.rows.tolist()
@@ -63,7 +64,7 @@ def test_a_kept_fit_is_found_as_it_was(kept, lake):
 
 
 def test_its_rows_follow_their_tracks_where_tracks_came_and_went(kept, lake):
-    kept = find_fit(A_WEEK_LATER, 8, BUILD, lake)
+    kept = find_fit(A_WEEK_LATER, BLOCK, 8, BUILD, lake)
     found = kept.of(np.array(["b", "c", "d", "e"], dtype=object))
     assert found.factors.rows.tolist() == [[0] * 4, [4, 5, 6, 7], [8, 9, 10, 11], [0] * 4]
     # Of the two it covered, a is gone.
@@ -72,14 +73,14 @@ def test_its_rows_follow_their_tracks_where_tracks_came_and_went(kept, lake):
 
 def test_it_is_never_judged_by_days_it_was_learnt_from_but_waits_for_later_ones(kept, lake):
     one_day_less = Split(*(day - timedelta(days=1) for day in vars(A_WEEK_LATER).values()))
-    waiting = find_fit(one_day_less, 8, BUILD, lake)
+    waiting = find_fit(one_day_less, BLOCK, 8, BUILD, lake)
     assert not waiting.may_be_judged_on(one_day_less)
     assert waiting.may_be_judged_on(A_WEEK_LATER)
 
 
 def test_it_serves_for_less_than_four_weeks_and_less_than_a_tenth_of_what_it_learnt_from(kept, lake):
     def after(days: int):
-        return find_fit(Split(UNTIL, UNTIL, UNTIL + timedelta(days=days)), 8, BUILD, lake)
+        return find_fit(Split(UNTIL, UNTIL, UNTIL + timedelta(days=days)), BLOCK, 8, BUILD, lake)
 
     assert after(27) is not None
     assert after(28) is None
@@ -88,23 +89,28 @@ def test_it_serves_for_less_than_four_weeks_and_less_than_a_tenth_of_what_it_lea
     assert after(9) is None
 
 
+def test_it_serves_until_the_next_block_of_weeks_is_over(kept, lake):
+    assert find_fit(A_WEEK_LATER, BLOCK, 8, BUILD, lake) is not None
+    assert find_fit(A_WEEK_LATER, BLOCK + timedelta(weeks=4), 8, BUILD, lake) is None
+
+
 def test_another_build_and_a_refresh_that_makes_everything_anew_pass_it_over(kept, lake):
-    assert find_fit(A_WEEK_LATER, 8, Build("b2"), lake) is None
-    assert find_fit(A_WEEK_LATER, 8, Build("b1", is_forced=True), lake) is None
+    assert find_fit(A_WEEK_LATER, BLOCK, 8, Build("b2"), lake) is None
+    assert find_fit(A_WEEK_LATER, BLOCK, 8, Build("b1", is_forced=True), lake) is None
 
 
 def test_it_is_passed_over_when_a_week_it_knew_whole_has_changed(kept, lake, monkeypatch):
     def changed(*weeks: str):
         monkeypatch.setattr(lakehouse.kept_fit, "changes_between", lambda *_: _Changed(*weeks))
-        return find_fit(A_WEEK_LATER, 8, BUILD, lake)
+        return find_fit(A_WEEK_LATER, BLOCK, 8, BUILD, lake)
 
     # Its last day was the 24th: a week that ended on the 25th was not over.
     assert changed("2024-12-25", "2024-12-31") is not None
     assert changed("2024-12-24") is None
     monkeypatch.setattr(lakehouse.kept_fit, "changes_between", lambda *_: None)
-    assert find_fit(A_WEEK_LATER, 8, BUILD, lake) is None
+    assert find_fit(A_WEEK_LATER, BLOCK, 8, BUILD, lake) is None
     # Of an older version of the events than it: somebody restored the table.
-    assert find_fit(A_WEEK_LATER, 6, BUILD, lake) is None
+    assert find_fit(A_WEEK_LATER, BLOCK, 6, BUILD, lake) is None
 
 
 def test_a_file_that_is_cut_off_is_none_and_a_forgotten_one_is_gone(kept, lake):
@@ -112,12 +118,12 @@ def test_a_file_that_is_cut_off_is_none_and_a_forgotten_one_is_gone(kept, lake):
     body = file.read_bytes()
     for length in (0, 10, len(body) // 2, len(body) - 1):
         file.write_bytes(body[:length])
-        assert find_fit(A_WEEK_LATER, 8, BUILD, lake) is None
+        assert find_fit(A_WEEK_LATER, BLOCK, 8, BUILD, lake) is None
     file.write_bytes(body)
-    assert find_fit(A_WEEK_LATER, 8, BUILD, lake) is not None
+    assert find_fit(A_WEEK_LATER, BLOCK, 8, BUILD, lake) is not None
     forget_fit(lake)
     forget_fit(lake)
-    assert find_fit(A_WEEK_LATER, 8, BUILD, lake) is None
+    assert find_fit(A_WEEK_LATER, BLOCK, 8, BUILD, lake) is None
 
 
 def test_a_week_later_the_fit_is_judged_on_that_week_and_used_again(spark, lake, monkeypatch):

@@ -5,10 +5,10 @@ from datetime import date, datetime, timedelta
 import pytest
 from pyspark.sql import functions as F
 
+from lakehouse.blocks import last_whole_block
 from lakehouse.features import pairs_of
 from lakehouse.interactions import encounters
 from lakehouse.listener_tracks import Past, listener_tracks
-from lakehouse.weeks_refresh import last_whole_block
 
 THROUGH = date(2024, 12, 3)
 EVENT = "user_id string, track_id string, event_type string, event_date date, `timestamp` timestamp, week_end date"

@@ -4,9 +4,9 @@ from datetime import date, datetime
 
 import pytest
 
+from lakehouse.blocks import last_whole_block
 from lakehouse.features import pairs_of, track_features, user_features
 from lakehouse.weekly_stats import artist_weekly_stats, daily_activity, genre_weekly_stats
-from lakehouse.weeks_refresh import last_whole_block
 
 LAST = date(2025, 1, 28)
 EARLY = date(2024, 12, 31)
