@@ -2,8 +2,9 @@
 
 To fit anew for every new week costs most of a refresh and changes little: a listener's new listens count from the next refresh
 on, for they are folded in. A kept fit serves until the next block of weeks is over (lakehouse/blocks.py), when other costly
-things are made anew, but not for more than KEPT_DAYS, or KEPT_SHARE of the time it was learnt from; and not before the days that models are judged by are all later than it: it would be judged by what it learnt from. Where refreshes
-are more frequent than that, it waits. It is no good any more
+things are made anew, but not for more than KEPT_DAYS, or KEPT_SHARE of the time it was learnt from; and not before the days
+that models are judged by are all later than it: it would be judged by what it learnt from. Where refreshes are more frequent
+than that, it waits. It is no good any more
 
 - where a week that was over when it was made has changed since: it may have learnt what was mended, or who was forgotten;
 - for another build, or where a refresh is to make everything anew.

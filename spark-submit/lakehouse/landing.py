@@ -71,14 +71,17 @@ def split_lines(spark: SparkSession, dataset: Dataset, uri: str) -> DataFrame:
 
     A line without a quote is split at its commas; the parser sees those with one.
     """
-    line, count = F.col("value"), len(dataset.column_names)
-    parsed = F.from_csv(line, text_schema(dataset), line_options(dataset))
-    fields = F.when(parsed[UNSPLIT].isNull(), F.array(*(parsed[name] for name in dataset.column_names)))
-    split = F.when(F.contains(line, F.lit('"')), fields).otherwise(F.split(line, ",", -1))
-    rows = spark.read.text(uri).select(line, split.alias("fields"))
-    is_whole = F.coalesce(F.size("fields"), F.lit(0)) == count
+    line, names = F.col("value"), dataset.column_names
+    parsed = F.when(F.contains(line, F.lit('"')), F.from_csv(line, text_schema(dataset), line_options(dataset)))
+    # A column of its own: it is asked for every field.
+    rows = spark.read.text(uri).select(line, parsed.alias("parsed"))
+    split = F.when(F.col("parsed").isNull(), F.split(line, ",", -1)).when(
+        F.col("parsed")[UNSPLIT].isNull(), F.array(*(F.col("parsed")[name] for name in names))
+    )
+    rows = rows.select(line, split.alias("fields"))
+    is_whole = F.coalesce(F.size("fields"), F.lit(0)) == len(names)
     return rows.select(
-        *(F.get("fields", F.lit(place)).alias(name) for place, name in enumerate(dataset.column_names)),
+        *(F.get("fields", F.lit(place)).alias(name) for place, name in enumerate(names)),
         F.when(~is_whole, line).alias(UNSPLIT),
     )
 
