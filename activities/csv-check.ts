@@ -119,23 +119,33 @@ class RecordCounter {
 
   #addLines(chunk: Buffer): void {
     // Looking for one byte is much faster than looking at each: only a file with another kind of line break pays for it.
-    if (chunk.includes(carriageReturn)) {
-      for (const byte of chunk) this.#addByte(byte);
-      return;
-    }
+    if (chunk.includes(carriageReturn)) this.#addBytes(chunk);
+    else this.#addWholeLines(chunk);
+  }
+
+  #addWholeLines(chunk: Buffer): void {
     let start = 0;
     for (let at = chunk.indexOf(newline); at !== -1; at = chunk.indexOf(newline, start)) {
-      if (this.#hasContent || hasContent(chunk, start, at)) this.#records++;
+      if (this.#hasContent || holdsContent(chunk, start, at)) this.#records++;
       this.#hasContent = false;
       start = at + 1;
     }
-    this.#hasContent ||= hasContent(chunk, start, chunk.length);
+    this.#hasContent ||= holdsContent(chunk, start, chunk.length);
   }
 
-  #addByte(byte: number): void {
-    const isBreak = byte === newline || byte === carriageReturn;
-    if (isBreak && this.#hasContent) this.#records++;
-    this.#hasContent = isBreak ? false : this.#hasContent || byte > space;
+  #addBytes(chunk: Buffer): void {
+    let records = this.#records;
+    let hasContent = this.#hasContent;
+    for (let index = 0; index < chunk.length; index++) {
+      const byte = chunk[index]!;
+      if (byte > space) hasContent = true;
+      else if ((byte === newline || byte === carriageReturn) && hasContent) {
+        records++;
+        hasContent = false;
+      }
+    }
+    this.#records = records;
+    this.#hasContent = hasContent;
   }
 
   #addQuoteAware(byte: number): void {
@@ -148,7 +158,7 @@ class RecordCounter {
   }
 }
 
-function hasContent(bytes: Buffer, start: number, end: number): boolean {
+function holdsContent(bytes: Buffer, start: number, end: number): boolean {
   for (let at = start; at < end; at++) if (bytes[at]! > space) return true;
   return false;
 }
