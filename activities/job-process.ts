@@ -6,6 +6,9 @@ const stopGraceMs = 20_000;
 /** Nobody asked for the spare process for so long: it ends, and frees its memory. */
 const spareForMs = 60_000;
 
+/** Where jobs run is said by our settings: a user's SPARK_REMOTE must not send them elsewhere. */
+const noSparkOf = { SPARK_REMOTE: undefined, SPARK_API_MODE: undefined, SPARK_CONNECT_MODE: undefined };
+
 /** The process of a job: its stdin is its lifeline, its output is read line by line; `stop` tells it to stop. */
 export type JobProcess = ReturnType<typeof startJobProcess>;
 
@@ -13,7 +16,7 @@ export type JobProcess = ReturnType<typeof startJobProcess>;
 export function startJobProcess(command: string, args: readonly string[], env: Record<string, string>) {
   const stopping = new AbortController();
   const subprocess = execa(command, args, {
-    env,
+    env: { ...noSparkOf, ...env },
     stdin: 'pipe',
     reject: false,
     buffer: false,

@@ -9,6 +9,7 @@ import { defineServices } from './services/index.ts';
 import { serviceNames, type ServiceName } from './services/service.ts';
 import type { KeeperEvent, Patience } from './supervisor/keeper.ts';
 import { createSupervisor, type ServiceStatus, type Supervisor } from './supervisor/supervisor.ts';
+import { withoutVariables } from './variables.ts';
 
 /** A stack of its own: folders, ports, services. */
 export interface StartStackOptions {
@@ -63,7 +64,7 @@ export async function startStack(options: StartStackOptions): Promise<RunningSta
     settings,
     installed,
     services: options.services ?? serviceNames,
-    env: withoutSettings(process.env),
+    env: withoutVariables(process.env, /^SEGUE_/),
     ...(options.overrides && { overrides: options.overrides }),
     ...(options.onEvent && { onEvent: options.onEvent }),
     ...(options.patience && { patience: options.patience }),
@@ -111,8 +112,4 @@ async function freePorts(): Promise<StackPorts> {
   for (const name of names) ports.push([name, await freePort()]);
   // Built from portVariables' keys, which are StackPorts' keys.
   return Object.fromEntries(ports) as unknown as StackPorts;
-}
-
-function withoutSettings(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('SEGUE_')));
 }

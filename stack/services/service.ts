@@ -10,6 +10,8 @@ export interface ServiceCommand {
   readonly args: readonly string[];
   /** Added to a copy of the supervisor's own environment. */
   readonly env: Readonly<Record<string, string>>;
+  /** Variables of that environment which are none of its business, by name. */
+  readonly withoutEnv?: RegExp;
   readonly cwd: string;
 }
 

@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { portVariables, repositoryRoot } from '../config.ts';
 import { loopback } from '../environment.ts';
 import { readSecretFile } from '../secrets.ts';
+import { variablesOfOtherSparks } from '../variables.ts';
 import type { ServiceContext } from './context.ts';
 import { probeTcp } from './probes.ts';
 import type { ServiceDefinition } from './service.ts';
@@ -66,6 +67,7 @@ export function sparkService({ settings, installed, env }: ServiceContext): Serv
         AWS_SECRET_ACCESS_KEY: secretOf(env, 'SEGUE_S3_SECRET_KEY'),
         AWS_EC2_METADATA_DISABLED: 'true',
       },
+      withoutEnv: variablesOfOtherSparks,
       cwd: folder,
     },
     fingerprint: readFileSync(defaultsFile, 'utf8') + readFileSync(poolsFile, 'utf8'),

@@ -3,6 +3,7 @@ import { closeSync, mkdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StackError } from '../errors.ts';
 import type { ServiceCommand } from '../services/service.ts';
+import { withoutVariables } from '../variables.ts';
 import { groupMembers, hasVariable, identify, isAlive, type ProcessIdentity } from './identity.ts';
 import { openLog } from './logs.ts';
 
@@ -24,11 +25,12 @@ export async function startProcess(
   { log, marker, env }: { readonly log: string; readonly marker: string; readonly env: NodeJS.ProcessEnv },
 ): Promise<WatchedProcess> {
   mkdirSync(command.cwd, { recursive: true });
+  const own = command.withoutEnv ? withoutVariables(env, command.withoutEnv) : env;
   const output = openLog(log);
   try {
     const child = spawn(command.file, command.args, {
       cwd: command.cwd,
-      env: { ...env, ...command.env, [markerVariable]: marker },
+      env: { ...own, ...command.env, [markerVariable]: marker },
       detached: true,
       stdio: ['ignore', output, output],
     });

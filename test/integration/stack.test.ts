@@ -18,12 +18,17 @@ describe('the embedded stack', function () {
   let folder: ReturnType<typeof temporaryFolder>;
   let stack: RunningStack;
 
+  // A Spark that the user has elsewhere.
+  const othersSpark = { SPARK_HOME: '/nowhere', SPARK_CONF_DIR: '/nowhere', SPARK_REMOTE: 'sc://127.0.0.1:1' };
+
   before(async () => {
     folder = temporaryFolder();
+    Object.assign(process.env, othersSpark);
     stack = await startStack({ stateDir: folder.path });
   });
 
   after(async () => {
+    for (const name of Object.keys(othersSpark)) delete process.env[name];
     await stack?.stop();
     folder.remove();
   });
@@ -53,6 +58,14 @@ describe('the embedded stack', function () {
       groups,
       status.map(({ pid }) => String(pid)),
     );
+  });
+
+  it('does not let in what the user has set for another Spark', () => {
+    const spark = environmentOf(stack, 'spark');
+    assert.equal(spark['SPARK_REMOTE'], undefined);
+    assert.equal(spark['SPARK_HOME'], stack.installed.sparkHome);
+    const worker = environmentOf(stack, 'worker');
+    for (const name of Object.keys(othersSpark)) assert.equal(worker[name], undefined, name);
   });
 
   it('listens on the loopback interface only', () => {
@@ -209,4 +222,11 @@ function listeningAddresses(table: string, inodes: ReadonlySet<string>): string[
     .map((row) => row.trim().split(/\s+/))
     .filter((fields) => fields[3] === '0A' && inodes.has(fields[9] ?? ''))
     .map((fields) => fields[1]?.split(':')[0] ?? '');
+}
+
+/** The environment that a service's process was started with. */
+function environmentOf(stack: RunningStack, service: string): Record<string, string> {
+  const pid = stack.status().find(({ name }) => name === service)?.pid;
+  const variables = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').filter(Boolean);
+  return Object.fromEntries(variables.map((variable) => variable.split(/=(.*)/s).slice(0, 2)));
 }
