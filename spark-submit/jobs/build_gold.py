@@ -2,6 +2,7 @@
 
 import json
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,15 +40,18 @@ def build_gold(spark: SparkSession, params: Params, progress: Progress) -> dict:
     # What a run that was killed left behind must not mix with this one's.
     remove_folder(f"{work}/lists")
     try:
-        with progress.step("training data"):
-            sources = sources_of(spark, lake_uri)
-            until = sources.split.until
-            data = training_data(spark, sources, run_key, [until])
+        with ThreadPoolExecutor(1) as reader:
+            with progress.step("training data"):
+                sources = sources_of(spark, lake_uri)
+                until, build = sources.split.until, Build(params.text("build"))
+                # As large as a matrix of item_to_item.MOST_TRACKS.
+                kept = reader.submit(find_fit, sources.split, sources.block, sources.events_version, build, lake_uri)
+                data = training_data(spark, sources, run_key, [until])
+            with progress.step("gather"):
+                [listening] = listening_at(spark, data, follows_of(spark, lake_uri), [until])
         known = data.known
-        with progress.step("gather"):
-            [listening] = listening_at(spark, data, follows_of(spark, lake_uri), [until])
         with progress.step("train"):
-            fit = _fit(params, judged, sources, known, listening)
+            fit = _fit(params, judged, kept.result(), sources, known, listening)
         with progress.step("learn"):
             model = learn_model(listening, known, fit, day_number(until))
         with progress.step("lists"):
@@ -88,18 +92,18 @@ def judged_as(spark: SparkSession, lake_uri: str, model_version: str) -> Judged:
     return Judged(tuned, json.loads(settings).get("fit") == "kept", listeners >= LEAST_LISTENERS)
 
 
-def _fit(params: Params, judged: Judged, sources: Sources, known: Tracks, listening: Listening) -> Fit:
+def _fit(
+    params: Params, judged: Judged, kept: KeptFit | None, sources: Sources, known: Tracks, listening: Listening
+) -> Fit:
     """The kept fit if that was judged; else a new one of all days, which is kept if it is worth it, in place of one that had its
     time or did not pass, not of one whose time is to come."""
     split, block, events_version = sources.split, sources.block, sources.events_version
-    build = Build(params.text("build"))
-    kept = find_fit(split, block, events_version, build, sources.lake_uri)
     if kept is not None and judged.is_kept:
         return kept.of(known.ids)
     fit = fit_model(listening, known, params.whole("seed"))
     if judged.is_proven and (kept is None or kept.may_be_judged_on(split)):
         days = (sources.first, split.until, block)
-        keep_fit(KeptFit(fit, known.ids, judged.weights, *days, events_version, build.name), sources.lake_uri)
+        keep_fit(KeptFit(fit, known.ids, judged.weights, *days, events_version, params.text("build")), sources.lake_uri)
     return fit
 
 

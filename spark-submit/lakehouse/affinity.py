@@ -13,18 +13,18 @@ NOT_HEARD = ("skip", "hate")
 HALF_LIFE_DAYS = 180.0
 
 
-def contribution(cut: date) -> Column:
-    """What an event (event_type, event_date) adds to the affinity at the start of the day `cut`; 0 where it is not before that."""
+def contribution(cut: Column) -> Column:
+    """What an event (event_type, event_date) adds to the affinity at the start of the day `cut`; null where it is not before that."""
     weight = F.lit(0.0)
     for event_type, value in EVENT_WEIGHTS.items():
         weight = F.when(F.col("event_type") == event_type, value).otherwise(weight)
-    age_days = F.datediff(F.lit(cut), "event_date")
-    return F.when(age_days > 0, weight * F.pow(F.lit(0.5), age_days / HALF_LIFE_DAYS)).otherwise(0.0)
+    age_days = F.datediff(cut, "event_date")
+    return F.when(age_days > 0, weight * F.pow(F.lit(0.5), age_days / HALF_LIFE_DAYS))
 
 
-def faded(affinity: Column, start: date, cut: date) -> Column:
-    """The affinity at the day `start`, as it is at the later day `cut` when nothing is added."""
-    return affinity * 0.5 ** ((cut - start).days / HALF_LIFE_DAYS)
+def left_of(start: date, cut: date) -> float:
+    """The share of an affinity at the day `start` that is left at the later day `cut` when nothing is added."""
+    return 0.5 ** ((cut - start).days / HALF_LIFE_DAYS)
 
 
 def heard_on() -> Column:

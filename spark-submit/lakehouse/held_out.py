@@ -7,8 +7,9 @@ import numpy as np
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from lakehouse.beside import beside
 from lakehouse.evaluation import Truth
-from lakehouse.listeners import day_number
+from lakehouse.listeners import View, day_number
 
 # A week each for tuning and judging, less where there is little data: a part of what there is.
 HELD_OUT_DAYS = 7
@@ -35,14 +36,14 @@ def split_by_time(first: date, last: date) -> Split:
 
 def new_tracks(met: DataFrame, tracks: DataFrame, start: date, end: date) -> Truth:
     """What listeners heard on days from `start` until before `end`, did not skip, and had never met before `start`; `met` is of
-    interactions.encounters.
+    interactions.encounters, whose cuts have `start`.
 
     Only of listeners who were there before: of the others nothing could be known.
     """
-    there_before = met.where(F.col("first_met") < day_number(start)).select("user_id").distinct()
-    new = met.where((F.col("first_met") >= day_number(start)) & (F.col("first_heard") < day_number(end))).join(
-        there_before, on="user_id", how="left_semi"
-    )
+    had_met = F.col(View.at(start).affinity).isNotNull()
+    there_before = met.where(had_met).select("user_id").distinct()
+    heard = beside(met, {"end": day_number(end)}).where(F.col("first_heard") < F.col("end"))
+    new = heard.where(~had_met).join(there_before, on="user_id", how="left_semi")
     judged = new.select("user_id").distinct().orderBy(F.xxhash64("user_id"), "user_id").limit(MOST_LISTENERS)
     indexed = (
         new.join(judged, on="user_id", how="left_semi")

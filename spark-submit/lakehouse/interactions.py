@@ -11,7 +11,8 @@ from functools import reduce
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from lakehouse.affinity import contribution, faded, heard_on
+from lakehouse.affinity import contribution, heard_on, left_of
+from lakehouse.beside import beside
 from lakehouse.listener_tracks import Past
 from lakehouse.listeners import View
 
@@ -26,28 +27,32 @@ SHARDS = 16
 
 def encounters(events: DataFrame, cuts: list[date], past: Past | None = None) -> DataFrame:
     """One row per (user_id, track_id) with any event: first_met and first_heard, and at each of the days `cuts` the affinity
-    and the rating (see `rated`).
+    (null where the pair had not met) and the rating (see `rated`).
 
     The day numbers (since 1970) are of the first event, and of the first that is no skip or hate (null where there is none). An
     affinity sums the weights of the events before its day, halved for every 180 days; at or below 0 the pair only says that
     the track is known to the user, not that it is liked. All cuts cost one pass over `events`; of what is in `past`, which must
     lie before every cut, they must hold nothing.
     """
-    met = events.select(
+    met = beside(events, {f"cut_{place}": cut for place, cut in enumerate(cuts)}).select(
         "user_id",
         "track_id",
         F.unix_date("event_date").alias("met"),
         F.unix_date(heard_on()).alias("heard"),
-        *(contribution(cut).alias(View.at(cut).affinity) for cut in cuts),
+        *(contribution(F.col(f"cut_{place}")).alias(View.at(cut).affinity) for place, cut in enumerate(cuts)),
     )
     if past is not None:
+        left = {f"left_{place}": left_of(past.until, cut) for place, cut in enumerate(cuts)}
         met = met.unionByName(
-            past.rows.select(
+            beside(past.rows, left).select(
                 "user_id",
                 "track_id",
                 F.unix_date("first_met_on").alias("met"),
                 F.unix_date("first_heard_on").alias("heard"),
-                *(faded(F.col("affinity"), past.until, cut).alias(View.at(cut).affinity) for cut in cuts),
+                *(
+                    (F.col("affinity") * F.col(f"left_{place}")).alias(View.at(cut).affinity)
+                    for place, cut in enumerate(cuts)
+                ),
             )
         )
     # By user alone: the sums of a user's pairs and the medians over them are made where their rows are.
@@ -79,15 +84,10 @@ def with_feedback(events: DataFrame, feedback: DataFrame) -> DataFrame:
 
 def known_at(met: DataFrame, views: list[View]) -> DataFrame:
     """Of encounters, what was known in each of the views, days of theirs: user_id, track_id, first_heard, and each view's affinity
-    and rating, null where the pair had not met. Pairs that are known in none are left out."""
-    affinity = {
-        view.affinity: F.when(F.col("first_met") < view.until, F.col(view.affinity)).alias(view.affinity)
-        for view in views
-    }
-    last = max(view.until for view in views)
-    ratings = [view.rating for view in views]
-    return met.where(F.col("first_met") < last).select(
-        "user_id", "track_id", "first_heard", *affinity.values(), *ratings
+    and rating. Pairs that are known in none are left out."""
+    affinities, ratings = [view.affinity for view in views], [view.rating for view in views]
+    return met.where(F.coalesce(*affinities).isNotNull()).select(
+        "user_id", "track_id", "first_heard", *affinities, *ratings
     )
 
 

@@ -55,7 +55,7 @@ def listener_tracks(events: DataFrame, through: date) -> DataFrame:
             F.min("event_date").alias("first_met_on"),
             F.min(heard_on()).alias("first_heard_on"),
             # Rounded, so that the order of summing cannot change a row.
-            F.round(F.sum(contribution(through + timedelta(days=1))), 9).alias("affinity"),
+            F.round(F.sum(contribution(F.lit(through + timedelta(days=1)))), 9).alias("affinity"),
         )
         .withColumn("through", F.lit(through))
     )

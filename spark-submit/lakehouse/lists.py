@@ -1,9 +1,11 @@
 """Every listener's list, shard by shard, each track with the parts of its score and the reason they give.
 
-This process holds the model, one shard of listeners, one block of parts, and one shard's lists.
+This process holds the model, and SHARDS_AT_ONCE times one shard of listeners, one block of parts, and one shard's lists.
 """
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
 
 import numpy as np
 import pyarrow as pa
@@ -11,10 +13,12 @@ import pyarrow.parquet as pq
 
 from lakehouse.files import open_uri
 from lakehouse.listeners import Listener
-from lakehouse.model import PARTS, Model, Parts, weight_vector
+from lakehouse.model import PARTS, Model, Parts, one_core, weight_vector
 from lakehouse.ranking import best_of, varied
 from lakehouse.reasons import Reason, reasons_of
 
+# NumPy works on one while Python writes another's lists; more would wait for Python.
+SHARDS_AT_ONCE = 2
 LISTS_SCHEMA = pa.schema(
     [
         ("user_id", pa.string()),
@@ -43,15 +47,31 @@ def write_lists(
     """
     target, folder = open_uri(lists_uri)
     target.create_dir(folder, recursive=True)
-    users = 0
-    for number, shard in enumerate(shards):
-        columns: dict[str, list] = {name: [] for name in LISTS_SCHEMA.names}
-        for row in _rows(model, weights, shard, chart, size):
-            for name, value in zip(LISTS_SCHEMA.names, row, strict=True):
-                columns[name].append(value)
-        pq.write_table(pa.table(columns, schema=LISTS_SCHEMA), f"{folder}/part-{number:05}.parquet", filesystem=target)
-        users += len(set(columns["user_id"]))
-    return users
+    numbered, turn = enumerate(shards), Lock()
+
+    def write_shards() -> int:
+        users = 0
+        while True:
+            with turn:
+                number, shard = next(numbered, (0, None))
+            if shard is None:
+                return users
+            lists = _lists_of(model, weights, shard, chart, size)
+            pq.write_table(lists, f"{folder}/part-{number:05}.parquet", filesystem=target)
+            users += len(lists.column("user_id").unique())
+
+    with one_core(), ThreadPoolExecutor(SHARDS_AT_ONCE) as pool:
+        return sum(writing.result() for writing in [pool.submit(write_shards) for _ in range(SHARDS_AT_ONCE)])
+
+
+def _lists_of(
+    model: Model, weights: dict[str, float] | None, shard: list[Listener], chart: list[int], size: int
+) -> pa.Table:
+    columns: dict[str, list] = {name: [] for name in LISTS_SCHEMA.names}
+    for row in _rows(model, weights, shard, chart, size):
+        for name, value in zip(LISTS_SCHEMA.names, row, strict=True):
+            columns[name].append(value)
+    return pa.table(columns, schema=LISTS_SCHEMA)
 
 
 def _rows(

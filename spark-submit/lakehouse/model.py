@@ -85,8 +85,7 @@ class Model:
     def parts(self, listeners: list[Listener]) -> "Parts":
         """The scores of these listeners: parts * listeners * candidates * 4 bytes."""
         raw = np.zeros((len(PARTS), len(listeners), len(self.candidates)), dtype=np.float32)
-        # Spark has the other cores; on products of this size threads of BLAS wait for one another, and burn a core in doing so.
-        with _BLAS.limit(limits=1, user_api="blas"):
+        with one_core():
             raw[0] = self._taste(listeners)
             raw[1] = self._similar(listeners)
         for row, listener in enumerate(listeners):
@@ -127,6 +126,13 @@ class Model:
         scores = np.zeros(len(self.tracks.ids), dtype=np.float32)
         scores[listener.followed] = listener.followed_ratings
         return scores[self.candidates]
+
+
+def one_core():
+    """A context in which BLAS takes one core. Others have the rest: Spark, or threads beside this one; and on products of this size
+    threads of BLAS wait for one another, and burn a core in doing so. Threads that enter it together enter it around themselves
+    first, for it is the whole process's."""
+    return _BLAS.limit(limits=1, user_api="blas")
 
 
 def learn(shards: Iterable[list[Listener]], tracks: Tracks, fit: Fit, until: float, listeners_of: np.ndarray) -> Model:

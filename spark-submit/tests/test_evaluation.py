@@ -44,7 +44,8 @@ def test_the_truth_is_what_old_listeners_heard_and_did_not_skip_for_the_first_ti
         ("stranger", "new", "complete_listen", date(2024, 1, 8)),
     ]
     tracks = spark.createDataFrame([("new", 3), ("known", 0), ("later", 5)], "track_id string, track int")
-    found = new_tracks(encounters(spark.createDataFrame(events, EVENT), []), tracks, date(2024, 1, 8), date(2024, 1, 9))
+    start, end = date(2024, 1, 8), date(2024, 1, 9)
+    found = new_tracks(encounters(spark.createDataFrame(events, EVENT), [start]), tracks, start, end)
     assert {user: list(tracks) for user, tracks in found.items()} == {"old": [3]}
 
 

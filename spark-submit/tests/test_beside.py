@@ -1,0 +1,55 @@
+"""Values beside a query's rows; and that next week's queries are the same code as this week's, so that nothing is compiled anew."""
+
+from contextlib import contextmanager
+from datetime import date, timedelta
+
+from lakehouse.beside import beside
+from lakehouse.interactions import encounters, known_at
+from lakehouse.listener_tracks import Past
+from lakehouse.listeners import View
+
+EVENT = "user_id string, track_id string, event_type string, event_date date"
+PAST = "user_id string, track_id string, first_met_on date, first_heard_on date, affinity double"
+
+
+def test_every_row_gets_the_values_in_their_types(spark):
+    found = beside(spark.range(2), {"day": date(2025, 1, 7), "share": 0.1, "count": 3})
+    assert found.schema.simpleString() == "struct<id:bigint,day:date,share:double,count:int>"
+    assert sorted(map(tuple, found.collect())) == [(n, date(2025, 1, 7), 0.1, 3) for n in range(2)]
+    assert beside(found, {}) is found
+
+
+def test_the_training_data_of_the_next_week_is_made_by_the_same_code(spark):
+    this_week, a_week = date(2025, 1, 7), timedelta(days=7)
+    with compiled(spark):
+        code = training_code(spark, this_week)
+        assert "GeneratedIterator" in code
+        assert training_code(spark, this_week + a_week) == code
+
+
+def training_code(spark, until: date) -> str:
+    """The code generated for what was known a week before `until`, and then."""
+    cuts = [until - timedelta(days=7), until]
+    events = spark.createDataFrame([("u", "t", "like", until)], EVENT)
+    past = spark.createDataFrame([("u", "t", date(2024, 1, 1), date(2024, 1, 1), 1.0)], PAST)
+    known = known_at(encounters(events, cuts, Past(past, date(2024, 12, 3))), [View.at(cut) for cut in cuts])
+    explained = spark._jvm.PythonSQLUtils.explainString(known._jdf.queryExecution(), "codegen")
+    return "\n".join(line for line in explained.splitlines() if line.startswith("/*"))
+
+
+@contextmanager
+def compiled(spark):
+    """Queries are compiled, as on the warm server, and planned as a whole."""
+    settings = {
+        "spark.sql.codegen.wholeStage": "true",
+        "spark.sql.codegen.factoryMode": "FALLBACK",
+        "spark.sql.adaptive.enabled": "false",
+    }
+    before = {name: spark.conf.get(name) for name in settings}
+    for name, value in settings.items():
+        spark.conf.set(name, value)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            spark.conf.set(name, value)
