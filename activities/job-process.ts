@@ -1,22 +1,29 @@
 import { join } from 'node:path';
 import { execa } from 'execa';
+import { withoutVariables } from '../platform/variables.ts';
 
 /** A job that is told to stop gets this long to interrupt Spark before it is killed. */
 const stopGraceMs = 20_000;
 /** Nobody asked for the spare process for so long: it ends, and frees its memory. */
 const spareForMs = 60_000;
 
-/** Where jobs run is said by our settings: a user's SPARK_REMOTE must not send them elsewhere. */
-const noSparkOf = { SPARK_REMOTE: undefined, SPARK_API_MODE: undefined, SPARK_CONNECT_MODE: undefined };
-
 /** The process of a job: its stdin is its lifeline, its output is read line by line; `stop` tells it to stop. */
 export type JobProcess = ReturnType<typeof startJobProcess>;
 
+/** What a job's process sees of the environment. */
+export interface JobEnvironment {
+  /** Added to this process's own. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Variables of this process's own that are none of a job's business, by name. */
+  readonly withoutEnv: RegExp;
+}
+
 /** Starts a job's process; it may tidy up when it is told to stop. */
-export function startJobProcess(command: string, args: readonly string[], env: Record<string, string>) {
+export function startJobProcess(command: string, args: readonly string[], { env, withoutEnv }: JobEnvironment) {
   const stopping = new AbortController();
   const subprocess = execa(command, args, {
-    env: { ...noSparkOf, ...env },
+    env: { ...withoutVariables(process.env, withoutEnv), ...env },
+    extendEnv: false,
     stdin: 'pipe',
     reject: false,
     buffer: false,
@@ -39,7 +46,7 @@ export interface SpareProcess {
 
 /** A spare process for jobs of a warm Spark server; ends with `stopping`, and its stdin with this process. */
 export function createSpareProcess(
-  { python, jobsDir, env }: { readonly python: string; readonly jobsDir: string; readonly env: Record<string, string> },
+  { python, jobsDir, ...environment }: { readonly python: string; readonly jobsDir: string } & JobEnvironment,
   stopping: AbortSignal,
 ): SpareProcess {
   let spare: JobProcess | undefined;
@@ -67,7 +74,7 @@ export function createSpareProcess(
   };
 
   function start(): JobProcess {
-    const started = startJobProcess(python, [join(jobsDir, '..', 'await_job.py')], env);
+    const started = startJobProcess(python, [join(jobsDir, '..', 'await_job.py')], environment);
     void forgetWhenEnded(started);
     return started;
   }

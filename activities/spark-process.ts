@@ -3,7 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sparkProgressLine } from '../contracts/schemas/jobs.ts';
 import type { SparkProgress } from '../contracts/progress.ts';
-import { createSpareProcess, startJobProcess, type JobProcess, type SpareProcess } from './job-process.ts';
+import {
+  createSpareProcess,
+  startJobProcess,
+  type JobEnvironment,
+  type JobProcess,
+  type SpareProcess,
+} from './job-process.ts';
 
 /**
  * How to run a job: against a warm Spark Connect server, by `spark-submit` on any master, or as a driver of its own that ends
@@ -38,10 +44,9 @@ export interface SparkExit {
 }
 
 /** What every job's process gets: the jobs' folder and the environment (store, credentials; never in argv). */
-export interface SparkProcessOptions {
+export interface SparkProcessOptions extends JobEnvironment {
   readonly jobsDir: string;
   readonly target: SparkTarget;
-  readonly env: Readonly<Record<string, string>>;
   /** Started for jobs of a warm Spark server; where it is ready, a job runs in it. */
   readonly spare?: SpareProcess;
 }
@@ -91,9 +96,10 @@ async function runIn(folder: string, options: SparkProcessOptions, run: SparkRun
 
 /** The same, with a spare process where jobs are clients of a warm Spark server; it ends with `stopping`. */
 export function withSpareProcess(options: SparkProcessOptions, stopping: AbortSignal): SparkProcessOptions {
-  const { target, jobsDir, env } = options;
+  const { target, jobsDir, env, withoutEnv } = options;
   if (target.kind !== 'connect') return options;
-  const spare = createSpareProcess({ python: target.python, jobsDir, env: connectEnv(env, target.remote) }, stopping);
+  const { python, remote } = target;
+  const spare = createSpareProcess({ python, jobsDir, env: connectEnv(env, remote), withoutEnv }, stopping);
   return { ...options, spare };
 }
 
@@ -105,7 +111,7 @@ function processOf(options: SparkProcessOptions, run: SparkRun, script: readonly
   const ready = options.target.kind === 'connect' ? options.spare?.take([...script, lifeline]) : undefined;
   if (ready) return ready;
   const { command, args, env } = commandLine(options, run, script, folder);
-  return startJobProcess(command, args, env);
+  return startJobProcess(command, args, { env, withoutEnv: options.withoutEnv });
 }
 
 function commandLine(

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { CancelledFailure, Context } from '@temporalio/activity';
 import {
   streamProgressSignalName,
@@ -67,36 +68,22 @@ function createHost(deps: StreamDriverDeps): Host {
 async function watch(driver: StreamDriver, { stopping, watchMs }: StreamDeps): Promise<void> {
   const context = Context.current();
   const tell = createTeller();
-  const alarm = createAlarm();
   const { cancellationSignal } = context;
-  for (const signal of [cancellationSignal, stopping]) signal.addEventListener('abort', alarm.ring, { once: true });
-  void driver.ended.then(alarm.ring, alarm.ring);
+  const ended = new AbortController();
+  const end = (): void => ended.abort();
+  void driver.ended.then(end, end);
+  const anyEnd = AbortSignal.any([cancellationSignal, stopping, ended.signal]);
   const deadline = Date.now() + watchMs;
   while (Date.now() < deadline) {
     const progress = driver.progress();
     context.heartbeat(progress);
     tell(progress);
-    await alarm.pause(lookMs);
+    // It rejects only when it is cut short; what did it is asked below.
+    await sleep(lookMs, undefined, { signal: anyEnd }).catch(() => undefined);
     if (cancellationSignal.aborted) throw new CancelledFailure('the streams were cancelled and have stopped');
     if (stopping.aborted) throw failure('StreamStopped', 'The worker stops; the streams go on when a worker is back.');
     if (driver.hasEnded) throw endOf(await driver.ended);
   }
-}
-
-/** A pause that can be cut short. */
-function createAlarm(): { readonly pause: (ms: number) => Promise<void>; readonly ring: () => void } {
-  let wake = (): void => undefined;
-  return {
-    pause: (ms) =>
-      new Promise((resolve) => {
-        const timer = setTimeout(resolve, ms);
-        wake = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      }),
-    ring: () => wake(),
-  };
 }
 
 function endOf({ exitCode, errorLine, lastLines }: SparkExit): Error {

@@ -15,6 +15,7 @@ import { generateSeed } from '../generators/seed.ts';
 import { buildWorld } from '../generators/world.ts';
 import { ensureInstalled, type Installed } from '../stack/install/index.ts';
 import { repositoryRoot } from '../stack/config.ts';
+import { evaluationEnv } from '../stack/evaluation-env.ts';
 import { readWorkerConfig } from '../worker/config.ts';
 import { sparkProcessOptions } from '../worker/spark.ts';
 import { writeResult } from './results.ts';
@@ -130,7 +131,8 @@ async function evaluate(tools: Installed, folder: string, more: readonly string[
   const files = ['--train', of('train.csv'), '--valid', of('valid.csv'), '--test', of('test.csv'), ...more];
   const outputs = ['--k', '10', '--out', of('recs.csv'), '--report', of('report.json')];
   await execa(tools.python, [join(repositoryRoot, 'spark-submit', 'jobs', 'evaluate_files.py'), ...files, ...outputs], {
-    env: { PYSPARK_PYTHON: tools.python, SPARK_LOCAL_IP: '127.0.0.1' },
+    env: evaluationEnv(tools.python),
+    extendEnv: false,
     stdio: ['ignore', 'inherit', 'inherit'],
   });
   return report.parse(JSON.parse(await readFile(of('report.json'), 'utf8')));

@@ -5,18 +5,15 @@
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { repositoryRoot } from './config.ts';
+import { evaluationEnv } from './evaluation-env.ts';
 import { ensureInstalled } from './install/index.ts';
 import { runMain } from './interrupts.ts';
-import { variablesOfOtherSparks, withoutVariables } from './variables.ts';
 
 await runMain(async ({ stop }) => {
   const { python } = await ensureInstalled();
   const job = join(repositoryRoot, 'spark-submit', 'jobs', 'evaluate_files.py');
   const { exitCode } = await execa(python, [job, ...process.argv.slice(2)], {
-    env: {
-      ...withoutVariables(process.env, variablesOfOtherSparks),
-      ...{ PYSPARK_PYTHON: python, SPARK_LOCAL_IP: '127.0.0.1', PYTHONUNBUFFERED: '1' },
-    },
+    env: { ...evaluationEnv(python), PYTHONUNBUFFERED: '1' },
     extendEnv: false,
     stdio: 'inherit',
     reject: false,

@@ -9,7 +9,7 @@ import { defineServices } from './services/index.ts';
 import { serviceNames, type ServiceName } from './services/service.ts';
 import type { KeeperEvent, Patience } from './supervisor/keeper.ts';
 import { createSupervisor, type ServiceStatus, type Supervisor } from './supervisor/supervisor.ts';
-import { withoutVariables } from './variables.ts';
+import { withoutVariables } from '../platform/variables.ts';
 
 /** A stack of its own: folders, ports, services. */
 export interface StartStackOptions {

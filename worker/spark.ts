@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { RecommenderSettings, SparkProcessOptions, SparkTarget, StreamSettings } from '../activities/index.ts';
 import { kafkaAccess, kafkaJavaProperties } from '../platform/service-access.ts';
+import { variablesOfOtherSparks, variablesOfSparkConnect } from '../platform/variables.ts';
 import type { WorkerConfig } from './config.ts';
 
 const sparkRoom = fileURLToPath(new URL('../spark-submit/', import.meta.url));
@@ -22,7 +23,13 @@ export function sparkProcessOptions(config: WorkerConfig): SparkProcessOptions {
       PYTHONUNBUFFERED: '1',
       PYSPARK_PYTHON: config.SEGUE_PYTHON,
     },
+    withoutEnv: config.SEGUE_SPARK_REMOTE ? variablesOfOtherSparks : noneOf(config.SEGUE_SPARK_MASTER ?? 'local[*]'),
   };
+}
+
+/** A cluster may need what is set for it; a Spark of this machine needs nothing. */
+function noneOf(master: string): RegExp {
+  return master.startsWith('local') ? variablesOfOtherSparks : variablesOfSparkConnect;
 }
 
 /** How this worker runs the streaming driver: its own JVM with a small heap, which ends with the worker. */
@@ -54,6 +61,7 @@ export function streamProcessOptions(config: WorkerConfig): SparkProcessOptions 
       SEGUE_KAFKA_PROPERTIES: JSON.stringify(kafkaJavaProperties(kafkaAccess(config))),
       ...(master.startsWith('local') && { SPARK_LOCAL_IP: '127.0.0.1' }),
     },
+    withoutEnv: noneOf(master),
     target: { kind: 'driver', python: config.SEGUE_PYTHON, arguments: submit },
   };
 }

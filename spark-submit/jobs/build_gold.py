@@ -52,6 +52,8 @@ def build_gold(spark: SparkSession, params: Params, progress: Progress) -> dict:
         known = data.known
         with progress.step("train"):
             fit = _fit(params, judged, kept.result(), sources, known, listening)
+            # One that is not used would stay in memory beside the new one.
+            del kept
         with progress.step("learn"):
             model = learn_model(listening, known, fit, day_number(until))
         with progress.step("lists"):

@@ -26,18 +26,16 @@ SHARDS = 16
 
 
 def encounters(events: DataFrame, cuts: list[date], past: Past | None = None) -> DataFrame:
-    """One row per (user_id, track_id) with any event: first_met and first_heard, and at each of the days `cuts` the affinity
+    """One row per (user_id, track_id) with any event: first_heard, and at each of the days `cuts` the affinity
     (null where the pair had not met) and the rating (see `rated`).
 
-    The day numbers (since 1970) are of the first event, and of the first that is no skip or hate (null where there is none). An
-    affinity sums the weights of the events before its day, halved for every 180 days; at or below 0 the pair only says that
+    first_heard is the day number (since 1970) of the first event that is no skip or hate; null where there is none. An affinity sums the weights of the events before its day, halved for every 180 days; at or below 0 the pair only says that
     the track is known to the user, not that it is liked. All cuts cost one pass over `events`; of what is in `past`, which must
     lie before every cut, they must hold nothing.
     """
     met = beside(events, {f"cut_{place}": cut for place, cut in enumerate(cuts)}).select(
         "user_id",
         "track_id",
-        F.unix_date("event_date").alias("met"),
         F.unix_date(heard_on()).alias("heard"),
         *(contribution(F.col(f"cut_{place}")).alias(View.at(cut).affinity) for place, cut in enumerate(cuts)),
     )
@@ -47,7 +45,6 @@ def encounters(events: DataFrame, cuts: list[date], past: Past | None = None) ->
             beside(past.rows, left).select(
                 "user_id",
                 "track_id",
-                F.unix_date("first_met_on").alias("met"),
                 F.unix_date("first_heard_on").alias("heard"),
                 *(
                     (F.col("affinity") * F.col(f"left_{place}")).alias(View.at(cut).affinity)
@@ -60,7 +57,6 @@ def encounters(events: DataFrame, cuts: list[date], past: Past | None = None) ->
         met.repartition("user_id")
         .groupBy("user_id", "track_id")
         .agg(
-            F.min("met").alias("first_met"),
             F.min("heard").alias("first_heard"),
             # Rounded, so that the order of summing cannot change a list.
             *(F.round(F.sum(View.at(cut).affinity), 6).alias(View.at(cut).affinity) for cut in cuts),

@@ -5,7 +5,8 @@ This process holds the model, and SHARDS_AT_ONCE times one shard of listeners, o
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from threading import Lock
+from itertools import count
+from threading import Event, Lock
 
 import numpy as np
 import pyarrow as pa
@@ -47,18 +48,28 @@ def write_lists(
     """
     target, folder = open_uri(lists_uri)
     target.create_dir(folder, recursive=True)
-    numbered, turn = enumerate(shards), Lock()
+    to_do, numbers, turn, failed = iter(shards), count(), Lock(), Event()
+
+    def write_shard(number: int, shard: list[Listener]) -> int:
+        lists = _lists_of(model, weights, shard, chart, size)
+        pq.write_table(lists, f"{folder}/part-{number:05}.parquet", filesystem=target)
+        return len(lists.column("user_id").unique())
 
     def write_shards() -> int:
         users = 0
-        while True:
-            with turn:
-                number, shard = next(numbered, (0, None))
-            if shard is None:
-                return users
-            lists = _lists_of(model, weights, shard, chart, size)
-            pq.write_table(lists, f"{folder}/part-{number:05}.parquet", filesystem=target)
-            users += len(lists.column("user_id").unique())
+        try:
+            while True:
+                with turn:
+                    shard = None if failed.is_set() else next(to_do, None)
+                    number = next(numbers)
+                if shard is None:
+                    return users
+                users += write_shard(number, shard)
+                del shard
+        except BaseException:
+            # All is for nothing: the other one need not go on.
+            failed.set()
+            raise
 
     with one_core(), ThreadPoolExecutor(SHARDS_AT_ONCE) as pool:
         return sum(writing.result() for writing in [pool.submit(write_shards) for _ in range(SHARDS_AT_ONCE)])

@@ -56,6 +56,17 @@ def test_days_are_read_from_the_rows_where_a_writer_left_their_limits_out(spark,
     assert range_of(spark, DAYS, lake, "event_date") == (date(2025, 1, 2), date(2025, 1, 9))
 
 
+def test_rows_are_counted_in_the_files_of_a_writer_that_did_not_say_how_many(spark, lake):
+    write(spark, lake, "a", (FIRST, date(2025, 1, 2)))
+    spark.conf.set("spark.databricks.delta.stats.collect", "false")
+    try:
+        write(spark, lake, "b", (SECOND, date(2025, 1, 9)), (SECOND, date(2025, 1, 10)))
+    finally:
+        spark.conf.unset("spark.databricks.delta.stats.collect")
+    assert (rows_in(DAYS, lake), weeks_of(DAYS, lake)) == (3, {FIRST, SECOND})
+    assert range_of(spark, DAYS, lake, "event_date") == (date(2025, 1, 2), date(2025, 1, 10))
+
+
 def test_another_writer_of_the_format_says_the_same(spark, lake):
     write(spark, lake, "a", (FIRST, date(2025, 1, 2)))
     row = {"week_end": [SECOND], "event_date": [date(2025, 1, 9)]}

@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { portVariables, repositoryRoot } from '../config.ts';
 import { loopback } from '../environment.ts';
 import { readSecretFile } from '../secrets.ts';
-import { variablesOfOtherSparks } from '../variables.ts';
+import { variablesOfOtherSparks } from '../../platform/variables.ts';
 import type { ServiceContext } from './context.ts';
 import { probeTcp } from './probes.ts';
 import type { ServiceDefinition } from './service.ts';
@@ -70,7 +70,7 @@ export function sparkService({ settings, installed, env }: ServiceContext): Serv
       withoutEnv: variablesOfOtherSparks,
       cwd: folder,
     },
-    fingerprint: readFileSync(defaultsFile, 'utf8') + readFileSync(poolsFile, 'utf8'),
+    fingerprint: [defaultsFile, poolsFile, logSettingsFile].map((file) => readFileSync(file, 'utf8')).join('\n'),
     prepare: async () => {
       // Shuffle files of a Spark that was killed.
       await rm(join(folder, 'tmp'), { recursive: true, force: true });

@@ -2,7 +2,6 @@ import { join } from 'node:path';
 import { portVariables, repositoryRoot } from '../config.ts';
 import { loopback } from '../environment.ts';
 import { hashFolders } from '../supervisor/fingerprint.ts';
-import { variablesOfOtherSparks } from '../variables.ts';
 import type { ServiceContext } from './context.ts';
 import { probeHttp } from './probes.ts';
 import type { ServiceDefinition } from './service.ts';
@@ -23,8 +22,6 @@ export function workerService({ settings, env }: ServiceContext): ServiceDefinit
       file: process.execPath,
       args: ['--import', 'tsx', join(repositoryRoot, 'worker', 'main.ts')],
       env,
-      // Jobs on somebody's cluster need what they have set for it.
-      ...(!env['SEGUE_SPARK_MASTER'] && { withoutEnv: variablesOfOtherSparks }),
       cwd: repositoryRoot,
     },
     fingerprint: codeOf(rooms),

@@ -9,7 +9,7 @@ export function fingerprintOf(definition: ServiceDefinition): string {
   const env = Object.keys(command.env)
     .toSorted()
     .map((name) => [name, command.env[name]]);
-  return sha256(JSON.stringify([command.file, command.args, env, fingerprint]));
+  return sha256(JSON.stringify([command.file, command.args, env, command.withoutEnv?.source, fingerprint]));
 }
 
 /** The content of all files with one of these endings under some folders, as one hash. */

@@ -3,7 +3,7 @@ import { closeSync, mkdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StackError } from '../errors.ts';
 import type { ServiceCommand } from '../services/service.ts';
-import { withoutVariables } from '../variables.ts';
+import { withoutVariables } from '../../platform/variables.ts';
 import { groupMembers, hasVariable, identify, isAlive, type ProcessIdentity } from './identity.ts';
 import { openLog } from './logs.ts';
 

@@ -15,7 +15,12 @@ interface World {
 
 function newWorld(): World {
   const store = createMemoryStore();
-  const process = { jobsDir: '', target: { kind: 'submit', command: '', arguments: [] }, env: {} } as const;
+  const process = {
+    jobsDir: '',
+    target: { kind: 'submit', command: '', arguments: [] },
+    env: {},
+    withoutEnv: /^$/,
+  } as const;
   return { store, activities: createMaintenanceActivities({ store, process }) };
 }
 

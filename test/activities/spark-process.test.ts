@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { createSpareProcess } from '../../activities/job-process.ts';
 import { runSparkProcess, type SparkExit } from '../../activities/spark-process.ts';
 import type { SparkProgress } from '../../contracts/progress.ts';
+import { variablesOfOtherSparks } from '../../platform/variables.ts';
 import { isRunning } from '../support/processes.ts';
 import { until } from '../support/wait.ts';
 
@@ -27,6 +28,7 @@ describe('a Spark job as a process', () => {
         jobsDir: folder,
         target: { kind: 'connect', remote: 'sc://nowhere:1', python: 'bash' },
         env: { SECRET: 'hush' },
+        withoutEnv: variablesOfOtherSparks,
       },
       { job: 'job', runKey: 'key', params: { runKey: 'key', n: 1 }, signal, onProgress },
     );
@@ -41,6 +43,18 @@ describe('a Spark job as a process', () => {
   it('gets settings and secrets by environment, not by argument', async () => {
     const exit = await run('echo "$SECRET $SPARK_REMOTE $*" > "$4"');
     assert.match(exit.result!, /^hush sc:\/\/nowhere:1 --params \S+ --result \S+ --lifeline$/m);
+  });
+
+  it('does not see what the user has set for another Spark', async () => {
+    process.env['SPARK_HOME'] = '/nowhere';
+    process.env['SEGUE_SEEN'] = 'seen';
+    try {
+      const exit = await run('echo "$SEGUE_SEEN|$SPARK_HOME|" > "$4"');
+      assert.match(exit.result!, /^seen\|\|$/m);
+    } finally {
+      delete process.env['SPARK_HOME'];
+      delete process.env['SEGUE_SEEN'];
+    }
   });
 
   it('reports its progress lines and takes no notice of anything else it prints', async () => {
@@ -78,7 +92,12 @@ describe('a Spark job as a process', () => {
 
   it('says so when the command cannot be run at all', async () => {
     const exit = await runSparkProcess(
-      { jobsDir: folder, target: { kind: 'connect', remote: 'sc://nowhere:1', python: '/nowhere/python' }, env: {} },
+      {
+        jobsDir: folder,
+        target: { kind: 'connect', remote: 'sc://nowhere:1', python: '/nowhere/python' },
+        env: {},
+        withoutEnv: /^$/,
+      },
       { job: 'job', runKey: 'key', params: {}, signal: new AbortController().signal, onProgress: () => undefined },
     );
     assert.equal(exit.exitCode, undefined);
@@ -93,7 +112,7 @@ describe('a Spark job as a process', () => {
       join(folder, 'await_job.py'),
       String.raw`read -r line; echo "$SECRET $line" > "$(sed 's/.*--result","\([^"]*\)".*/\1/' <<< "$line")"`,
     );
-    const where = { python: 'bash', jobsDir: join(folder, 'jobs'), env: { SECRET: 'hush' } };
+    const where = { python: 'bash', jobsDir: join(folder, 'jobs'), env: { SECRET: 'hush' }, withoutEnv: /^$/ };
     const spare = createSpareProcess(where, new AbortController().signal);
     spare.expect();
     spare.expect();
@@ -113,7 +132,10 @@ describe('a Spark job as a process', () => {
   it('has another spare process when one died, and none is left when all is told to stop', async () => {
     await writeFile(join(folder, 'await_job.py'), 'echo $$ > "$(dirname "$0")/pid"; read -r line');
     const stopping = new AbortController();
-    const spare = createSpareProcess({ python: 'bash', jobsDir: join(folder, 'jobs'), env: {} }, stopping.signal);
+    const spare = createSpareProcess(
+      { python: 'bash', jobsDir: join(folder, 'jobs'), env: {}, withoutEnv: /^$/ },
+      stopping.signal,
+    );
     const startedAfter = (former: number): Promise<number> =>
       until('it runs', async () => {
         spare.expect();

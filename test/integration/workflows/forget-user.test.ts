@@ -41,7 +41,7 @@ describe('forgetUser, orchestration', function () {
 
   it('does nothing without a user, and says what it needs', async () => {
     const real = createForgettingActivities({
-      process: { jobsDir: '', target: { kind: 'connect', remote: '', python: '' }, env: {} },
+      process: { jobsDir: '', target: { kind: 'connect', remote: '', python: '' }, env: {}, withoutEnv: /^$/ },
       store: createMemoryStore(),
       producer: () => Promise.reject(new Error('not needed')),
       feedbackKeys: () => Promise.reject(new Error('not needed')),
