@@ -26,12 +26,13 @@ SHARDS = 16
 
 
 def encounters(events: DataFrame, cuts: list[date], past: Past | None = None) -> DataFrame:
-    """One row per (user_id, track_id) with any event: first_heard, and at each of the days `cuts` the affinity
-    (null where the pair had not met) and the rating (see `rated`).
+    """One row per (user_id, track_id) with any event: first_heard, and at each of the days `cuts` the affinity (null where the pair
+    had not met) and the rating (see `rated`).
 
-    first_heard is the day number (since 1970) of the first event that is no skip or hate; null where there is none. An affinity sums the weights of the events before its day, halved for every 180 days; at or below 0 the pair only says that
-    the track is known to the user, not that it is liked. All cuts cost one pass over `events`; of what is in `past`, which must
-    lie before every cut, they must hold nothing.
+    first_heard is the day number (since 1970) of the first event that is no skip or hate; null where there is none. An affinity sums
+    the weights of the events before its day, halved for every 180 days; at or below 0 the pair only says that the track is known to
+    the user, not that it is liked. All cuts cost one pass over `events`; of what is in `past`, which must lie before every cut, they
+    must hold nothing.
     """
     met = beside(events, {f"cut_{place}": cut for place, cut in enumerate(cuts)}).select(
         "user_id",

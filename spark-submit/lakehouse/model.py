@@ -129,9 +129,9 @@ class Model:
 
 
 def one_core():
-    """A context in which BLAS takes one core. Others have the rest: Spark, or threads beside this one; and on products of this size
-    threads of BLAS wait for one another, and burn a core in doing so. Threads that enter it together enter it around themselves
-    first, for it is the whole process's."""
+    """A context in which BLAS takes one core: Spark, or a thread beside this one, has the others, and on products of this size
+    threads of BLAS wait for one another, and burn a core in doing so. It holds for the whole process: who starts threads that enter
+    it must be in it themselves until they have ended."""
     return _BLAS.limit(limits=1, user_api="blas")
 
 

@@ -20,6 +20,7 @@ describe('the embedded stack', function () {
 
   // A Spark that the user has elsewhere.
   const othersSpark = { SPARK_HOME: '/nowhere', SPARK_CONF_DIR: '/nowhere', SPARK_REMOTE: 'sc://127.0.0.1:1' };
+  const former = Object.keys(othersSpark).map((name) => [name, process.env[name]] as const);
 
   before(async () => {
     folder = temporaryFolder();
@@ -28,7 +29,10 @@ describe('the embedded stack', function () {
   });
 
   after(async () => {
-    for (const name of Object.keys(othersSpark)) delete process.env[name];
+    for (const [name, value] of former) {
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    }
     await stack?.stop();
     folder.remove();
   });
