@@ -10,31 +10,44 @@ import { generateWeekly } from '../generators/weekly.ts';
 import { startStack, type RunningStack } from '../stack/stack.ts';
 import { jobsDone, type JobSeconds } from './job-seconds.ts';
 import { peakMemory } from './peak-memory.ts';
-import { writeResult } from './results.ts';
+import { median, writeResult } from './results.ts';
 
 /** How many times the events of the generated year the second lake holds. */
 const growth = 4;
 
+/** Rounds of a whole refresh and so many weeks after it: four weeks in all, of which one ends a block (blocks.py). */
+const rounds = 2;
+const weeksOfRound = 2;
+
+/** One refresh: `fit` says whether its model was judged by the fit it found, or everything was learnt anew. */
+interface Refresh {
+  readonly seconds: number;
+  readonly fit: 'kept' | 'new';
+  /** Where the time went: its jobs, step by step. */
+  readonly jobs: readonly JobSeconds[];
+  readonly result: RefreshResult;
+}
+
 /**
- * One lake's refreshes, whole and after one more week, each twice: `young` is the first of its kind in a server's life, whose
- * code the JVM has yet to compile; the second is warm.
+ * One lake's refreshes, whole and after one more week: `young` are the first of their kind in a server's life, whose code the JVM
+ * has yet to compile; all others are warm.
  */
 interface Measured {
   readonly eventsPerDay: number;
   readonly young: { readonly wholeSeconds: number; readonly oneWeekSeconds: number };
+  /** The median of the warm ones. */
   readonly wholeSeconds: number;
+  /** The median of the warm weeks whose model was of the kept fit. */
   readonly oneWeekSeconds: number;
-  readonly whole: RefreshResult;
-  readonly oneWeek: RefreshResult;
-  /** Where the time went: each refresh's jobs, step by step. */
-  readonly wholeJobs: readonly JobSeconds[];
-  readonly oneWeekJobs: readonly JobSeconds[];
+  /** The mean of all warm weeks, with the one that ends a block and makes the costly things anew. */
+  readonly meanWeekSeconds: number;
+  readonly wholes: readonly Refresh[];
+  readonly weeks: readonly Refresh[];
   readonly peakMemoryMiB: Readonly<Record<string, number>>;
 }
 
 /**
- * A whole refresh of the generated year, warm, and the refresh after one more week, warm, too; then the same over four times
- * the events. `SEGUE_BENCH_GROWTH=1` leaves the second lake out: it needs 2 GB of CSV and much time.
+ * Whole refreshes of the generated year, and refreshes after one more week, in turns; then the same over four times the events. `SEGUE_BENCH_GROWTH=1` leaves the second lake out: it needs 2 GB of CSV and much time.
  */
 export async function benchRefresh(): Promise<void> {
   const year = await measure(defaultSeedOptions.eventsPerDay);
@@ -42,6 +55,7 @@ export async function benchRefresh(): Promise<void> {
     process.env['SEGUE_BENCH_GROWTH'] === '1' ? undefined : await measure(growth * defaultSeedOptions.eventsPerDay);
   const ratios = {
     oneWeekToWhole: year.oneWeekSeconds / year.wholeSeconds,
+    meanWeekToWhole: year.meanWeekSeconds / year.wholeSeconds,
     oneWeekToWholeYoung: year.young.oneWeekSeconds / year.young.wholeSeconds,
     ...(grown && { wholeByGrowth: grown.wholeSeconds / year.wholeSeconds, growth }),
   };
@@ -75,38 +89,40 @@ async function refreshes(
   { stateDir, dataDir }: { readonly stateDir: string; readonly dataDir: string },
 ): Promise<Omit<Measured, 'eventsPerDay'>> {
   await run(client, 'initialDataLoad', { refresh: false });
-  const youngWhole = await refresh(client, stateDir, {});
-  const whole = await refresh(client, stateDir, { force: true });
-  const nextWeek = async (): ReturnType<typeof refresh> => {
+  const nextWeek = async (): Promise<Refresh> => {
     await generateWeekly({ count: 1, out: dataDir });
     await run(client, 'weeklyTrendsIngestion', { refresh: false });
     const next = await refresh(client, stateDir, {});
     if (next.result.silver?.mode !== 'weeks') throw new Error(`not by weeks: ${next.result.silver?.why}`);
     return next;
   };
+  const youngWhole = await refresh(client, stateDir, {});
   const youngWeek = await nextWeek();
-  const oneWeek = await nextWeek();
+  const wholes: Refresh[] = [];
+  const weeks: Refresh[] = [];
+  for (let round = 0; round < rounds; round += 1) {
+    wholes.push(await refresh(client, stateDir, { force: true }));
+    for (let week = 0; week < weeksOfRound; week += 1) weeks.push(await nextWeek());
+  }
   return {
     young: { wholeSeconds: youngWhole.seconds, oneWeekSeconds: youngWeek.seconds },
-    wholeSeconds: whole.seconds,
-    oneWeekSeconds: oneWeek.seconds,
-    whole: whole.result,
-    oneWeek: oneWeek.result,
-    wholeJobs: whole.jobs,
-    oneWeekJobs: oneWeek.jobs,
+    wholeSeconds: median(secondsOf(wholes)),
+    oneWeekSeconds: median(secondsOf(weeks.filter(({ fit }) => fit === 'kept'))),
+    meanWeekSeconds: secondsOf(weeks).reduce((sum, seconds) => sum + seconds) / weeks.length,
+    wholes,
+    weeks,
     peakMemoryMiB: await peakMemory(stack),
   };
 }
 
-async function refresh(
-  client: Client,
-  stateDir: string,
-  input: object,
-): Promise<{ result: RefreshResult; seconds: number; jobs: readonly JobSeconds[] }> {
+const secondsOf = (refreshes: readonly Refresh[]): readonly number[] => refreshes.map(({ seconds }) => seconds);
+
+async function refresh(client: Client, stateDir: string, input: object): Promise<Refresh> {
   const before = await jobsDone(stateDir);
   const { result, seconds } = await run(client, 'refreshRecommendations', input);
   const jobs = (await jobsDone(stateDir)).slice(before.length);
-  return { result: result as RefreshResult, seconds, jobs };
+  const isTuned = jobs.some((job) => job.job === 'evaluate_model' && 'tune' in job.seconds);
+  return { seconds, fit: isTuned ? 'new' : 'kept', jobs, result: result as RefreshResult };
 }
 
 async function run(client: Client, type: string, input: object): Promise<{ result: unknown; seconds: number }> {

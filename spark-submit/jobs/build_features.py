@@ -1,6 +1,7 @@
 """Silver → gold's weekly statistics and features. Parameters and result: contracts/schemas/jobs.ts."""
 
 import sys
+from contextlib import closing
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -32,12 +33,10 @@ WEEKLY = {
 
 def build_features(spark: SparkSession, params: Params, progress: Progress) -> dict:
     lake_uri, run_key = params.text("lakeUri"), params.text("runKey")
-    lake = Lake(spark, lake_uri, run_key, Build.of(params))
     parts = {name: partial(_weekly, name) for name in WEEKLY} | {"features": _features}
-
     checks = Checks(spark, lake_uri, run_key, params.time("checkedAt"))
 
-    def write(name: str) -> list[Written]:
+    def write(name: str, lake: Lake) -> list[Written]:
         with progress.step(name):
             written = parts[name](lake)
         with progress.step(f"check {name}"):
@@ -45,8 +44,10 @@ def build_features(spark: SparkSession, params: Params, progress: Progress) -> d
                 checks.check(each.table)
         return written
 
-    # After one more week each of them is short queries, planned by one thread.
-    written = list(chain.from_iterable(side_by_side(spark, run_key, len(parts), write, parts)))
+    with closing(Lake(spark, lake_uri, run_key, Build.of(params))) as lake:
+        # After one more week each of them is short queries, planned by one thread.
+        of_parts = side_by_side(spark, run_key, len(parts), partial(write, lake=lake), parts)
+        written = list(chain.from_iterable(of_parts))
     with progress.step("record checks"):
         concluded = checks.conclude()
     with progress.step("read back"):

@@ -1,6 +1,7 @@
 """Bronze → silver: every event once, the weekly charts, similar tracks, the past of listeners. Parameters and result: contracts/schemas/jobs.ts."""
 
 import sys
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -42,10 +43,9 @@ def build_silver(spark: SparkSession, params: Params, progress: Progress) -> dic
     lake_uri, run_key, build = params.text("lakeUri"), params.text("runKey"), Build.of(params)
     with progress.step("listening_events"):
         events = EventsRefresh(spark, lake_uri, run_key, params.one_of("weekEndsOn", WEEKDAYS), build).run()
-    lake = Lake(spark, lake_uri, run_key, build)
     checks = Checks(spark, lake_uri, run_key, params.time("checkedAt"))
 
-    def refresh(target: Table) -> Written:
+    def refresh(target: Table, lake: Lake) -> Written:
         if target in REFRESHES:
             with progress.step(target.name):
                 written = REFRESHES[target](lake)
@@ -55,9 +55,10 @@ def build_silver(spark: SparkSession, params: Params, progress: Progress) -> dic
             checks.check(target)
         return written
 
-    works = [partial(refresh, target) for target in (EVENTS, DUPLICATES, *REFRESHES)]
-    works.append(partial(duplicate_counts, spark, lake_uri))
-    *written, duplicates = side_by_side(spark, run_key, SHORT_QUERIES_AT_ONCE, lambda work: work(), works)
+    with closing(Lake(spark, lake_uri, run_key, build)) as lake:
+        works = [partial(refresh, target, lake) for target in (EVENTS, DUPLICATES, *REFRESHES)]
+        works.append(partial(duplicate_counts, spark, lake_uri))
+        *written, duplicates = side_by_side(spark, run_key, SHORT_QUERIES_AT_ONCE, lambda work: work(), works)
     with progress.step("record checks"):
         concluded = checks.conclude()
     with progress.step("read back"):

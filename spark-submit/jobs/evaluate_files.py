@@ -25,11 +25,11 @@ from pyspark.sql import functions as F
 
 from lakehouse.errors import BadParameters
 from lakehouse.evaluation import Truth, measure, pools, ranking_of, summary
-from lakehouse.interactions import all_tracks, rated
+from lakehouse.interactions import all_tracks, by_shard, indexed, rated
 from lakehouse.listeners import Listener, Tracks, View, collect_tracks
 from lakehouse.model import Model
 from lakehouse.pair_files import Pairs, read_edges, read_pairs
-from lakehouse.training import Listening, fit_model, gather, learn_model
+from lakehouse.training import Listening, counted, fit_model, learn_model, write_followed, write_pairs
 from lakehouse.tuning import tuned_weights
 
 SEED = 42
@@ -141,9 +141,10 @@ def _fitted(world: World, pairs: Pairs, name: str, steps: Steps) -> tuple[Model,
         frame = pd.DataFrame({"user_id": pairs.users, "track_id": pairs.items, _ALL.affinity: pairs.counts})
         rows = world.spark.createDataFrame(frame).withColumn("first_heard", F.lit(None).cast("int"))
         uri, count = f"{world.folder}/{name}", len(world.known.ids)
-        rated(rows, [_ALL]).write.parquet(f"{uri}-pairs")
-        rows = world.spark.read.parquet(f"{uri}-pairs")
-        [listening] = gather(rows, [_ALL], world.follows, world.tracks, uri, count)
+        pairs = write_pairs(indexed(rated(by_shard(rows), [_ALL]), world.tracks), uri)
+        if world.follows is not None:
+            write_followed(pairs, [_ALL], world.follows, uri)
+        [listening] = counted(pairs, [_ALL], uri, count)
         fit = fit_model(listening, world.known, SEED)
         return learn_model(listening, world.known, fit, until=0.0), listening
 

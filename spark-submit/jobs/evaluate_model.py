@@ -97,7 +97,7 @@ class _Judge:
             fit = fit_model(early, known, self._seed)
         with self._progress.step("tune"):
             model = learn_model(early, known, fit, day_number(split.valid_from))
-            tuning = new_tracks(data.met, data.tracks, split.valid_from, split.test_from)
+            tuning = new_tracks(data.met, split.valid_from, split.test_from)
             weights = tuned_weights(pools(model, early.shards(), tuning), self._k)
         return {**self._measured(data, fit, weights, late), **self._about("new", fit, split.valid_from)}
 
@@ -114,7 +114,7 @@ class _Judge:
         with self._progress.step("judge"):
             late = late.hold()
             model = learn_model(late, known, fit, day_number(split.test_from))
-            truth = new_tracks(data.met, data.tracks, split.test_from, split.until)
+            truth = new_tracks(data.met, split.test_from, split.until)
             oracle = read_oracle(self._params.optional_text("oracleUri"), known)
             measured = measure(model, weights, late.shards(), truth, self._k, oracle)
             lake_uri = self._params.text("lakeUri")

@@ -8,8 +8,7 @@ are made for people and listens that came after the fit.
 from dataclasses import dataclass
 
 import numpy as np
-from pyspark.ml.recommendation import ALS
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from lakehouse.listeners import View
@@ -56,8 +55,11 @@ def settings_for(ratings: int) -> AlsSettings:
     return AlsSettings(rank, 6 if is_large else 15, 0.5 if is_large else 0.7, 7.0)
 
 
-def fit(shards: DataFrame, view: View, tracks: int, ratings: int, seed: int) -> TrackFactors:
-    """Fits on the rows of the shards that are rated in the view, `ratings` of them. Deterministic for one seed but for the order of floating sums."""
+def fit(pairs: DataFrame, view: View, tracks: int, ratings: int, seed: int) -> TrackFactors:
+    """Fits on the pairs (user_id, track) that are rated in the view, `ratings` of them. Deterministic for one seed but for the order of floating sums."""
+    # Half a second, which a job that fits nothing need not wait for.
+    from pyspark.ml.recommendation import ALS
+
     settings = settings_for(ratings)
     blocks = min(_BLOCKS, 1 + ratings // _RATINGS_PER_BLOCK)
     als = ALS(
@@ -73,8 +75,9 @@ def fit(shards: DataFrame, view: View, tracks: int, ratings: int, seed: int) -> 
         numItemBlocks=blocks,
         seed=seed,
     )
-    rated = shards.where(F.col(view.rating).isNotNull()).select("user", "track", F.col(view.rating).alias("rating"))
-    found = als.fit(rated).itemFactors.toArrow()
+    users = pairs.select("user_id").distinct().withColumn("user", F.row_number().over(Window.orderBy("user_id")) - 1)
+    rated = pairs.where(F.col(view.rating).isNotNull()).join(F.broadcast(users), on="user_id", how="inner")
+    found = als.fit(rated.select("user", "track", F.col(view.rating).alias("rating"))).itemFactors.toArrow()
     rows = np.zeros((tracks, settings.rank), dtype=np.float32)
     if found.num_rows:
         values = found.column("features").combine_chunks().flatten().to_numpy(zero_copy_only=False)

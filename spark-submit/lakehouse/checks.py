@@ -16,11 +16,12 @@ from lakehouse.contracts import Check, Table, table
 from lakehouse.delta_log import changes_between, newest_commit
 from lakehouse.errors import FailedChecks
 from lakehouse.incremental import WEEK, in_weeks_sql, to_weeks
-from lakehouse.table_state import range_of, read_small
+from lakehouse.table_state import range_of, read_small, rows_in
 from lakehouse.tables import create_table, has_table, read_table, retry_conflicts, writer_of
 
 RESULTS = table("gold", "table_checks")
 _LONGEST_SCOPE = 8
+_FEW_ROWS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -76,23 +77,31 @@ def check_table(spark: SparkSession, checked: Table, lake_uri: str, passed: int 
     if weeks != set():
         everything = read_table(spark, checked, lake_uri, version)
         rows = everything if weeks is None else everything.where(in_weeks_sql(weeks))
-        found += [*_row_checks(checked, rows), *_unique(checked, rows, everything, weeks)]
+        is_small = weeks is not None or rows_in(checked, lake_uri, version) <= _FEW_ROWS
+        results, may_repeat = _row_checks(checked, rows, counts_keys=bool(checked.key) and is_small)
+        found += [*results, *_unique(checked, rows, everything, weeks, may_repeat)]
         found += [_references(spark, check, rows, lake_uri) for check in checked.checks if check.kind == "references"]
     return [Result(checked, version, _describe(weeks), *each) for each in found]
 
 
-def _row_checks(checked: Table, rows: DataFrame) -> list[tuple]:
-    """Rows that break a rule of their own, and shares of rows; all counted in one pass."""
+def _row_checks(checked: Table, rows: DataFrame, counts_keys: bool) -> tuple[list[tuple], bool]:
+    """Rows that break a rule of their own, and shares of rows; and whether a key may occur twice among them. All in one pass: what
+    few rows cost is the queries. To count the keys of many in it would shuffle all counters with every row."""
     rules = _rules(checked)
     shares = [check for check in checked.checks if check.kind == "share"]
     counts = [F.count_if(rule).alias(f"r{place}") for place, rule in enumerate(rules.values())]
     means = [F.avg(F.col(check.column).cast("double")).alias(f"s{place}") for place, check in enumerate(shares)]
-    found = rows.agg(*counts, *means).collect()[0]
-    broken, observed = found[: len(counts)], found[len(counts) :]
-    return [
+    keys = (
+        [F.count(F.lit(1)).alias("rows"), F.count_distinct(_hash_of_key(checked)).alias("keys")] if counts_keys else []
+    )
+    found = rows.agg(*counts, *means, *keys).collect()[0].asDict()
+    broken = [found[f"r{place}"] for place in range(len(counts))]
+    observed = [found[f"s{place}"] for place in range(len(means))]
+    results = [
         *((name, True, count == 0, float(count), "0 rows") for name, count in zip(rules, broken, strict=True)),
         *(_share(check, share) for check, share in zip(shares, observed, strict=True)),
     ]
+    return results, not counts_keys or found["keys"] < found["rows"]
 
 
 def _rules(checked: Table) -> dict[str, Column]:
@@ -123,15 +132,17 @@ def _out_of_range(check: Check) -> Column:
     return too_small | too_large
 
 
-def _unique(checked: Table, rows: DataFrame, everything: DataFrame, weeks: set[date] | None) -> list[tuple]:
+def _unique(
+    checked: Table, rows: DataFrame, everything: DataFrame, weeks: set[date] | None, may_repeat: bool
+) -> list[tuple]:
     """Keys that occur more than once among the rows, and, where a key may be in any week, beside them."""
     if not checked.key:
         return []
-    key, hashed = list(checked.key), F.xxhash64(*checked.key).alias("_hash")
-    repeated = rows.groupBy(hashed).count().where(F.col("count") > 1).select("_hash")
+    key, hashed = list(checked.key), _hash_of_key(checked).alias("_hash")
     doubled = 0
     # Different keys may share a hash: only where hashes meet are keys compared as they are.
-    if not repeated.isEmpty():
+    repeated = rows.groupBy(hashed).count().where(F.col("count") > 1).select("_hash")
+    if may_repeat and not repeated.isEmpty():
         suspects = rows.withColumn("_hash", hashed).join(repeated, on="_hash", how="left_semi")
         doubled = suspects.groupBy(*key).count().where(F.col("count") > 1).count()
     if weeks and WEEK not in key:
@@ -139,6 +150,10 @@ def _unique(checked: Table, rows: DataFrame, everything: DataFrame, weeks: set[d
         if not others.select(hashed).join(rows.select(hashed), on="_hash", how="left_semi").isEmpty():
             doubled += others.join(rows.select(*key).distinct(), on=key, how="left_semi").count()
     return [(f"{', '.join(key)} is not unique", True, doubled == 0, float(doubled), "0 keys")]
+
+
+def _hash_of_key(checked: Table) -> Column:
+    return F.xxhash64(*checked.key)
 
 
 def _references(spark: SparkSession, check: Check, rows: DataFrame, lake_uri: str) -> tuple:

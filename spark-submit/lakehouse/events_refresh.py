@@ -110,14 +110,18 @@ class EventsRefresh:
         if not weeks:
             return Refreshed(set(), rows_changed, "nothing that counts is new in bronze")
 
-        candidates = self._in_weeks(weeks)
-        kept, dropped = kept_and_dropped(candidates)
-        if weeks & (present | of_duplicates):
-            kept, dropped = _without_kept_elsewhere(kept, dropped, silver.where(f"NOT {in_weeks_sql(weeks)}"))
-        # The events first: their note says that the duplicates are behind, should this run die in between.
-        write_weeks(self._known(kept), EVENTS, self._lake_uri, self._run_key, self._recipe, weeks)
-        write_weeks(_with_reason(dropped), DUPLICATES, self._lake_uri, self._run_key, self._recipe, weeks)
-        return Refreshed(weeks, candidates.count(), f"{len(weeks)} of {len(present | weeks)} weeks are touched")
+        # Both tables are made of the same rows, some weeks of them: they are looked up and read once.
+        candidates = self._in_weeks(weeks).persist()
+        try:
+            kept, dropped = kept_and_dropped(candidates)
+            if weeks & (present | of_duplicates):
+                kept, dropped = _without_kept_elsewhere(kept, dropped, silver.where(f"NOT {in_weeks_sql(weeks)}"))
+            # The events first: their note says that the duplicates are behind, should this run die in between.
+            write_weeks(self._known(kept), EVENTS, self._lake_uri, self._run_key, self._recipe, weeks)
+            write_weeks(_with_reason(dropped), DUPLICATES, self._lake_uri, self._run_key, self._recipe, weeks)
+            return Refreshed(weeks, candidates.count(), f"{len(weeks)} of {len(present | weeks)} weeks are touched")
+        finally:
+            candidates.unpersist()
 
     def _changed(self, changes: dict[Table, Changes]) -> DataFrame | None:
         """event_id and week_end of every delivery that came or went."""

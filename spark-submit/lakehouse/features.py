@@ -13,7 +13,8 @@ RECENT_WEEKS = 4
 
 
 def pairs_of(events: DataFrame, past: Past | None = None) -> DataFrame:
-    """One row per (user_id, track_id) with an event; both feature tables are made of it, so that events are read once.
+    """One row per (user_id, track_id) with an event; both feature tables are made of it, so that events are read once. Each user's
+    rows lie together: what is summed up by user is not shuffled again.
 
     `past` must have nothing of late, and `events` nothing of it.
     """
@@ -30,7 +31,7 @@ def pairs_of(events: DataFrame, past: Past | None = None) -> DataFrame:
     )
     if past is not None:
         pairs = pairs.unionByName(past.rows.withColumn("recent_listens", F.lit(0).cast("long")).select(*pairs.columns))
-    return pairs.groupBy("user_id", "track_id").agg(*_totals())
+    return pairs.repartition("user_id").groupBy("user_id", "track_id").agg(*_totals())
 
 
 def user_features(pairs: DataFrame, users: DataFrame, songs: DataFrame) -> DataFrame:

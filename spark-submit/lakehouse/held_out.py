@@ -34,9 +34,9 @@ def split_by_time(first: date, last: date) -> Split:
     return Split(until - timedelta(days=2 * days), until - timedelta(days=days), until)
 
 
-def new_tracks(met: DataFrame, tracks: DataFrame, start: date, end: date) -> Truth:
+def new_tracks(met: DataFrame, start: date, end: date) -> Truth:
     """What listeners heard on days from `start` until before `end`, did not skip, and had never met before `start`; `met` is of
-    interactions.encounters, whose cuts have `start`.
+    interactions.encounters, indexed, whose cuts have `start`.
 
     Only of listeners who were there before: of the others nothing could be known.
     """
@@ -47,7 +47,6 @@ def new_tracks(met: DataFrame, tracks: DataFrame, start: date, end: date) -> Tru
     judged = new.select("user_id").distinct().orderBy(F.xxhash64("user_id"), "user_id").limit(MOST_LISTENERS)
     indexed = (
         new.join(judged, on="user_id", how="left_semi")
-        .join(tracks.select("track_id", "track"), on="track_id", how="inner")
         .groupBy("user_id")
         .agg(F.sort_array(F.collect_list("track")).alias("tracks"))
         .toArrow()

@@ -1,8 +1,11 @@
-"""What each listener did with each track, as the recommender sees it, and the shards in which it reads that.
+"""What each listener did with each track, as the recommender sees it, in the files in which it reads that.
 
-Spark's part of the model's input. Shuffles: the past and the events since once by user (sums and medians), then their pairs once by
-user (shards) and by track (indexes); the tracks of those one follows once by user. Nothing is joined with itself but follows, whose cost is
+Spark's part of the model's input. Shuffles: the past and the events since once by user (sums, medians, files) and their tracks once
+by track (indexes); the tracks of those one follows once by user. Nothing is joined with itself but follows, whose cost is
 FOLLOWED_TRACKS rows for each row of the graph.
+
+A shard is two files, of whole users, by the hash of their id: `pairs/part-<shard>` is of what they know, `followed/part-<shard>`,
+which may be missing, of what those they follow like.
 """
 
 from datetime import date
@@ -21,7 +24,7 @@ LEAST_CONFIDENCE = 0.3
 MOST_CONFIDENCE = 3.0
 # Of each person followed, so many tracks count: the dearest.
 FOLLOWED_TRACKS = 100
-# Whole users per file of a shard: what the recommender's process holds at once is one of these.
+# What the recommender's process holds at once is one of so many.
 SHARDS = 16
 
 
@@ -53,9 +56,9 @@ def encounters(events: DataFrame, cuts: list[date], past: Past | None = None) ->
                 ),
             )
         )
-    # By user alone: the sums of a user's pairs and the medians over them are made where their rows are.
+    # By user alone: the sums of a user's pairs, the medians over them and the file they are in are made where their rows are.
     pairs = (
-        met.repartition("user_id")
+        by_shard(met)
         .groupBy("user_id", "track_id")
         .agg(
             F.min("heard").alias("first_heard"),
@@ -79,15 +82,6 @@ def with_feedback(events: DataFrame, feedback: DataFrame) -> DataFrame:
     return events.select("user_id", "track_id", "event_type", "event_date").unionByName(said)
 
 
-def known_at(met: DataFrame, views: list[View]) -> DataFrame:
-    """Of encounters, what was known in each of the views, days of theirs: user_id, track_id, first_heard, and each view's affinity
-    and rating. Pairs that are known in none are left out."""
-    affinities, ratings = [view.affinity for view in views], [view.rating for view in views]
-    return met.where(F.coalesce(*affinities).isNotNull()).select(
-        "user_id", "track_id", "first_heard", *affinities, *ratings
-    )
-
-
 def rated(pairs: DataFrame, views: list[View]) -> DataFrame:
     """Adds each view's `rating`, the confidence of a liked pair; null for one that is only known.
 
@@ -105,53 +99,39 @@ def rated(pairs: DataFrame, views: list[View]) -> DataFrame:
 
 
 def followed_tracks(pairs: DataFrame, follows: DataFrame, views: list[View]) -> DataFrame:
-    """One row per (user_id, track_id) that somebody the user follows likes: each view's `followed`, the sum of their ratings."""
+    """One row per (user_id, track) that somebody the user follows likes: each view's `followed`, the sum of their ratings."""
     edges = follows.select("user_id_a", "user_id_b").distinct().where(F.col("user_id_a") != F.col("user_id_b"))
     heard = reduce(
         lambda one, other: one.unionByName(other, allowMissingColumns=True),
         (edges.join(_dearest(pairs, view), on="user_id_b", how="inner") for view in views),
     )
     sums = [F.round(F.sum(view.followed), 4).cast("float").alias(view.followed) for view in views]
-    return heard.groupBy(F.col("user_id_a").alias("user_id"), "track_id").agg(*sums)
+    return heard.groupBy(F.col("user_id_a").alias("user_id"), "track").agg(*sums)
 
 
 def _dearest(pairs: DataFrame, view: View) -> DataFrame:
     """Each user's FOLLOWED_TRACKS dearest tracks, with their rating."""
-    dearest_first = Window.partitionBy("user_id").orderBy(F.desc(view.affinity), "track_id")
+    dearest_first = Window.partitionBy("user_id").orderBy(F.desc(view.affinity), "track")
     return (
         pairs.where(F.col(view.affinity) > 0)
         .withColumn("place", F.row_number().over(dearest_first))
         .where(F.col("place") <= FOLLOWED_TRACKS)
-        .select(F.col("user_id").alias("user_id_b"), "track_id", F.col(view.rating).alias(view.followed))
+        .select(F.col("user_id").alias("user_id_b"), "track", F.col(view.rating).alias(view.followed))
     )
 
 
-def all_tracks(pairs: DataFrame, songs: DataFrame) -> DataFrame:
-    """One row per track of the catalogue or with an event: `track` (its index from 0, in the order of ids) and its song."""
-    ids = songs.select("track_id").union(pairs.select("track_id")).distinct()
+def all_tracks(ids: DataFrame, songs: DataFrame) -> DataFrame:
+    """One row per track of the catalogue or of `ids` (track_id): `track` (its index from 0, in the order of ids) and its song."""
+    every = songs.select("track_id").union(ids.select("track_id")).distinct()
     in_order = Window.orderBy("track_id")
-    return ids.withColumn("track", F.row_number().over(in_order) - 1).join(songs, on="track_id", how="left")
+    return every.withColumn("track", F.row_number().over(in_order) - 1).join(songs, on="track_id", how="left")
 
 
-def write_shards(
-    pairs: DataFrame, followed: DataFrame | None, tracks: DataFrame, uri: str, views: list[View]
-) -> DataFrame:
-    """Writes what the model reads of each user, whole users a file; gives it back as read from there.
+def indexed(pairs: DataFrame, tracks: DataFrame) -> DataFrame:
+    """The pairs with the index of each track in place of its id."""
+    return pairs.join(F.broadcast(tracks.select("track_id", "track")), on="track_id", how="inner").drop("track_id")
 
-    One row per (user, track) that the user knows in any of the views, and one per (user, track) that somebody they follow likes.
-    Columns: user, user_id, track, first_heard, and affinity, rating and followed of each view; each null in rows of the other
-    kind. They are read by listener, so nothing is gained by joining the two.
-    """
-    in_order = Window.orderBy("user_id")
-    users = pairs.select("user_id").distinct().withColumn("user", F.row_number().over(in_order) - 1)
-    if followed is None:
-        rows = pairs.withColumns({view.followed: F.lit(None).cast("float") for view in views})
-    else:
-        rows = pairs.unionByName(followed, allowMissingColumns=True)
-    indexed = rows.join(F.broadcast(users), on="user_id", how="inner").join(
-        F.broadcast(tracks.select("track_id", "track")), on="track_id", how="inner"
-    )
-    of_views = [name for view in views for name in (view.affinity, view.rating, view.followed)]
-    chosen = indexed.select("user", "user_id", "track", "first_heard", *of_views)
-    chosen.repartition(SHARDS, "user").write.mode("overwrite").parquet(uri)
-    return pairs.sparkSession.read.parquet(uri)
+
+def by_shard(rows: DataFrame) -> DataFrame:
+    """The rows in SHARDS partitions by user; Spark writes each partition as the part of its number."""
+    return rows.repartition(SHARDS, "user_id")

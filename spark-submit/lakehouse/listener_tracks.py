@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 from lakehouse.affinity import contribution, heard_on
 from lakehouse.contracts import table
 from lakehouse.listening_events import counts
+from lakehouse.table_state import range_of
 from lakehouse.tables import has_table, read_table
 
 LISTENER_TRACKS = table("silver", "listener_tracks")
@@ -37,11 +38,10 @@ class Past:
 
 def past_of(spark: SparkSession, lake_uri: str, version: int | None = None) -> Past | None:
     """The past as the table has it, of its newest version unless told; None where there is no row of it."""
-    if not has_table(LISTENER_TRACKS, lake_uri):
-        return None
-    rows = read_table(spark, LISTENER_TRACKS, lake_uri, version)
-    found = rows.select("through").limit(1).collect()
-    return Past(rows, found[0][0]) if found else None
+    days = (
+        range_of(spark, LISTENER_TRACKS, lake_uri, "through", version) if has_table(LISTENER_TRACKS, lake_uri) else None
+    )
+    return None if days is None else Past(read_table(spark, LISTENER_TRACKS, lake_uri, version), days[1])
 
 
 def listener_tracks(events: DataFrame, through: date) -> DataFrame:

@@ -1,5 +1,6 @@
 """Listeners and tracks as the recommender's arrays, read shard by shard."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -16,6 +17,7 @@ from lakehouse.files import open_uri
 
 # Released before anything that has a date.
 ALWAYS_THERE = -np.inf
+_PART = re.compile(r"part-(\d+)-")
 
 
 @dataclass(frozen=True)
@@ -97,18 +99,38 @@ def collect_tracks(tracks: DataFrame) -> Tracks:
 
 
 def read_shards(uri: str, view: View) -> Iterator[list[Listener]]:
-    """The listeners of each shard as the view knows them, in the order of their index."""
-    columns = ["user", "user_id", "track", "first_heard", view.affinity, view.rating, view.followed]
+    """The listeners of each shard as the view knows them, in the order of their id; the files are as interactions has them."""
     filesystem, folder = open_uri(uri)
-    entries = filesystem.get_file_info(fs.FileSelector(folder))
-    for path in sorted(entry.path for entry in entries if entry.path.endswith(".parquet")):
-        yield _listeners(pq.read_table(path, columns=columns, filesystem=filesystem), view)
+    pairs, followed = _parts(filesystem, f"{folder}/pairs"), _parts(filesystem, f"{folder}/followed")
+    for part in sorted(pairs):
+        known = _read(filesystem, pairs[part], ["user_id", "track", "first_heard", view.affinity, view.rating])
+        known = known.filter(pc.is_valid(known.column(view.affinity)))
+        if part in followed:
+            liked = _read(filesystem, followed[part], ["user_id", "track", view.followed])
+            liked = liked.filter(pc.is_valid(liked.column(view.followed)))
+        else:
+            liked = pa.table({view.followed: pa.array([], pa.float32())})
+        yield _listeners(pa.concat_tables([known, liked], promote_options="default"), view)
+
+
+def _parts(filesystem: fs.FileSystem, folder: str) -> dict[str, list[str]]:
+    """The Parquet files of a folder by the partition they are of, as Spark names them."""
+    parts: dict[str, list[str]] = {}
+    for entry in filesystem.get_file_info(fs.FileSelector(folder, allow_not_found=True)):
+        if entry.path.endswith(".parquet"):
+            parts.setdefault(_PART.match(entry.base_name)[1], []).append(entry.path)
+    return parts
+
+
+def _read(filesystem: fs.FileSystem, paths: list[str], columns: list[str]) -> pa.Table:
+    return pa.concat_tables(pq.read_table(path, columns=columns, filesystem=filesystem) for path in sorted(paths))
 
 
 def _listeners(shard: pa.Table, view: View) -> list[Listener]:
-    is_there = pc.or_(pc.is_valid(shard.column(view.affinity)), pc.is_valid(shard.column(view.followed)))
-    shard = shard.filter(is_there).sort_by([("user", "ascending"), ("track", "ascending")])
-    users, starts = np.unique(shard.column("user").to_numpy(), return_index=True)
+    ids = sorted(pc.unique(shard.column("user_id")).to_pylist())
+    user = pc.index_in(shard.column("user_id"), pa.array(ids, pa.string()))
+    shard = shard.append_column("user", user).sort_by([("user", "ascending"), ("track", "ascending")])
+    _, starts = np.unique(shard.column("user").to_numpy(), return_index=True)
     column = {
         name: shard.column(of_view).to_numpy(zero_copy_only=False).astype(np.float64)
         for name, of_view in (
@@ -121,9 +143,11 @@ def _listeners(shard: pa.Table, view: View) -> list[Listener]:
     if view.until is not None:
         column["first_heard"][column["first_heard"] >= view.until] = np.nan
     tracks = shard.column("track").to_numpy().astype(np.int64)
-    ids = shard.column("user_id").take(starts).to_pylist()
     ends = [*starts[1:], shard.num_rows]
-    found = [_listener(ids[n], tracks, column, slice(starts[n], ends[n])) for n in range(len(users))]
+    found = [
+        _listener(user_id, tracks, column, slice(start, end))
+        for user_id, start, end in zip(ids, starts, ends, strict=True)
+    ]
     # Whoever knew nothing yet was no listener, whomever they follow.
     return [who for who in found if len(who.known)]
 

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 
 from lakehouse import als
 from lakehouse.errors import BrokenContract
-from lakehouse.interactions import followed_tracks, write_shards
+from lakehouse.interactions import by_shard, followed_tracks
 from lakehouse.item_to_item import Cover, Together, ease
 from lakehouse.listeners import Listener, Tracks, View, read_shards
 from lakehouse.model import Fit, Model, learn
@@ -20,11 +20,11 @@ from lakehouse.model import Fit, Model, learn
 
 @dataclass(frozen=True)
 class Listening:
-    """What is learnt from: the shards of listeners as one view knows them, and the sizes."""
+    """What is learnt from: the shards of listeners as one view knows them, the pairs in them, and the sizes."""
 
     shards_uri: str
     view: View
-    rows: DataFrame
+    pairs: DataFrame
     listeners_of: np.ndarray
     users: int
     ratings: int
@@ -39,26 +39,28 @@ class Listening:
         return replace(self, held=list(self.shards()))
 
 
-def gather(
-    pairs: DataFrame, views: list[View], follows: DataFrame | None, tracks: DataFrame, shards_uri: str, track_count: int
-) -> list[Listening]:
-    """Writes the shards of `pairs` (user_id, track_id, first_heard, each view's affinity and rating) and counts what is in them,
-    for each view. `pairs` is read once for each view and once more: it should be of files. All views cost one join and one
-    write."""
-    followed = None if follows is None else followed_tracks(pairs, follows, views)
-    return counted(write_shards(pairs, followed, tracks, shards_uri, views), views, shards_uri, track_count)
+def write_pairs(pairs: DataFrame, uri: str) -> DataFrame:
+    """Writes indexed pairs (user_id, track, first_heard, each view's affinity and rating), which lie by_shard; gives them back as
+    read from there."""
+    pairs.write.mode("overwrite").parquet(f"{uri}/pairs")
+    return pairs.sparkSession.read.parquet(f"{uri}/pairs")
 
 
-def counted(rows: DataFrame, views: list[View], shards_uri: str, track_count: int) -> list[Listening]:
-    """What is in shards that are written."""
-    liked = rows.groupBy("track").agg(*(F.count(view.rating).alias(view.name) for view in views)).toArrow()
-    known = rows.groupBy("user").agg(*(F.count(view.affinity).alias(view.name) for view in views))
+def write_followed(pairs: DataFrame, views: list[View], follows: DataFrame, uri: str) -> None:
+    """Writes what those that each user follows like, beside the pairs. `pairs` is read once for each view: it should be of files."""
+    by_shard(followed_tracks(pairs, follows, views)).write.mode("overwrite").parquet(f"{uri}/followed")
+
+
+def counted(pairs: DataFrame, views: list[View], uri: str, track_count: int) -> list[Listening]:
+    """What is in the shards under `uri`, of each view; their pairs are read twice."""
+    liked = pairs.groupBy("track").agg(*(F.count(view.rating).alias(view.name) for view in views)).toArrow()
+    known = pairs.groupBy("user_id").agg(*(F.count(view.affinity).alias(view.name) for view in views))
     users = known.agg(*(F.count_if(F.col(view.name) > 0) for view in views)).collect()[0]
     found = []
     for view, count in zip(views, users, strict=True):
         listeners_of = np.zeros(track_count)
         listeners_of[liked.column("track").to_numpy()] = liked.column(view.name).to_numpy()
-        found.append(Listening(shards_uri, view, rows, listeners_of, count, int(listeners_of.sum())))
+        found.append(Listening(uri, view, pairs, listeners_of, count, int(listeners_of.sum())))
     return found
 
 
@@ -68,7 +70,7 @@ def fit_model(listening: Listening, tracks: Tracks, seed: int) -> Fit:
         raise BrokenContract(
             "silver/listening_events: there is no complete listen and no like to learn from; load events first"
         )
-    factors = als.fit(listening.rows, listening.view, len(tracks.ids), listening.ratings, seed)
+    factors = als.fit(listening.pairs, listening.view, len(tracks.ids), listening.ratings, seed)
     cover = Cover.most_liked(listening.listeners_of)
     return Fit(factors, cover, ease(Together.of(listening.shards(), cover)))
 

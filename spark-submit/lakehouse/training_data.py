@@ -17,17 +17,17 @@ from lakehouse.errors import BrokenContract
 from lakehouse.events_refresh import EVENTS, SONGS
 from lakehouse.files import all_exist, remove_folder
 from lakehouse.held_out import Split, split_by_time
-from lakehouse.interactions import all_tracks, encounters, known_at, with_feedback
+from lakehouse.interactions import all_tracks, encounters, indexed, with_feedback
 from lakehouse.listener_tracks import LISTENER_TRACKS, Past, past_of
 from lakehouse.listeners import Tracks, View, collect_tracks
 from lakehouse.songs import catalogue
 from lakehouse.table_state import range_of, weeks_of
 from lakehouse.tables import newest_version, read_table
-from lakehouse.training import Listening, counted, gather
+from lakehouse.training import Listening, counted, write_followed, write_pairs
 
 FEEDBACK = table("bronze", "feedback_events")
-# Spark writes it last.
-_WHOLE = "_SUCCESS"
+# By Spark.
+_LAST_WRITTEN = "_SUCCESS"
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,10 @@ class Sources:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """`tracks` as interactions.all_tracks has them, `known` the same as arrays; `met` as interactions.encounters has them, at
-    days of the split; `uri` is where what is made of it may lie."""
+    """`known` are the tracks of interactions.all_tracks; `met` are interactions.encounters at days of the split, indexed; `uri` is
+    where they are, as shards."""
 
     uri: str
-    tracks: DataFrame
     known: Tracks
     met: DataFrame
 
@@ -76,16 +75,13 @@ def training_data(spark: SparkSession, sources: Sources, run_key: str, days: lis
     met = _met_at(spark, uri, days)
     if met is None:
         met = _meet(spark, sources, uri, days)
-    tracks = spark.read.parquet(f"{uri}/tracks")
-    return TrainingData(uri, tracks, collect_tracks(tracks), met)
+    return TrainingData(uri, collect_tracks(spark.read.parquet(f"{uri}/tracks")), met)
 
 
 def _met_at(spark: SparkSession, uri: str, days: list[date]) -> DataFrame | None:
     """Encounters that the run has already; None where it has none, or not of all these days."""
-    if not all_exist([f"{uri}/tracks/{_WHOLE}", f"{uri}/encounters/{_WHOLE}"]):
-        return None
-    met = spark.read.parquet(f"{uri}/encounters")
-    return met if {View.at(day).rating for day in days} <= set(met.columns) else None
+    met = _whole(spark, f"{uri}/pairs")
+    return met if met is not None and {View.at(day).rating for day in days} <= set(met.columns) else None
 
 
 def _meet(spark: SparkSession, sources: Sources, uri: str, days: list[date]) -> DataFrame:
@@ -95,23 +91,30 @@ def _meet(spark: SparkSession, sources: Sources, uri: str, days: list[date]) -> 
     since = events if past is None else past.since(events)
     if versions[FEEDBACK] is not None:
         since = with_feedback(since, read_table(spark, FEEDBACK, lake_uri, versions[FEEDBACK]))
-    encounters(since, days, past).write.mode("overwrite").parquet(f"{uri}/encounters")
-    met = spark.read.parquet(f"{uri}/encounters")
+    ids = since.select("track_id")
+    if past is not None:
+        ids = ids.union(past.rows.select("track_id"))
     songs = catalogue(read_table(spark, SONGS, lake_uri, versions[SONGS]))
-    all_tracks(met.select("track_id").distinct(), songs).write.mode("overwrite").parquet(f"{uri}/tracks")
-    return met
+    all_tracks(ids, songs).write.mode("overwrite").parquet(f"{uri}/tracks")
+    tracks = spark.read.parquet(f"{uri}/tracks")
+    return write_pairs(indexed(encounters(since, days, past), tracks), uri)
 
 
 def listening_at(
     spark: SparkSession, data: TrainingData, follows: DataFrame | None, days: list[date]
 ) -> list[Listening]:
     """What was known at each of these days of the split, as the run has it already or gathered now."""
-    uri, count, views = f"{data.uri}/listeners", len(data.known.ids), [View.at(day) for day in days]
-    if all_exist([f"{uri}/{_WHOLE}"]):
-        rows = spark.read.parquet(uri)
-        if {view.rating for view in views} <= set(rows.columns):
-            return counted(rows, views, uri, count)
-    return gather(known_at(data.met, views), views, follows, data.tracks, uri, count)
+    views = [View.at(day) for day in days]
+    if follows is not None:
+        followed = _whole(spark, f"{data.uri}/followed")
+        if followed is None or not {view.followed for view in views} <= set(followed.columns):
+            write_followed(data.met, views, follows, data.uri)
+    return counted(data.met, views, data.uri, len(data.known.ids))
+
+
+def _whole(spark: SparkSession, uri: str) -> DataFrame | None:
+    """The rows of files that were all written; None where they were not."""
+    return spark.read.parquet(uri) if all_exist([f"{uri}/{_LAST_WRITTEN}"]) else None
 
 
 def _past_before(cut: date, past: Past | None) -> Past | None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
+from threading import Lock
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -57,12 +58,19 @@ class Written:
 
 
 class Lake:
-    """What every one of these refreshes needs: silver's events and the catalogue as they were when the run began."""
+    """What every one of these refreshes needs: silver's events and the catalogue as they were when the run began. The catalogue is
+    made once and kept by Spark until `close`."""
 
     def __init__(self, spark: SparkSession, lake_uri: str, run_key: str, build: Build):
         self.spark, self.lake_uri, self.run_key = spark, lake_uri, run_key
         self.build = build
         self._changed_songs: dict[int | None, set[date] | None] = {}
+        self._songs: dict[int | None, DataFrame] = {}
+        self._songs_lock = Lock()
+
+    def close(self) -> None:
+        for songs in self._songs.values():
+            songs.unpersist()
 
     def recipe(self) -> Recipe:
         """What a table of events and catalogue is to be made of now."""
@@ -72,7 +80,11 @@ class Lake:
         return read_table(self.spark, source, self.lake_uri, recipe.versions[source.path])
 
     def songs(self, recipe: Recipe) -> DataFrame:
-        return catalogue(self.read(SONGS, recipe))
+        version = recipe.versions[SONGS.path]
+        with self._songs_lock:
+            if version not in self._songs:
+                self._songs[version] = catalogue(self.read(SONGS, recipe)).persist()
+            return self._songs[version]
 
     def new_weeks(self, target: Table, recipe: Recipe) -> set[date] | None:
         """The weeks of `target` that are not as its sources are; None where it must be made whole."""

@@ -4,9 +4,8 @@ from contextlib import contextmanager
 from datetime import date, timedelta
 
 from lakehouse.beside import beside
-from lakehouse.interactions import encounters, known_at
+from lakehouse.interactions import encounters
 from lakehouse.listener_tracks import Past
-from lakehouse.listeners import View
 
 EVENT = "user_id string, track_id string, event_type string, event_date date"
 PAST = "user_id string, track_id string, first_met_on date, first_heard_on date, affinity double"
@@ -32,8 +31,8 @@ def training_code(spark, until: date) -> str:
     cuts = [until - timedelta(days=7), until]
     events = spark.createDataFrame([("u", "t", "like", until)], EVENT)
     past = spark.createDataFrame([("u", "t", date(2024, 1, 1), date(2024, 1, 1), 1.0)], PAST)
-    known = known_at(encounters(events, cuts, Past(past, date(2024, 12, 3))), [View.at(cut) for cut in cuts])
-    explained = spark._jvm.PythonSQLUtils.explainString(known._jdf.queryExecution(), "codegen")
+    met = encounters(events, cuts, Past(past, date(2024, 12, 3)))
+    explained = spark._jvm.PythonSQLUtils.explainString(met._jdf.queryExecution(), "codegen")
     return "\n".join(line for line in explained.splitlines() if line.startswith("/*"))
 
 

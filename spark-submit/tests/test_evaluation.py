@@ -11,7 +11,7 @@ from worlds import run, table, version
 
 from lakehouse.contracts import table as contract
 from lakehouse.held_out import Split, new_tracks, split_by_time
-from lakehouse.interactions import encounters, known_at
+from lakehouse.interactions import encounters, indexed
 from lakehouse.listeners import View
 from lakehouse.tables import overwrite_table
 
@@ -45,7 +45,8 @@ def test_the_truth_is_what_old_listeners_heard_and_did_not_skip_for_the_first_ti
     ]
     tracks = spark.createDataFrame([("new", 3), ("known", 0), ("later", 5)], "track_id string, track int")
     start, end = date(2024, 1, 8), date(2024, 1, 9)
-    found = new_tracks(encounters(spark.createDataFrame(events, EVENT), [start]), tracks, start, end)
+    met = encounters(spark.createDataFrame(events, EVENT), [start])
+    found = new_tracks(indexed(met, tracks), start, end)
     assert {user: list(tracks) for user, tracks in found.items()} == {"old": [3]}
 
 
@@ -56,11 +57,10 @@ def test_nothing_of_the_held_out_days_is_learnt_from(spark):
     leaks = [(f"u{n}", "leak", "like", day) for n in range(5) for day in (split.valid_from, split.test_from)]
     met = encounters(spark.createDataFrame(events + leaks, EVENT), [split.valid_from, split.test_from])
     valid, test = View.at(split.valid_from), View.at(split.test_from)
-    known = known_at(met, [valid, test])
-    learnt = {row.track_id for row in known.where(F.col(valid.affinity).isNotNull()).collect()}
+    learnt = {row.track_id for row in met.where(F.col(valid.affinity).isNotNull()).collect()}
     assert learnt == {"old"}
     # Seen when it may be seen: what was heard in the tuning days is known when the judged days begin.
-    later = {row.track_id for row in known.where(F.col(test.affinity).isNotNull()).collect()}
+    later = {row.track_id for row in met.where(F.col(test.affinity).isNotNull()).collect()}
     assert later == {"old", "leak"}
 
 

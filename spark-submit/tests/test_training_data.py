@@ -41,7 +41,7 @@ def test_the_lists_are_made_of_the_evaluations_training_data_and_nothing_is_left
     assert [each.name for each in work.iterdir()] == ["run"]
 
     monkeypatch.setattr(lakehouse.training_data, "encounters", _not_again)
-    monkeypatch.setattr(lakehouse.training_data, "gather", _not_again)
+    monkeypatch.setattr(lakehouse.training_data, "write_followed", _not_again)
     made = run(gold_job.build_gold, spark, {**params, "recommendationsPerUser": 5})
     assert made["users"] == len(set(rows(charted, "gold/user_recommendations", "user_id")))
     assert not list(work.rglob("*.parquet"))
@@ -54,16 +54,16 @@ def test_several_days_gathered_at_once_are_each_as_if_gathered_alone(spark, char
     days = [split.valid_from, split.test_from, split.until]
     data = training_data(spark, sources, "run", days)
     together = [_described(each) for each in listening_at(spark, data, follows, days)]
-    remove_folder(f"{data.uri}/listeners")
+    remove_folder(f"{data.uri}/followed")
     for day, described in zip(days, together, strict=True):
         [alone] = listening_at(spark, data, follows, [day])
         assert _described(alone) == described
-        remove_folder(f"{data.uri}/listeners")
+        remove_folder(f"{data.uri}/followed")
     # Each day knows more than the one before, and only who knows something is a listener.
     sizes = [described["sizes"] for described in together]
     assert sizes[0] < sizes[1] < sizes[2]
     assert [len(described["listeners"]) for described in together] == [150] * 3
-    assert together[0]["listeners"]["u0"]["followed"]
+    assert all(together[0]["listeners"][user]["followed"] for user in ("u0", "u3"))
 
 
 def test_what_was_made_for_some_days_serves_them_and_is_made_anew_for_more(spark, charted, monkeypatch):
