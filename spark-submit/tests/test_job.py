@@ -20,7 +20,7 @@ from lakehouse.job import message_of
 
 SPARK_HOME = Path(pyspark.__file__).parent
 # Patience, no promise: `npm test` runs these at the lowest priority, beside a stack that has both cores busy.
-WAIT_SECONDS = 300
+WAIT_SECONDS = 600
 
 # A job that works in Spark for ever, as far as a test is concerned.
 ENDLESS_JOB = f"""
