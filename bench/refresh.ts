@@ -47,7 +47,8 @@ interface Measured {
 }
 
 /**
- * Whole refreshes of the generated year, and refreshes after one more week, in turns; then the same over four times the events. `SEGUE_BENCH_GROWTH=1` leaves the second lake out: it needs 2 GB of CSV and much time.
+ * Whole refreshes of the generated year, and refreshes after one more week, in turns; then the same over four times the
+ * events. `SEGUE_BENCH_GROWTH=1` leaves the second lake out: it needs 2 GB of CSV and much time.
  */
 export async function benchRefresh(): Promise<void> {
   const year = await measure(defaultSeedOptions.eventsPerDay);
@@ -115,7 +116,7 @@ async function refreshes(
   };
 }
 
-const secondsOf = (refreshes: readonly Refresh[]): readonly number[] => refreshes.map(({ seconds }) => seconds);
+const secondsOf = (measured: readonly Refresh[]): readonly number[] => measured.map(({ seconds }) => seconds);
 
 async function refresh(client: Client, stateDir: string, input: object): Promise<Refresh> {
   const before = await jobsDone(stateDir);

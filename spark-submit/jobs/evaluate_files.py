@@ -141,10 +141,10 @@ def _fitted(world: World, pairs: Pairs, name: str, steps: Steps) -> tuple[Model,
         frame = pd.DataFrame({"user_id": pairs.users, "track_id": pairs.items, _ALL.affinity: pairs.counts})
         rows = world.spark.createDataFrame(frame).withColumn("first_heard", F.lit(None).cast("int"))
         uri, count = f"{world.folder}/{name}", len(world.known.ids)
-        pairs = write_pairs(indexed(rated(by_shard(rows), [_ALL]), world.tracks), uri)
+        written = write_pairs(indexed(rated(by_shard(rows), [_ALL]), world.tracks), uri)
         if world.follows is not None:
-            write_followed(pairs, [_ALL], world.follows, uri)
-        [listening] = counted(pairs, [_ALL], uri, count)
+            write_followed(written, [_ALL], world.follows, uri)
+        [listening] = counted(written, [_ALL], uri, count)
         fit = fit_model(listening, world.known, SEED)
         return learn_model(listening, world.known, fit, until=0.0), listening
 

@@ -77,8 +77,8 @@ def check_table(spark: SparkSession, checked: Table, lake_uri: str, passed: int 
     if weeks != set():
         everything = read_table(spark, checked, lake_uri, version)
         rows = everything if weeks is None else everything.where(in_weeks_sql(weeks))
-        is_small = weeks is not None or rows_in(checked, lake_uri, version) <= _FEW_ROWS
-        results, may_repeat = _row_checks(checked, rows, counts_keys=bool(checked.key) and is_small)
+        counts_keys = bool(checked.key) and (weeks is not None or rows_in(checked, lake_uri, version) <= _FEW_ROWS)
+        results, may_repeat = _row_checks(checked, rows, counts_keys)
         found += [*results, *_unique(checked, rows, everything, weeks, may_repeat)]
         found += [_references(spark, check, rows, lake_uri) for check in checked.checks if check.kind == "references"]
     return [Result(checked, version, _describe(weeks), *each) for each in found]

@@ -38,9 +38,9 @@ class Past:
 
 def past_of(spark: SparkSession, lake_uri: str, version: int | None = None) -> Past | None:
     """The past as the table has it, of its newest version unless told; None where there is no row of it."""
-    days = (
-        range_of(spark, LISTENER_TRACKS, lake_uri, "through", version) if has_table(LISTENER_TRACKS, lake_uri) else None
-    )
+    if not has_table(LISTENER_TRACKS, lake_uri):
+        return None
+    days = range_of(spark, LISTENER_TRACKS, lake_uri, "through", version)
     return None if days is None else Past(read_table(spark, LISTENER_TRACKS, lake_uri, version), days[1])
 
 
