@@ -6,7 +6,7 @@ export { createOutcomeActivities, type OutcomeDeps } from './outcomes.ts';
 export { createMaintenanceActivities, type MaintenanceDeps } from './maintenance.ts';
 export { createPublicationActivities, type PublicationDeps } from './publication.ts';
 export { createSparkActivities, type RecommenderSettings, type SparkDeps } from './spark-jobs.ts';
-export { withSpareProcess, type SparkProcessOptions, type SparkTarget } from './spark-process.ts';
+export { withJobHost, type SparkProcessOptions, type SparkTarget } from './spark-process.ts';
 export { createWriteLockActivities } from './write-locks.ts';
 export type { StreamSettings } from './stream-driver.ts';
 export { createStreamActivities, type StreamDeps } from './streams.ts';

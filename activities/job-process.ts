@@ -1,11 +1,11 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { withoutVariables } from '../platform/variables.ts';
 
 /** A job that is told to stop gets this long to interrupt Spark before it is killed. */
 const stopGraceMs = 20_000;
-/** Nobody asked for the spare process for so long: it ends, and frees its memory. */
-const spareForMs = 60_000;
 
 /** The process of a job: its stdin is its lifeline, its output is read line by line; `stop` tells it to stop. */
 export type JobProcess = ReturnType<typeof startJobProcess>;
@@ -34,54 +34,47 @@ export function startJobProcess(command: string, args: readonly string[], { env,
 }
 
 /**
- * One process that is started before its job is known, because reading Python and Spark's client in takes half a second. It
- * saves time and nothing else: a job that finds none starts its own.
+ * A process that jobs are forked from (spark-submit/job_host.py), because reading Python and Spark's client in takes longer than
+ * many a job works. It saves time and nothing else: a job that finds none reads them in itself.
  */
-export interface SpareProcess {
-  /** A job will come soon: has a process ready for a minute from now. */
+export interface JobHost {
+  /** A job will come soon: the host is there for a minute from now, and from each job's end. */
   expect(): void;
-  /** The process, turned into the job of this script and arguments and now the caller's; undefined where there is none. */
-  take(script: readonly string[]): JobProcess | undefined;
+  /** The arguments for Python by which this script runs, with its arguments, in a process of the host. */
+  argsOf(script: readonly string[]): string[];
 }
 
-/** A spare process for jobs of a warm Spark server; ends with `stopping`, and its stdin with this process. */
-export function createSpareProcess(
+/** A host for jobs of a warm Spark server; ends with `stopping`, and its stdin with this process. */
+export function createJobHost(
   { python, jobsDir, ...environment }: { readonly python: string; readonly jobsDir: string } & JobEnvironment,
   stopping: AbortSignal,
-): SpareProcess {
-  let spare: JobProcess | undefined;
-  let timer: NodeJS.Timeout | undefined;
-  const end = (): void => {
-    clearTimeout(timer);
-    spare?.stop();
-    spare = undefined;
+): JobHost {
+  const room = join(jobsDir, '..');
+  let host: { readonly socket: string; readonly process: JobProcess } | undefined;
+  stopping.addEventListener('abort', () => host?.process.stop());
+  const expect = (): void => {
+    if (!stopping.aborted) host ??= start();
   };
-  stopping.addEventListener('abort', end);
   return {
-    expect() {
-      if (stopping.aborted) return;
-      spare ??= start();
-      clearTimeout(timer);
-      timer = setTimeout(end, spareForMs);
-    },
-    take(script) {
-      const taken = spare;
-      spare = undefined;
-      clearTimeout(timer);
-      taken?.subprocess.stdin.write(`${JSON.stringify(script)}\n`);
-      return taken;
+    expect,
+    argsOf(script) {
+      expect();
+      return host ? ['-I', '-S', join(room, 'start_job.py'), host.socket, ...script] : [...script];
     },
   };
 
-  function start(): JobProcess {
-    const started = startJobProcess(python, [join(jobsDir, '..', 'await_job.py')], environment);
-    void forgetWhenEnded(started);
+  function start(): { readonly socket: string; readonly process: JobProcess } {
+    const folder = mkdtempSync(join(tmpdir(), 'segue-jobs-'));
+    const socket = join(folder, 'socket');
+    const started = { socket, process: startJobProcess(python, [join(room, 'job_host.py'), socket], environment) };
+    void forgetWhenEnded(started.process, folder);
     return started;
   }
 
-  /** One that ended by itself is of no use to a job. */
-  async function forgetWhenEnded(started: JobProcess): Promise<void> {
+  /** One that ended, for it had nothing to do, is of no use to a job. */
+  async function forgetWhenEnded(started: JobProcess, folder: string): Promise<void> {
     await started.subprocess;
-    if (spare === started) spare = undefined;
+    if (host?.process === started) host = undefined;
+    rmSync(folder, { recursive: true, force: true });
   }
 }

@@ -3,13 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sparkProgressLine } from '../contracts/schemas/jobs.ts';
 import type { SparkProgress } from '../contracts/progress.ts';
-import {
-  createSpareProcess,
-  startJobProcess,
-  type JobEnvironment,
-  type JobProcess,
-  type SpareProcess,
-} from './job-process.ts';
+import { createJobHost, startJobProcess, type JobEnvironment, type JobHost } from './job-process.ts';
 
 /**
  * How to run a job: against a warm Spark Connect server, by `spark-submit` on any master, or as a driver of its own that ends
@@ -47,8 +41,8 @@ export interface SparkExit {
 export interface SparkProcessOptions extends JobEnvironment {
   readonly jobsDir: string;
   readonly target: SparkTarget;
-  /** Started for jobs of a warm Spark server; where it is ready, a job runs in it. */
-  readonly spare?: SpareProcess;
+  /** Jobs of a warm Spark server run in its processes, where there is one. */
+  readonly host?: JobHost;
 }
 
 const keptLines = 25;
@@ -73,7 +67,8 @@ async function runIn(folder: string, options: SparkProcessOptions, run: SparkRun
   await writeFile(paramsPath, JSON.stringify(run.params), { mode: 0o600 });
   const script = [join(options.jobsDir, `${run.job}.py`), '--params', paramsPath, '--result', resultPath];
   if (run.identity !== undefined) script.push('--identity', run.identity);
-  const { subprocess, stop } = processOf(options, run, script, folder);
+  const { command, args, env } = commandLine(options, run, script, folder);
+  const { subprocess, stop } = startJobProcess(command, args, { env, withoutEnv: options.withoutEnv });
   if (run.signal.aborted) stop();
   run.signal.addEventListener('abort', stop, { once: true });
 
@@ -94,34 +89,32 @@ async function runIn(folder: string, options: SparkProcessOptions, run: SparkRun
   };
 }
 
-/** The same, with a spare process where jobs are clients of a warm Spark server; it ends with `stopping`. */
-export function withSpareProcess(options: SparkProcessOptions, stopping: AbortSignal): SparkProcessOptions {
+/** The same, with a host of jobs' processes where jobs are clients of a warm Spark server; it ends with `stopping`. */
+export function withJobHost(options: SparkProcessOptions, stopping: AbortSignal): SparkProcessOptions {
   const { target, jobsDir, env, withoutEnv } = options;
   if (target.kind !== 'connect') return options;
   const { python, remote } = target;
-  const spare = createSpareProcess({ python, jobsDir, env: connectEnv(env, remote), withoutEnv }, stopping);
-  return { ...options, spare };
+  const host = createJobHost({ python, jobsDir, env: connectEnv(env, remote), withoutEnv }, stopping);
+  return { ...options, host };
 }
 
 function connectEnv(env: Readonly<Record<string, string>>, remote: string): Record<string, string> {
   return { ...env, SPARK_REMOTE: remote };
 }
 
-function processOf(options: SparkProcessOptions, run: SparkRun, script: readonly string[], folder: string): JobProcess {
-  const ready = options.target.kind === 'connect' ? options.spare?.take([...script, lifeline]) : undefined;
-  if (ready) return ready;
-  const { command, args, env } = commandLine(options, run, script, folder);
-  return startJobProcess(command, args, { env, withoutEnv: options.withoutEnv });
-}
-
 function commandLine(
-  { target, env }: SparkProcessOptions,
+  { target, env, host }: SparkProcessOptions,
   run: SparkRun,
   script: readonly string[],
   folder: string,
 ): { command: string; args: string[]; env: Record<string, string> } {
   if (target.kind === 'connect') {
-    return { command: target.python, args: [...script, lifeline], env: connectEnv(env, target.remote) };
+    const connected = [...script, lifeline];
+    return {
+      command: target.python,
+      args: host ? host.argsOf(connected) : connected,
+      env: connectEnv(env, target.remote),
+    };
   }
   if (target.kind === 'driver') {
     const scratch = ['spark.local.dir', 'spark.hadoop.fs.s3a.buffer.dir', 'spark.sql.warehouse.dir'];

@@ -13,7 +13,7 @@ import {
   createWriteLockActivities,
   createStreamActivities,
   createWeeklyActivities,
-  withSpareProcess,
+  withJobHost,
 } from '../activities/index.ts';
 import type { Activities } from '../contracts/activities.ts';
 import { feedbackKeysOf } from '../platform/feedback-topic.ts';
@@ -94,8 +94,8 @@ async function createActivities(
   });
   const settings = recommenderSettings(config);
   const code = await codeVersion(settings);
-  const spark = withSpareProcess(sparkProcessOptions(config), stopping);
-  const expectSparkJob = (): void => spark.spare?.expect();
+  const spark = withJobHost(sparkProcessOptions(config), stopping);
+  const expectSparkJob = (): void => spark.host?.expect();
   return {
     ...createLandingActivities({ dataDir: config.SEGUE_DATA_DIR, store, expectSparkJob }),
     ...createLoadLedgerActivities({ store, now }),

@@ -78,9 +78,9 @@ def export_snapshot(spark: SparkSession, params: Params, progress: Progress) -> 
     for stream in streams:
         songs = with_told_names(songs, _at(spark, stream, lake_uri, versions))
     others = {
-        "tracks": songs.orderBy("track_id"),
+        "tracks": songs,
         "users": listeners(read["users"], read_table(spark, table("bronze", "dim_users"), lake_uri)),
-        "similar": read["similar"].orderBy("track_id", "rank"),
+        "similar": read["similar"],
         "trending": last_weeks(read["trending"], last_week("trending")),
         "history": last_plays(read["history"], last_week("history")),
     }

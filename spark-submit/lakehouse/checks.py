@@ -78,15 +78,26 @@ def check_table(spark: SparkSession, checked: Table, lake_uri: str, passed: int 
         everything = read_table(spark, checked, lake_uri, version)
         rows = everything if weeks is None else everything.where(in_weeks_sql(weeks))
         counts_keys = bool(checked.key) and (weeks is not None or rows_in(checked, lake_uri, version) <= _FEW_ROWS)
-        results, may_repeat = _row_checks(checked, rows, counts_keys)
-        found += [*results, *_unique(checked, rows, everything, weeks, may_repeat)]
+        is_in_any_week = bool(weeks) and bool(checked.key) and WEEK not in checked.key
+        results, seen = _row_checks(checked, rows, counts_keys, is_in_any_week)
+        others = everything.where(f"NOT {in_weeks_sql(weeks)}") if is_in_any_week else None
+        found += [*results, *_unique(checked, rows, others, seen)]
         found += [_references(spark, check, rows, lake_uri) for check in checked.checks if check.kind == "references"]
     return [Result(checked, version, _describe(weeks), *each) for each in found]
 
 
-def _row_checks(checked: Table, rows: DataFrame, counts_keys: bool) -> tuple[list[tuple], bool]:
-    """Rows that break a rule of their own, and shares of rows; and whether a key may occur twice among them. All in one pass: what
-    few rows cost is the queries. To count the keys of many in it would shuffle all counters with every row."""
+@dataclass(frozen=True)
+class Keys:
+    """What one pass saw of the rows' keys: whether one may occur twice, and the least and greatest of the key's first column where
+    that was asked for."""
+
+    may_repeat: bool
+    bounds: tuple | None
+
+
+def _row_checks(checked: Table, rows: DataFrame, counts_keys: bool, bounds_keys: bool) -> tuple[list[tuple], Keys]:
+    """Rows that break a rule of their own, and shares of rows; and what is seen of their keys. All in one pass: what few rows cost is
+    the queries. To count the keys of many in it would shuffle all counters with every row."""
     rules = _rules(checked)
     shares = [check for check in checked.checks if check.kind == "share"]
     counts = [F.count_if(rule).alias(f"r{place}") for place, rule in enumerate(rules.values())]
@@ -94,14 +105,16 @@ def _row_checks(checked: Table, rows: DataFrame, counts_keys: bool) -> tuple[lis
     keys = (
         [F.count(F.lit(1)).alias("rows"), F.count_distinct(_hash_of_key(checked)).alias("keys")] if counts_keys else []
     )
-    found = rows.agg(*counts, *means, *keys).collect()[0].asDict()
+    bounds = [F.min(checked.key[0]).alias("least"), F.max(checked.key[0]).alias("greatest")] if bounds_keys else []
+    found = rows.agg(*counts, *means, *keys, *bounds).collect()[0].asDict()
     broken = [found[f"r{place}"] for place in range(len(counts))]
     observed = [found[f"s{place}"] for place in range(len(means))]
     results = [
         *((name, True, count == 0, float(count), "0 rows") for name, count in zip(rules, broken, strict=True)),
         *(_share(check, share) for check, share in zip(shares, observed, strict=True)),
     ]
-    return results, not counts_keys or found["keys"] < found["rows"]
+    may_repeat = not counts_keys or found["keys"] < found["rows"]
+    return results, Keys(may_repeat, (found["least"], found["greatest"]) if bounds_keys else None)
 
 
 def _rules(checked: Table) -> dict[str, Column]:
@@ -132,23 +145,22 @@ def _out_of_range(check: Check) -> Column:
     return too_small | too_large
 
 
-def _unique(
-    checked: Table, rows: DataFrame, everything: DataFrame, weeks: set[date] | None, may_repeat: bool
-) -> list[tuple]:
-    """Keys that occur more than once among the rows, and, where a key may be in any week, beside them."""
+def _unique(checked: Table, rows: DataFrame, others: DataFrame | None, seen: Keys) -> list[tuple]:
+    """Keys that occur more than once among the rows; and beside them in `others`, where those may have them. Of the others Delta skips
+    the files whose keys are all less than the rows' least, or greater than their greatest."""
     if not checked.key:
         return []
     key, hashed = list(checked.key), _hash_of_key(checked).alias("_hash")
     doubled = 0
     # Different keys may share a hash: only where hashes meet are keys compared as they are.
     repeated = rows.groupBy(hashed).count().where(F.col("count") > 1).select("_hash")
-    if may_repeat and not repeated.isEmpty():
+    if seen.may_repeat and not repeated.isEmpty():
         suspects = rows.withColumn("_hash", hashed).join(repeated, on="_hash", how="left_semi")
         doubled = suspects.groupBy(*key).count().where(F.col("count") > 1).count()
-    if weeks and WEEK not in key:
-        others = everything.where(f"NOT {in_weeks_sql(weeks)}")
-        if not others.select(hashed).join(rows.select(hashed), on="_hash", how="left_semi").isEmpty():
-            doubled += others.join(rows.select(*key).distinct(), on=key, how="left_semi").count()
+    if others is not None:
+        near = others.where(F.col(key[0]).between(*seen.bounds))
+        if not near.select(hashed).join(rows.select(hashed), on="_hash", how="left_semi").isEmpty():
+            doubled += near.join(rows.select(*key).distinct(), on=key, how="left_semi").count()
     return [(f"{', '.join(key)} is not unique", True, doubled == 0, float(doubled), "0 keys")]
 
 

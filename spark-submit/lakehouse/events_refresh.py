@@ -5,7 +5,9 @@ is kept or was dropped, and the weeks of tracks and users that dim_songs or dim_
 event whose winner could have changed. Within those weeks the winners are found anew from bronze; an event that is kept in a
 week left alone stays there.
 
-Cost of one new week: bronze's new files are read; of silver the column event_id is read once.
+Cost of one new week: bronze's new files are read; of silver the column event_id of the files whose ids may be among the new ones,
+by the least and greatest that the table's log knows of each: few files where ids ascend with time, all of them where they are
+random.
 """
 
 from dataclasses import dataclass
@@ -101,9 +103,7 @@ class EventsRefresh:
         silver = read_table(self._spark, EVENTS, self._lake_uri)
         duplicates = read_table(self._spark, DUPLICATES, self._lake_uri)
         present, of_duplicates = weeks_of(EVENTS, self._lake_uri), weeks_of(DUPLICATES, self._lake_uri)
-        weeks = weeks_in(changed) if rows_changed else set()
-        if rows_changed:
-            weeks |= _weeks_with_ids_of(changed, silver) | _weeks_with_ids_of(changed, duplicates)
+        weeks = _touched(changed, [silver, duplicates]) if rows_changed else set()
         weeks |= self._weeks_of_dimensions(former, silver)
         if len(weeks) > MOST_WEEKS * max(len(present), 2):
             return self._whole(f"{len(weeks)} of {len(present)} weeks are touched")
@@ -115,7 +115,9 @@ class EventsRefresh:
         try:
             kept, dropped = kept_and_dropped(candidates)
             if weeks & (present | of_duplicates):
-                kept, dropped = _without_kept_elsewhere(kept, dropped, silver.where(f"NOT {in_weeks_sql(weeks)}"))
+                bounds = candidates.agg(F.min("event_id"), F.max("event_id")).collect()[0]
+                others = silver.where(f"NOT {in_weeks_sql(weeks)}").where(F.col("event_id").between(*bounds))
+                kept, dropped = _without_kept_elsewhere(kept, dropped, others)
             # The events first: their note says that the duplicates are behind, should this run die in between.
             write_weeks(self._known(kept), EVENTS, self._lake_uri, self._run_key, self._recipe, weeks)
             write_weeks(_with_reason(dropped), DUPLICATES, self._lake_uri, self._run_key, self._recipe, weeks)
@@ -169,11 +171,17 @@ class EventsRefresh:
         return read_table(self._spark, source, self._lake_uri, version)
 
 
-def _weeks_with_ids_of(changed: DataFrame, events: DataFrame) -> set[date]:
-    """The weeks of `events` in which an event_id of `changed` may be: by its hash, so that a long and no text of every event is
-    compared. An id that only shares a hash brings a week in that is then made as it was."""
+def _touched(changed: DataFrame, tables: list[DataFrame]) -> set[date]:
+    """The weeks of `changed`, and the weeks of tables in which one of its event_ids may be: by its hash, so that a long and no text
+    of every event is compared. An id that only shares a hash brings a week in that is then made as it was."""
+    weeks, *bounds = changed.agg(F.collect_set(WEEK), F.min("event_id"), F.max("event_id")).collect()[0]
+    found = set(weeks)
     hashed = F.xxhash64("event_id").alias("_hash")
-    return weeks_in(events.select(WEEK, hashed).join(changed.select(hashed), on="_hash", how="left_semi"))
+    ids = changed.select(hashed)
+    for events in tables:
+        near = events.where(F.col("event_id").between(*bounds)).select(WEEK, hashed)
+        found |= weeks_in(near.join(ids, on="_hash", how="left_semi"))
+    return found
 
 
 def duplicate_counts(spark: SparkSession, lake_uri: str) -> dict[str, int]:

@@ -61,7 +61,9 @@ def user_features(pairs: DataFrame, users: DataFrame, songs: DataFrame) -> DataF
     )
     everybody = users.select("user_id").union(heard.select("user_id")).distinct()
     joined = everybody.join(heard, on="user_id", how="left")
-    return _filled(joined, "listens", "likes", "skips", "recent_listens", "tracks_heard", "artists_heard")
+    # A row a user is few beside the pairs, by whose partitions they lie: not a file of each.
+    filled = _filled(joined, "listens", "likes", "skips", "recent_listens", "tracks_heard", "artists_heard")
+    return filled.hint("rebalance")
 
 
 def track_features(pairs: DataFrame, songs: DataFrame) -> DataFrame:

@@ -55,10 +55,12 @@ def write_bytes(uri: str, body: bytes) -> None:
 def read_bytes(uri: str) -> bytes | None:
     """What is in a file; None where there is none."""
     filesystem, path = open_uri(uri)
-    if filesystem.get_file_info(path).type != fs.FileType.File:
+    found = filesystem.get_file_info(path)
+    if found.type != fs.FileType.File:
         return None
-    with filesystem.open_input_stream(path) as stream:
-        return stream.read()
+    with filesystem.open_input_file(path) as file:
+        # Told how much, it asks the store once, and not for every quarter of a megabyte.
+        return file.read(found.size)
 
 
 def remove_file(uri: str) -> None:

@@ -113,6 +113,30 @@ def read_shards(uri: str, view: View) -> Iterator[list[Listener]]:
         yield _listeners(pa.concat_tables([known, liked], promote_options="default"), view)
 
 
+@dataclass(frozen=True)
+class Counts:
+    """Of one view: how many users like each track, by its index, and how many know any."""
+
+    listeners_of: np.ndarray
+    users: int
+
+
+def count_shards(uri: str, views: list[View], track_count: int) -> list[Counts]:
+    """Counts each view's pairs, in one reading of the shards: one of them is held at a time."""
+    filesystem, folder = open_uri(uri)
+    columns = ["user_id", "track", *(name for view in views for name in (view.affinity, view.rating))]
+    listeners_of = [np.zeros(track_count) for _ in views]
+    users = [0 for _ in views]
+    for paths in _parts(filesystem, f"{folder}/pairs").values():
+        shard = _read(filesystem, paths, columns)
+        for place, view in enumerate(views):
+            liked = shard.column("track").filter(pc.is_valid(shard.column(view.rating)))
+            listeners_of[place] += np.bincount(liked.to_numpy(), minlength=track_count)
+            known = shard.column("user_id").filter(pc.is_valid(shard.column(view.affinity)))
+            users[place] += len(pc.unique(known))
+    return [Counts(*found) for found in zip(listeners_of, users, strict=True)]
+
+
 def _parts(filesystem: fs.FileSystem, folder: str) -> dict[str, list[str]]:
     """The Parquet files of a folder by the partition they are of, as Spark names them."""
     parts: dict[str, list[str]] = {}

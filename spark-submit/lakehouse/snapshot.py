@@ -70,6 +70,16 @@ SCHEMAS["history"] = pa.schema(
     ]
 )
 
+# What the rows of each kind are sorted by, their key. This process holds them anyway: Spark would read them twice to sort them.
+SORTED_BY = {
+    "recommendations": ("user_id", "rank"),
+    "tracks": ("track_id",),
+    "users": ("user_id",),
+    "similar": ("track_id", "rank"),
+    "trending": ("week_end", "rank"),
+    "history": ("user_id", "rank"),
+}
+
 
 @dataclass(frozen=True)
 class SnapshotFile:
@@ -83,12 +93,12 @@ class SnapshotFile:
 
 
 def shards_of(recommendations: DataFrame, chosen: list[int], shards: int) -> dict[int, pa.Table]:
-    """The lists of the users whose hash falls in each of the `chosen` shards, sorted: a user is in one shard only. One query for
-    all of them; this process holds their rows."""
+    """The lists of the users whose hash falls in each of the `chosen` shards: a user is in one shard only. One query for all of
+    them; this process holds their rows."""
     shard = F.pmod(F.xxhash64("user_id"), F.lit(shards)).alias("_shard")
     names = SCHEMAS["recommendations"].names
     in_shards = recommendations.select(*names, shard).where(F.col("_shard").isin(*chosen))
-    rows = in_shards.orderBy("_shard", "user_id", "rank").toArrow()
+    rows = in_shards.toArrow()
     return {number: rows.filter(pc.equal(rows["_shard"], number)).select(names) for number in chosen}
 
 
@@ -105,16 +115,12 @@ def listeners(features: DataFrame, users: DataFrame) -> DataFrame:
     )
     is_cold = F.col("listens") + F.col("likes") < COLD_START_LISTENS
     tier = F.when(is_cold, "cold_start").otherwise("personal").alias("tier")
-    return features.join(preferred, on="user_id", how="left").select("user_id", tier, "genres").orderBy("user_id")
+    return features.join(preferred, on="user_id", how="left").select("user_id", tier, "genres")
 
 
 def last_weeks(trending: DataFrame, last: date | None) -> DataFrame:
     """The charts of the weeks up to the data's `last` one; week_end as text YYYY-MM-DD."""
-    return (
-        _since(trending, last, CHART_WEEKS)
-        .withColumn("week_end", F.col("week_end").cast("string"))
-        .orderBy("week_end", "rank")
-    )
+    return _since(trending, last, CHART_WEEKS).withColumn("week_end", F.col("week_end").cast("string"))
 
 
 def last_plays(events: DataFrame, last: date | None) -> DataFrame:
@@ -125,7 +131,6 @@ def last_plays(events: DataFrame, last: date | None) -> DataFrame:
         .withColumn("rank", F.row_number().over(newest_first))
         .where(F.col("rank") <= HISTORY_PLAYS)
         .withColumn("timestamp", F.date_format("timestamp", "yyyy-MM-dd'T'HH:mm:ss'Z'"))
-        .orderBy("user_id", "rank")
     )
 
 
@@ -135,9 +140,10 @@ def _since(rows: DataFrame, last: date | None, weeks: int) -> DataFrame:
 
 
 def write_file(rows: pa.Table, kind: str, snapshot_uri: str, name: str) -> SnapshotFile:
-    """Writes one Arrow file. The same rows make the same bytes."""
+    """Writes one Arrow file, sorted. The same rows make the same bytes, in whatever order they come."""
     schema = SCHEMAS[kind]
-    table = rows.select(schema.names).cast(_plain(schema)).combine_chunks().cast(schema)
+    in_order = rows.select(schema.names).sort_by([(name, "ascending") for name in SORTED_BY[kind]])
+    table = in_order.cast(_plain(schema)).combine_chunks().cast(schema)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_file(sink, schema) as writer:
         writer.write_table(table)

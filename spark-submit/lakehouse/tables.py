@@ -20,6 +20,7 @@ from lakehouse.files import list_names
 Answer = TypeVar("Answer")
 
 _ATTEMPTS = 6
+_STATS_COLUMNS = "delta.dataSkippingStatsColumns"
 # What Delta says to a writer that lost a race; the names are part of its messages and error classes.
 _CONFLICTS = (
     "ConcurrentTransactionException",
@@ -97,7 +98,8 @@ def conform_table(spark: SparkSession, table: Table, lake_uri: str) -> None:
     """Makes an empty table as the contract says where there is none, or one of another layout. For tables that are derived:
     what they held is made again."""
     if has_table(table, lake_uri) and not _has_layout(spark, table, lake_uri):
-        statement = _create_statement(table, table.uri(lake_uri), "CREATE OR REPLACE TABLE")
+        # CREATE OR REPLACE would refuse a table at a path that is not as it says.
+        statement = _create_statement(table, table.uri(lake_uri), "REPLACE TABLE")
         retry_conflicts(lambda: spark.sql(statement).collect())
     create_table(spark, table, lake_uri)
 
@@ -152,10 +154,15 @@ def _with_transaction(rows: DataFrame, key: str):
 
 
 def _has_layout(spark: SparkSession, table: Table, lake_uri: str) -> bool:
-    detail = spark.sql(f"DESCRIBE DETAIL delta.`{table.uri(lake_uri)}`").select("partitionColumns").collect()[0][0]
+    detail = spark.sql(f"DESCRIBE DETAIL delta.`{table.uri(lake_uri)}`").select("partitionColumns", "properties")
+    partition_by, properties = detail.collect()[0]
     found = {field.name: field.dataType.simpleString() for field in read_table(spark, table, lake_uri).schema}
     expected = {column.name: column.spark_type.lower() for column in table.columns}
-    return found == expected and tuple(detail) == table.partition_by
+    return (
+        found == expected
+        and tuple(partition_by) == table.partition_by
+        and properties.get(_STATS_COLUMNS) == ",".join(table.stats_columns)
+    )
 
 
 def _create_statement(table: Table, uri: str, verb: str = "CREATE TABLE IF NOT EXISTS") -> str:
@@ -163,7 +170,7 @@ def _create_statement(table: Table, uri: str, verb: str = "CREATE TABLE IF NOT E
         f"`{column.name}` {column.spark_type}{' NOT NULL' if column.required else ''}" for column in table.columns
     )
     partitions = ", ".join(f"`{name}`" for name in table.partition_by)
-    properties = {**table_properties(), "delta.dataSkippingStatsColumns": ",".join(table.stats_columns)}
+    properties = {**table_properties(), _STATS_COLUMNS: ",".join(table.stats_columns)}
     listed = ", ".join(f"{sql_text(name)} = {sql_text(value)}" for name, value in properties.items())
     return (
         f"{verb} delta.`{uri}` ({columns}) USING delta "

@@ -8,13 +8,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from lakehouse import als
 from lakehouse.errors import BrokenContract
 from lakehouse.interactions import by_shard, followed_tracks
 from lakehouse.item_to_item import Cover, Together, ease
-from lakehouse.listeners import Listener, Tracks, View, read_shards
+from lakehouse.listeners import Listener, Tracks, View, count_shards, read_shards
 from lakehouse.model import Fit, Model, learn
 
 
@@ -52,16 +51,12 @@ def write_followed(pairs: DataFrame, views: list[View], follows: DataFrame, uri:
 
 
 def counted(pairs: DataFrame, views: list[View], uri: str, track_count: int) -> list[Listening]:
-    """What is in the shards under `uri`, of each view; their pairs are read twice."""
-    liked = pairs.groupBy("track").agg(*(F.count(view.rating).alias(view.name) for view in views)).toArrow()
-    known = pairs.groupBy("user_id").agg(*(F.count(view.affinity).alias(view.name) for view in views))
-    users = known.agg(*(F.count_if(F.col(view.name) > 0) for view in views)).collect()[0]
-    found = []
-    for view, count in zip(views, users, strict=True):
-        listeners_of = np.zeros(track_count)
-        listeners_of[liked.column("track").to_numpy()] = liked.column(view.name).to_numpy()
-        found.append(Listening(uri, view, pairs, listeners_of, count, int(listeners_of.sum())))
-    return found
+    """What is in the shards under `uri`, of each view; `pairs` are theirs, which are read once."""
+    counts = count_shards(uri, views, track_count)
+    return [
+        Listening(uri, view, pairs, found.listeners_of, found.users, int(found.listeners_of.sum()))
+        for view, found in zip(views, counts, strict=True)
+    ]
 
 
 def fit_model(listening: Listening, tracks: Tracks, seed: int) -> Fit:

@@ -96,6 +96,36 @@ def test_only_weeks_that_are_new_since_the_last_pass_are_looked_at(spark, lake):
     assert check_genres(spark, lake, "r3")["checked"] == 1
 
 
+def test_a_key_of_a_new_week_is_looked_for_in_all_others_also_where_files_are_skipped(spark, lake):
+    events = table("silver", "listening_events")
+
+    def add(week: date, *ids: str) -> None:
+        values = [(name, "u1", "t1", "like", week, week) for name in ids]
+        columns = "event_id string, user_id string, track_id string, event_type string, event_date date, week_end date"
+        described = spark.createDataFrame(values, columns).selectExpr(
+            "*",
+            "timestamp(event_date) AS timestamp",
+            "'file' AS source",
+            "'f.csv' AS _source_file",
+            "true AS is_known_track",
+            "true AS is_known_user",
+        )
+        missing = [f"NULL AS {c.name}" for c in events.columns if c.name not in described.columns]
+        create_table(spark, events, lake)
+        rows_of = described.selectExpr("*", *missing)
+        writer_of(rows_of, events, str(week)).mode("append").save(events.uri(lake))
+
+    def doubled(passed: int) -> float:
+        [result] = [one for one in check_table(spark, events, lake, passed) if one.check == "event_id is not unique"]
+        return result.observed
+
+    add(date(2025, 1, 7), "a", "b", "m")
+    add(date(2025, 1, 14), "n", "z")
+    add(date(2025, 1, 21), "c", "m")
+    add(date(2025, 1, 28), "o", "p")
+    assert [doubled(passed) for passed in (1, 2, 3)] == [1, 1, 0]
+
+
 def test_a_refresh_warns_of_unknown_tracks_and_goes_on(spark, lake, tmp_path):
     events = [f"{n},u1,t{n},like,2025-01-06T10:00:00Z" for n in range(10)]
     files = [events_file(tmp_path, events), songs_file(tmp_path, ["t1,One,a1,Ann,pop,1,,"])]

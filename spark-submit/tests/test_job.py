@@ -217,18 +217,3 @@ def test_the_same_script_runs_under_spark_submit(jars, lake, tmp_path):
     assert process.returncode == 0, process.stderr[-3000:]
     assert json.loads((tmp_path / "result.json").read_text())["files"][0]["bronze"] == 1
     assert rows(lake, "bronze/fact_listening_events", "event_id") == [("1",)]
-
-
-def test_a_process_that_waits_for_its_job_becomes_it_and_ends_quietly_where_none_comes(tmp_path):
-    (tmp_path / "beside.py").write_text("WORD = 'hello'")
-    script = tmp_path / "job.py"
-    script.write_text("import sys\nfrom beside import WORD\nprint(__name__, WORD, sys.argv[1:])\nsys.exit(65)")
-
-    def waits(told: str):
-        command = [sys.executable, str(ROOM / "await_job.py")]
-        return subprocess.run(command, input=told, capture_output=True, text=True, timeout=WAIT_SECONDS)
-
-    became = waits(json.dumps([str(script), "--params", "a b"]) + "\n")
-    assert (became.returncode, became.stdout, became.stderr) == (65, "__main__ hello ['--params', 'a b']\n", "")
-    ended = waits("")
-    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")

@@ -1,5 +1,6 @@
 """What a table's log says of it is what its rows say."""
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -9,7 +10,7 @@ from pyarrow import table as arrow
 from lakehouse.contracts import table
 from lakehouse.errors import BrokenContract
 from lakehouse.table_state import describe_table, range_of, read_small, rows_in, weeks_of
-from lakehouse.tables import create_table, delete_rows, writer_of
+from lakehouse.tables import conform_table, create_table, delete_rows, writer_of
 
 # Partitioned by week_end; event_date is among its statsColumns, active_users is not.
 DAYS = table("gold", "daily_activity")
@@ -92,3 +93,20 @@ def test_a_small_table_is_read_as_it_is_now(spark, lake):
         writer_of(rows, results, user).mode("append").save(results.uri(lake))
     delete_rows(spark, results, lake, "user_id = 'a'")
     assert read_small(results, lake, ["user_id"]).to_pydict() == {"user_id": ["b"]}
+
+
+def test_a_table_of_another_layout_or_with_other_statistics_is_made_anew_once(spark, lake):
+    former = replace(DAYS, columns=DAYS.columns[:-1], partition_by=(), stats_columns=("active_users",))
+    create_table(spark, former, lake)
+    conform_table(spark, DAYS, lake)
+    assert describe_table(DAYS, lake)["version"] == 1
+    write(spark, lake, "a", (FIRST, date(2025, 1, 2)))
+    other = "'delta.dataSkippingStatsColumns' = 'active_users'"
+    spark.sql(f"ALTER TABLE delta.`{DAYS.uri(lake)}` SET TBLPROPERTIES ({other})").collect()
+    conform_table(spark, DAYS, lake)
+    made = describe_table(DAYS, lake)
+    conform_table(spark, DAYS, lake)
+    assert describe_table(DAYS, lake) == made == {"table": "gold/daily_activity", "version": 4, "rows": 0}
+    write(spark, lake, "b", (SECOND, date(2025, 1, 9)))
+    assert range_of(spark, DAYS, lake, "event_date") == (date(2025, 1, 9), date(2025, 1, 9))
+    assert not spark.read.format("delta").load(DAYS.uri(lake)).schema["listens"].nullable

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createSpareProcess } from '../../activities/job-process.ts';
+import { createJobHost, type JobEnvironment, type JobHost } from '../../activities/job-process.ts';
 import { runSparkProcess, type SparkExit } from '../../activities/spark-process.ts';
 import type { SparkProgress } from '../../contracts/progress.ts';
 import { variablesOfOtherSparks } from '../../platform/variables.ts';
@@ -104,50 +104,52 @@ describe('a Spark job as a process', () => {
     assert.match(exit.lastLines.join('\n'), /ENOENT/);
   });
 
-  it('runs in the process that was started for it before, with the same arguments; the next job in one of its own', async () => {
-    await mkdir(join(folder, 'jobs'));
-    await writeFile(join(folder, 'jobs', 'job.py'), 'echo "its own $*" > "$4"');
-    // Answers with the line it was given, in the place of the job's result.
-    await writeFile(
-      join(folder, 'await_job.py'),
-      String.raw`read -r line; echo "$SECRET $line" > "$(sed 's/.*--result","\([^"]*\)".*/\1/' <<< "$line")"`,
-    );
-    const where = { python: 'bash', jobsDir: join(folder, 'jobs'), env: { SECRET: 'hush' }, withoutEnv: /^$/ };
-    const spare = createSpareProcess(where, new AbortController().signal);
-    spare.expect();
-    spare.expect();
-    const target = { kind: 'connect', remote: 'sc://nowhere:1', python: 'bash' } as const;
-    const runNow = () =>
-      runSparkProcess(
-        { ...where, target, spare },
-        { job: 'job', runKey: 'key', params: {}, signal: new AbortController().signal, onProgress: () => undefined },
-      );
-    assert.match(
-      (await runNow()).result!,
-      /^hush \[".*jobs\/job\.py","--params",".*","--result",".*","--lifeline"\]$/m,
-    );
-    assert.match((await runNow()).result!, /^its own --params /);
-  });
+  describe('with a host of processes', () => {
+    let where: JobEnvironment & { readonly python: string; readonly jobsDir: string };
+    beforeEach(async () => {
+      // Bash in Python's place: it knows none of its options.
+      await writeFile(join(folder, 'python'), '#!/bin/bash\n[ "$1" = -I ] && shift 2\nexec bash "$@"', { mode: 0o755 });
+      await writeFile(join(folder, 'job_host.py'), 'echo $$ > "$(dirname "$0")/pid"; touch "$1"; read -r line');
+      // Answers with the arguments it was given, in the place of the job's result.
+      await writeFile(join(folder, 'start_job.py'), 'socket=$1; shift; echo "$SECRET $(ls "$socket") $*" > "$5"');
+      await mkdir(join(folder, 'jobs'));
+      where = {
+        python: join(folder, 'python'),
+        jobsDir: join(folder, 'jobs'),
+        env: { SECRET: 'hush' },
+        withoutEnv: /^$/,
+      };
+    });
 
-  it('has another spare process when one died, and none is left when all is told to stop', async () => {
-    await writeFile(join(folder, 'await_job.py'), 'echo $$ > "$(dirname "$0")/pid"; read -r line');
-    const stopping = new AbortController();
-    const spare = createSpareProcess(
-      { python: 'bash', jobsDir: join(folder, 'jobs'), env: {}, withoutEnv: /^$/ },
-      stopping.signal,
-    );
-    const startedAfter = (former: number): Promise<number> =>
+    const hostAfter = (host: JobHost, former: number): Promise<number> =>
       until('it runs', async () => {
-        spare.expect();
+        host.expect();
         const pid = Number(await readFile(join(folder, 'pid'), 'utf8').catch(() => ''));
         return pid > 0 && pid !== former && pid;
       });
-    const first = await startedAfter(0);
-    process.kill(first, 'SIGKILL');
-    const second = await startedAfter(first);
-    stopping.abort();
-    await until('it has ended', () => !isRunning(second));
-    spare.expect();
-    assert.equal(spare.take([]), undefined);
+
+    it('runs in one of them, with the same arguments and environment', async () => {
+      const stopping = new AbortController();
+      const host = createJobHost(where, stopping.signal);
+      await hostAfter(host, 0);
+      const target = { kind: 'connect', remote: 'sc://nowhere:1', python: where.python } as const;
+      const exit = await runSparkProcess(
+        { ...where, target, host },
+        { job: 'job', runKey: 'key', params: {}, signal: new AbortController().signal, onProgress: () => undefined },
+      );
+      stopping.abort();
+      assert.match(exit.result!, /^hush \S+\/socket \S+jobs\/job\.py --params \S+ --result \S+ --lifeline$/m);
+    });
+
+    it('has another host when one died, and none is left when all is told to stop', async () => {
+      const stopping = new AbortController();
+      const host = createJobHost(where, stopping.signal);
+      const first = await hostAfter(host, 0);
+      process.kill(first, 'SIGKILL');
+      const second = await hostAfter(host, first);
+      stopping.abort();
+      await until('it has ended', () => !isRunning(second));
+      await until('it is forgotten', () => host.argsOf(['job.py']).length === 1);
+    });
   });
 });
