@@ -56,11 +56,13 @@ class JobHost:
                         return job
                 elif key.fileobj == self._ended:
                     self._reap()
-                elif key.data is not None:
+                elif key.data is None:
+                    if not os.read(sys.stdin.fileno(), 1):
+                        return None
+                elif key.data in self._callers:
+                    # One that has ended meanwhile is another's number, perhaps.
                     os.kill(key.data, signal.SIGKILL)
                     self._selector.unregister(key.fileobj)
-                elif not os.read(sys.stdin.fileno(), 1):
-                    return None
         return None
 
     def _accept(self) -> list[str] | None:
