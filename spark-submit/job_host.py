@@ -23,7 +23,7 @@ from pathlib import Path
 
 IDLE_SECONDS = 60
 _JOBS = Path(__file__).resolve().parent / "jobs"
-# Those that clients of a warm Spark server run; the streams have a driver of their own.
+# What a load and a refresh run; others need little more. The streams have a driver of their own.
 _PRELOADED = ("load_bronze", "build_silver", "build_features", "evaluate_model", "build_gold", "export_snapshot")
 _STANDARD_STREAMS = (0, 1, 2)
 _LONGEST_CALL = 1 << 16

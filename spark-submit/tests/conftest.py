@@ -2,12 +2,15 @@
 
 import os
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 ROOM = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOM), str(ROOM / "jobs"), str(ROOM / "tests")]
+# Patience, no promise: `npm test` runs these at the lowest priority, beside a stack that has both cores busy.
+WAIT_SECONDS = 600
 os.environ.pop("SPARK_REMOTE", None)
 os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
 os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
@@ -21,6 +24,13 @@ FEW_ROWS = {
     "spark.driver.memory": "2g",
     "spark.driver.extraJavaOptions": "-Xss8m -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseParallelGC",
 }
+
+
+def wait_for(condition, what: str) -> None:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {WAIT_SECONDS} s for {what}"
+        time.sleep(0.1)
 
 
 def defaults() -> dict[str, str]:

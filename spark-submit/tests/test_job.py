@@ -7,20 +7,17 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
 
 import pyspark
 import pytest
-from conftest import ROOM, defaults
+from conftest import ROOM, WAIT_SECONDS, defaults, wait_for
 from worlds import bronze_params, events_file, rows, songs_file
 
 from lakehouse.job import message_of
 
 SPARK_HOME = Path(pyspark.__file__).parent
-# Patience, no promise: `npm test` runs these at the lowest priority, beside a stack that has both cores busy.
-WAIT_SECONDS = 600
 
 # A job that works in Spark for ever, as far as a test is concerned.
 ENDLESS_JOB = f"""
@@ -89,13 +86,6 @@ def free_port() -> int:
 def is_listening(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def wait_for(condition, what: str) -> None:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {WAIT_SECONDS} s for {what}"
-        time.sleep(0.1)
 
 
 def running_jobs(ui: str) -> int:

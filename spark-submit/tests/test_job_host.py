@@ -1,15 +1,15 @@
+"""Jobs' processes that are forked: what their callers, their host and they see of one another's end."""
+
 import json
 import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from conftest import ROOM, WAIT_SECONDS, wait_for
 
-ROOM = Path(__file__).resolve().parents[1]
-WAIT_SECONDS = 120
 PIPES = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
 
 
@@ -43,15 +43,10 @@ def first_line(process: subprocess.Popen):
 
 def has_ended(pid: int) -> bool:
     """Gone, or not yet waited for by whoever it was left to."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    while time.monotonic() < deadline:
-        try:
-            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
-                return True
-        except FileNotFoundError:
-            return True
-        time.sleep(0.05)
-    return False
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
 
 
 SAYS_WHO_IT_IS = """
@@ -104,7 +99,7 @@ def test_a_job_whose_caller_is_killed_is_killed_and_the_host_serves_the_next(tmp
     killed = started(socket_path, script, "for long")
     pid = first_line(killed)
     killed.kill()
-    assert has_ended(pid)
+    wait_for(lambda: has_ended(pid), "the end of the job")
     following = started(socket_path, script)
     following.communicate(timeout=WAIT_SECONDS)
     assert following.returncode == 0
@@ -124,7 +119,7 @@ def test_when_the_host_is_killed_the_caller_says_the_job_failed_and_the_job_hear
     host.kill()
     assert process.wait(WAIT_SECONDS) == 1
     process.stdin.close()
-    assert has_ended(pid)
+    wait_for(lambda: has_ended(pid), "the end of the job")
 
 
 def test_the_host_ends_quietly_with_its_own_stdin(socket_path, host):
