@@ -20,20 +20,23 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lakehouse.errors import BadParameters
 from lakehouse.evaluation import Truth, measure, pools, ranking_of, summary
-from lakehouse.interactions import all_tracks, by_shard, indexed, rated
-from lakehouse.listeners import Listener, Tracks, View, collect_tracks
+from lakehouse.listeners import Listener, Tracks, View, every_track, tracks_of
 from lakehouse.model import Model
 from lakehouse.pair_files import Pairs, read_edges, read_pairs
-from lakehouse.training import Listening, counted, fit_model, learn_model, write_followed, write_pairs
+from lakehouse.rated_pairs import write_pairs
+from lakehouse.shards import by_shard
+from lakehouse.training import Listening, counted, fit_model, learn_model, write_followed
 from lakehouse.tuning import tuned_weights
 
 SEED = 42
 _ALL = View("all")
+_NO_SONGS = pa.schema({"track_id": pa.string(), "artist_id": pa.string(), "genre": pa.string(), "released": pa.int32()})
 # Of each user's training pairs, where no validation file is given; users with fewer than so many keep them all.
 _VALIDATION_SHARE = 0.1
 _LEAST_TO_SPLIT = 5
@@ -88,7 +91,6 @@ class World:
     """What every fit shares: the items' indexes, who follows whom, and where to put shards."""
 
     spark: SparkSession
-    tracks: DataFrame
     known: Tracks
     follows: DataFrame | None
     folder: str
@@ -98,16 +100,10 @@ class World:
         cls, spark: SparkSession, train: Pairs, valid: Pairs | None, social: list[tuple[str, str]] | None, folder: str
     ) -> "World":
         """Items of the training and validation pairs: one that only the test has cannot be learnt, nor found."""
-        items = sorted({*train.items, *(valid.items if valid else [])})
-        songs = spark.createDataFrame(pd.DataFrame({"track_id": items})).select(
-            "track_id",
-            F.lit(None).cast("string").alias("artist_id"),
-            F.lit(None).cast("string").alias("genre"),
-            F.lit(None).cast("date").alias("release_date"),
-        )
-        tracks = all_tracks(songs, songs)
+        items = pa.array(sorted({*train.items, *(valid.items if valid else [])}), pa.string())
+        known = tracks_of(every_track(_NO_SONGS.empty_table(), items))
         follows = spark.createDataFrame(pd.DataFrame(social, columns=["user_id_a", "user_id_b"])) if social else None
-        return cls(spark, tracks, collect_tracks(tracks), follows, folder)
+        return cls(spark, known, follows, folder)
 
 
 class Steps:
@@ -141,9 +137,10 @@ def _fitted(world: World, pairs: Pairs, name: str, steps: Steps) -> tuple[Model,
         frame = pd.DataFrame({"user_id": pairs.users, "track_id": pairs.items, _ALL.affinity: pairs.counts})
         rows = world.spark.createDataFrame(frame).withColumn("first_heard", F.lit(None).cast("int"))
         uri, count = f"{world.folder}/{name}", len(world.known.ids)
-        written = write_pairs(indexed(rated(by_shard(rows), [_ALL]), world.tracks), uri)
+        by_shard(rows).write.parquet(f"{uri}/met")
+        written = write_pairs(world.spark, f"{uri}/met", None, pa.array(world.known.ids), [_ALL], uri)
         if world.follows is not None:
-            write_followed(written, [_ALL], world.follows, uri)
+            write_followed([_ALL], world.follows, uri)
         [listening] = counted(written, [_ALL], uri, count)
         fit = fit_model(listening, world.known, SEED)
         return learn_model(listening, world.known, fit, until=0.0), listening

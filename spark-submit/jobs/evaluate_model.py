@@ -24,7 +24,7 @@ from lakehouse.job import run_job
 from lakehouse.kept_fit import KeptFit, find_fit
 from lakehouse.listeners import Tracks, day_number
 from lakehouse.metrics import ranked
-from lakehouse.model import DEFAULT_WEIGHTS, Fit, Model
+from lakehouse.model import DEFAULT_WEIGHTS, Fit, Model, one_core
 from lakehouse.oracle import read_oracle
 from lakehouse.params import Params
 from lakehouse.progress import Progress
@@ -95,9 +95,9 @@ class _Judge:
             return {"weights": dict(DEFAULT_WEIGHTS), **unjudged, **self._about("new", None, split.valid_from)}
         with self._progress.step("train"):
             fit = fit_model(early, known, self._seed)
-        with self._progress.step("tune"):
+        with self._progress.step("tune"), one_core():
             model = learn_model(early, known, fit, day_number(split.valid_from))
-            tuning = new_tracks(data.met, split.valid_from, split.test_from)
+            tuning = new_tracks(data.uri, split.valid_from, split.test_from)
             weights = tuned_weights(pools(model, early.shards(), tuning), self._k)
         return {**self._measured(data, fit, weights, late), **self._about("new", fit, split.valid_from)}
 
@@ -111,10 +111,10 @@ class _Judge:
 
     def _measured(self, data: TrainingData, fit: Fit, weights: dict[str, float], late: Listening) -> dict:
         split, known = self._sources.split, data.known
-        with self._progress.step("judge"):
+        with self._progress.step("judge"), one_core():
             late = late.hold()
             model = learn_model(late, known, fit, day_number(split.test_from))
-            truth = new_tracks(data.met, split.test_from, split.until)
+            truth = new_tracks(data.uri, split.test_from, split.until)
             oracle = read_oracle(self._params.optional_text("oracleUri"), known)
             measured = measure(model, weights, late.shards(), truth, self._k, oracle)
             lake_uri = self._params.text("lakeUri")

@@ -1,7 +1,5 @@
 """What events say about liking: the weight of each kind, and how it fades."""
 
-from datetime import date
-
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
@@ -22,9 +20,9 @@ def contribution(cut: Column) -> Column:
     return F.when(age_days > 0, weight * F.pow(F.lit(0.5), age_days / HALF_LIFE_DAYS))
 
 
-def left_of(start: date, cut: date) -> float:
-    """The share of an affinity at the day `start` that is left at the later day `cut` when nothing is added."""
-    return 0.5 ** ((cut - start).days / HALF_LIFE_DAYS)
+def share_left(days: int) -> float:
+    """The share of an affinity that is left after so many days in which nothing is added."""
+    return 0.5 ** (days / HALF_LIFE_DAYS)
 
 
 def heard_on() -> Column:

@@ -59,8 +59,7 @@ def user_features(pairs: DataFrame, users: DataFrame, songs: DataFrame) -> DataF
         F.min_by("genre", F.when(of_known_genre.isNotNull(), F.struct(-of_known_genre, "genre"))).alias("top_genre"),
         F.round(F.max(of_known_genre) / F.sum(of_known_genre), 6).alias("top_genre_share"),
     )
-    everybody = users.select("user_id").union(heard.select("user_id")).distinct()
-    joined = everybody.join(heard, on="user_id", how="left")
+    joined = users.select("user_id").distinct().join(heard, on="user_id", how="full_outer")
     # A row a user is few beside the pairs, by whose partitions they lie: not a file of each.
     filled = _filled(joined, "listens", "likes", "skips", "recent_listens", "tracks_heard", "artists_heard")
     return filled.hint("rebalance")
@@ -69,8 +68,7 @@ def user_features(pairs: DataFrame, users: DataFrame, songs: DataFrame) -> DataF
 def track_features(pairs: DataFrame, songs: DataFrame) -> DataFrame:
     """One row per track of the catalogue or with an event."""
     heard = pairs.groupBy("track_id").agg(*_totals(), F.count_if(F.col("listens") > 0).alias("unique_listeners"))
-    every_track = songs.select("track_id").union(pairs.select("track_id")).distinct()
-    joined = every_track.join(heard, on="track_id", how="left")
+    joined = songs.select("track_id").join(heard, on="track_id", how="full_outer")
     return _filled(joined, "listens", "likes", "skips", "recent_listens", "unique_listeners")
 
 

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from hashlib import blake2b
 
 import numpy as np
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
+import pyarrow.compute as pc
 
-from lakehouse.beside import beside
 from lakehouse.evaluation import Truth
 from lakehouse.listeners import View, day_number
+from lakehouse.shards import parts_in, read_part
 
 # A week each for tuning and judging, less where there is little data: a part of what there is.
 HELD_OUT_DAYS = 7
@@ -34,24 +34,27 @@ def split_by_time(first: date, last: date) -> Split:
     return Split(until - timedelta(days=2 * days), until - timedelta(days=days), until)
 
 
-def new_tracks(met: DataFrame, start: date, end: date) -> Truth:
-    """What listeners heard on days from `start` until before `end`, did not skip, and had never met before `start`; `met` is of
-    interactions.encounters, indexed, whose cuts have `start`.
+def new_tracks(uri: str, start: date, end: date) -> Truth:
+    """What listeners heard on days from `start` until before `end`, did not skip, and had never met before `start`; of the shards
+    under `uri` (rated_pairs.write_pairs), which know `start`. One of them is held at a time, and the listeners judged.
 
     Only of listeners who were there before: of the others nothing could be known.
     """
-    had_met = F.col(View.at(start).affinity).isNotNull()
-    there_before = met.where(had_met).select("user_id").distinct()
-    heard = beside(met, {"end": day_number(end)}).where(F.col("first_heard") < F.col("end"))
-    new = heard.where(~had_met).join(there_before, on="user_id", how="left_semi")
-    judged = new.select("user_id").distinct().orderBy(F.xxhash64("user_id"), "user_id").limit(MOST_LISTENERS)
-    indexed = (
-        new.join(judged, on="user_id", how="left_semi")
-        .groupBy("user_id")
-        .agg(F.sort_array(F.collect_list("track")).alias("tracks"))
-        .toArrow()
-    )
-    return {
-        user: np.array(found, dtype=np.int64)
-        for user, found in zip(indexed.column("user_id").to_pylist(), indexed.column("tracks").to_pylist(), strict=True)
-    }
+    affinity, judged = View.at(start).affinity, {}
+    for parts in parts_in(f"{uri}/pairs").values():
+        shard = read_part(parts, ["user_id", "track", "first_heard", affinity])
+        had_met, is_heard = pc.is_valid(shard.column(affinity)), pc.less(shard.column("first_heard"), day_number(end))
+        there_before = pc.unique(shard.column("user_id").filter(had_met))
+        is_old = pc.is_in(shard.column("user_id"), there_before)
+        # Without a day they did not hear it.
+        new = shard.filter(pc.and_(pc.and_(pc.invert(had_met), pc.fill_null(is_heard, False)), is_old))
+        by_user = new.group_by("user_id").aggregate([("track", "list")])
+        tracks_of = zip(by_user.column("user_id").to_pylist(), by_user.column("track_list").to_pylist(), strict=True)
+        judged |= {user: np.sort(np.array(tracks, dtype=np.int64)) for user, tracks in tracks_of}
+        judged = {user: judged[user] for user in sorted(judged, key=_by_chance)[:MOST_LISTENERS]}
+    return judged
+
+
+def _by_chance(user_id: str) -> tuple[bytes, str]:
+    """Orders users by a hash of their id."""
+    return blake2b(user_id.encode(), digest_size=8).digest(), user_id

@@ -1,7 +1,8 @@
 """Silver listener_tracks: what each listener did with each track, up to a day that is some weeks past.
 
 What is made of all listening at once (training data, gold's features) adds the events since to these rows, so that a refresh
-reads some weeks of events and not all of them. Cost: one shuffle of all events by (user, track), every fourth week.
+reads some weeks of events and not all of them. Cost: one shuffle of all events by user, every fourth week. A file is of one shard
+(lakehouse/shards.py): the recommender's process reads it without Spark.
 """
 
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pyspark.sql import functions as F
 from lakehouse.affinity import contribution, heard_on
 from lakehouse.contracts import table
 from lakehouse.listening_events import counts
+from lakehouse.shards import by_shard, shard_of
 from lakehouse.table_state import range_of
 from lakehouse.tables import has_table, read_table
 
@@ -47,7 +49,8 @@ def past_of(spark: SparkSession, lake_uri: str, version: int | None = None) -> P
 def listener_tracks(events: DataFrame, through: date) -> DataFrame:
     """One row per (user_id, track_id) of events of silver listening_events, all up to `through`."""
     return (
-        events.groupBy("user_id", "track_id")
+        by_shard(events.select("user_id", "track_id", "event_type", "timestamp", "event_date"))
+        .groupBy("user_id", "track_id")
         .agg(
             *counts(),
             F.min("timestamp").alias("first_event_at"),
@@ -57,5 +60,6 @@ def listener_tracks(events: DataFrame, through: date) -> DataFrame:
             # Rounded, so that the order of summing cannot change a row.
             F.round(F.sum(contribution(F.lit(through + timedelta(days=1)))), 9).alias("affinity"),
         )
+        .withColumn("shard", shard_of())
         .withColumn("through", F.lit(through))
     )

@@ -1,6 +1,5 @@
 """Listeners and tracks as the recommender's arrays, read shard by shard."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -8,16 +7,11 @@ from datetime import date
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
-from pyarrow import fs
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
-from lakehouse.files import open_uri
+from lakehouse.shards import parts_in, read_part
 
 # Released before anything that has a date.
 ALWAYS_THERE = -np.inf
-_PART = re.compile(r"part-(\d+)-")
 
 
 @dataclass(frozen=True)
@@ -77,21 +71,25 @@ class Listener:
     followed_ratings: np.ndarray
 
 
-def collect_tracks(tracks: DataFrame) -> Tracks:
-    """The tracks as arrays, some hundred bytes each; `tracks` as interactions.all_tracks makes them."""
-    artist = F.coalesce("artist_id", F.concat(F.lit("?"), "track_id")).alias("artist")
-    found = (
-        tracks.select("track", "track_id", artist, "genre", F.unix_date("release_date").alias("released"))
-        .orderBy("track")
-        .toArrow()
-    )
-    _, artists = np.unique(found.column("artist").to_numpy(zero_copy_only=False).astype(str), return_inverse=True)
+def every_track(songs: pa.Table, met: pa.Array) -> pa.Table:
+    """One row per track of the catalogue `songs` (track_id, artist_id, genre, released) or of the ids `met`, in the order of ids."""
+    listed = songs.column("track_id")
+    ids = pc.unique(pa.chunked_array([*listed.chunks, met], pa.string())).sort()
+    described = songs.take(pc.index_in(ids, listed)).drop_columns("track_id")
+    return described.add_column(0, "track_id", ids)
+
+
+def tracks_of(found: pa.Table) -> Tracks:
+    """The rows of `every_track` as arrays, some hundred bytes each."""
+    ids = found.column("track_id")
+    artist = pc.coalesce(found.column("artist_id"), pc.binary_join_element_wise("?", ids, ""))
+    _, artists = np.unique(artist.to_numpy().astype(str), return_inverse=True)
     genre = np.array([name or "" for name in found.column("genre").to_pylist()], dtype=str)
     # "" sorts first: whatever has no genre is in genre 0, which is nobody's where all have one.
     names = np.unique(np.append(genre, ""))
-    released = found.column("released").to_numpy(zero_copy_only=False).astype(np.float64)
+    released = found.column("released").to_numpy().astype(np.float64)
     return Tracks(
-        found.column("track_id").to_numpy(zero_copy_only=False),
+        ids.to_numpy(),
         artists.astype(np.int64),
         np.searchsorted(names, genre),
         np.where(np.isnan(released), ALWAYS_THERE, released),
@@ -99,14 +97,14 @@ def collect_tracks(tracks: DataFrame) -> Tracks:
 
 
 def read_shards(uri: str, view: View) -> Iterator[list[Listener]]:
-    """The listeners of each shard as the view knows them, in the order of their id; the files are as interactions has them."""
-    filesystem, folder = open_uri(uri)
-    pairs, followed = _parts(filesystem, f"{folder}/pairs"), _parts(filesystem, f"{folder}/followed")
+    """The listeners of each shard as the view knows them, in the order of their id; the files are as rated_pairs and
+    followed_tracks have them."""
+    pairs, followed = parts_in(f"{uri}/pairs"), parts_in(f"{uri}/followed")
     for part in sorted(pairs):
-        known = _read(filesystem, pairs[part], ["user_id", "track", "first_heard", view.affinity, view.rating])
+        known = read_part(pairs[part], ["user_id", "track", "first_heard", view.affinity, view.rating])
         known = known.filter(pc.is_valid(known.column(view.affinity)))
         if part in followed:
-            liked = _read(filesystem, followed[part], ["user_id", "track", view.followed])
+            liked = read_part(followed[part], ["user_id", "track", view.followed])
             liked = liked.filter(pc.is_valid(liked.column(view.followed)))
         else:
             liked = pa.table({view.followed: pa.array([], pa.float32())})
@@ -123,31 +121,17 @@ class Counts:
 
 def count_shards(uri: str, views: list[View], track_count: int) -> list[Counts]:
     """Counts each view's pairs, in one reading of the shards: one of them is held at a time."""
-    filesystem, folder = open_uri(uri)
     columns = ["user_id", "track", *(name for view in views for name in (view.affinity, view.rating))]
     listeners_of = [np.zeros(track_count) for _ in views]
     users = [0 for _ in views]
-    for paths in _parts(filesystem, f"{folder}/pairs").values():
-        shard = _read(filesystem, paths, columns)
+    for uris in parts_in(f"{uri}/pairs").values():
+        shard = read_part(uris, columns)
         for place, view in enumerate(views):
             liked = shard.column("track").filter(pc.is_valid(shard.column(view.rating)))
             listeners_of[place] += np.bincount(liked.to_numpy(), minlength=track_count)
             known = shard.column("user_id").filter(pc.is_valid(shard.column(view.affinity)))
             users[place] += len(pc.unique(known))
     return [Counts(*found) for found in zip(listeners_of, users, strict=True)]
-
-
-def _parts(filesystem: fs.FileSystem, folder: str) -> dict[str, list[str]]:
-    """The Parquet files of a folder by the partition they are of, as Spark names them."""
-    parts: dict[str, list[str]] = {}
-    for entry in filesystem.get_file_info(fs.FileSelector(folder, allow_not_found=True)):
-        if entry.path.endswith(".parquet"):
-            parts.setdefault(_PART.match(entry.base_name)[1], []).append(entry.path)
-    return parts
-
-
-def _read(filesystem: fs.FileSystem, paths: list[str], columns: list[str]) -> pa.Table:
-    return pa.concat_tables(pq.read_table(path, columns=columns, filesystem=filesystem) for path in sorted(paths))
 
 
 def _listeners(shard: pa.Table, view: View) -> list[Listener]:

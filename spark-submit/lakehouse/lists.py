@@ -112,9 +112,9 @@ def _scored(
     model: Model, weights: dict[str, float], who: Listener, parts: Parts, size: int
 ) -> dict[int, tuple[np.ndarray, Reason]]:
     """The best unknown tracks by index, best first, each with the parts of its score and its reason."""
-    contributions = parts.values * weight_vector(weights)[:, None]
-    places = _best_unknown(model, who, contributions.sum(axis=0), size)
-    chosen, mine = model.candidates[places], contributions[:, places].astype(np.float64)
+    by_part = weight_vector(weights)
+    places = _best_unknown(model, who, by_part @ parts.values, size)
+    chosen, mine = model.candidates[places], (parts.values[:, places] * by_part[:, None]).astype(np.float64)
     reasons = reasons_of(model, weights, who, chosen, mine, parts.scales)
     return {int(track): (mine[:, n], reason) for n, (track, reason) in enumerate(zip(chosen, reasons, strict=True))}
 

@@ -8,12 +8,13 @@ genre    how much of their listening a genre has, times how fast a track wins ne
 
 `Fit` is what all listeners together taught of tracks; it may be some weeks old. `learn` adds what is of the day, in one
 reading of the shards; `Model.parts` scores a few listeners. This process holds some numbers for each track, ALS's factors of
-them, a matrix of item_to_item.MOST_TRACKS squared (two while it is fitted), one shard, and the scores of a block of listeners.
+them, a matrix of item_to_item.MOST_TRACKS squared (two while it is fitted, or reasons are given), one shard, and the scores of a block of listeners.
 Scored are at most CANDIDATES tracks: the cost of a list does not grow with the catalogue.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
@@ -29,7 +30,8 @@ DEFAULT_WEIGHTS = {"taste": 0.5, "similar": 0.3, "follows": 0.1, "artist": 1.0, 
 CANDIDATES = 50_000
 # A listener won this many days ago counts half of one won on the last day.
 TREND_HALF_LIFE_DAYS = 7.0
-_SCORES_AT_ONCE = 4_000_000
+# So few that what they are reckoned with is memory the process has: larger pieces are asked of the system, and given back, each time.
+_SCORES_AT_ONCE = 1_000_000
 # A deviation below this is rounding.
 _FLAT = 1e-9
 _BLAS = ThreadpoolController()
@@ -56,6 +58,11 @@ class Fit:
     factors: TrackFactors
     cover: Cover
     likeness: np.ndarray = field(repr=False)
+
+    @cached_property
+    def likeness_of(self) -> np.ndarray:
+        """`likeness` by the track that is scored: what one track owes to all others lies together. As large again."""
+        return np.ascontiguousarray(self.likeness.T)
 
 
 @dataclass(frozen=True)

@@ -38,9 +38,12 @@ def reasons_of(
     scales: np.ndarray,
 ) -> list[Reason]:
     """One reason for each of `chosen` (indexes of tracks); `scales` are the listener's, see model.Parts."""
-    seeds = _strongest_seeds(model, weights, who, chosen, scales)
     causes = causes_of(contributions)
-    return [_reason(model, cause, track, seed) for cause, track, seed in zip(causes, chosen, seeds, strict=True)]
+    of_played = np.flatnonzero([cause == "played" for cause in causes])
+    seeds = dict(zip(of_played, _strongest_seeds(model, weights, who, chosen[of_played], scales), strict=True))
+    return [
+        _reason(model, cause, track, seeds.get(n)) for n, (cause, track) in enumerate(zip(causes, chosen, strict=True))
+    ]
 
 
 def _reason(model: Model, cause: str, track: int, seed: int | None) -> Reason:
@@ -78,7 +81,6 @@ def _likeness(model: Model, who: Listener, chosen: np.ndarray) -> np.ndarray:
     rows, columns = place[who.liked], place[chosen]
     known, target = np.flatnonzero(rows >= 0), np.flatnonzero(columns >= 0)
     if len(known) and len(target):
-        found[np.ix_(target, known)] = (
-            model.fit.likeness[np.ix_(rows[known], columns[target])] * who.ratings[known][:, None]
-        ).T
+        owed = model.fit.likeness_of[columns[target]][:, rows[known]]
+        found[np.ix_(target, known)] = owed * who.ratings[known]
     return found

@@ -49,6 +49,15 @@ def weeks_of(table: Table, lake_uri: str, version: int | None = None) -> set[dat
     return set(_with_rows(_files(table, lake_uri, version))[f"partition.{WEEK}"].to_pylist())
 
 
+def parts_by(table: Table, lake_uri: str, column: str, version: int | None = None) -> dict[int | date, list[str]]:
+    """The files of a version, by the value of a column it is partitioned by: for who reads them without Spark."""
+    files = _files(table, lake_uri, version)
+    parts: dict[int | date, list[str]] = {}
+    for value, path in zip(files[f"partition.{column}"].to_pylist(), files["path"].to_pylist(), strict=True):
+        parts.setdefault(value, []).append(f"{table.uri(lake_uri)}/{unquote(path)}")
+    return parts
+
+
 def range_of(
     spark: SparkSession, table: Table, lake_uri: str, column: str, version: int | None = None
 ) -> tuple[date, date] | None:

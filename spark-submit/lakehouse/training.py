@@ -11,10 +11,11 @@ from pyspark.sql import DataFrame
 
 from lakehouse import als
 from lakehouse.errors import BrokenContract
-from lakehouse.interactions import by_shard, followed_tracks
+from lakehouse.interactions import followed_tracks
 from lakehouse.item_to_item import Cover, Together, ease
 from lakehouse.listeners import Listener, Tracks, View, count_shards, read_shards
 from lakehouse.model import Fit, Model, learn
+from lakehouse.shards import by_shard
 
 
 @dataclass(frozen=True)
@@ -38,16 +39,10 @@ class Listening:
         return replace(self, held=list(self.shards()))
 
 
-def write_pairs(pairs: DataFrame, uri: str) -> DataFrame:
-    """Writes indexed pairs (user_id, track, first_heard, each view's affinity and rating), which lie by_shard; gives them back as
-    read from there."""
-    pairs.write.mode("overwrite").parquet(f"{uri}/pairs")
-    return pairs.sparkSession.read.parquet(f"{uri}/pairs")
-
-
-def write_followed(pairs: DataFrame, views: list[View], follows: DataFrame, uri: str) -> None:
-    """Writes what those that each user follows like, beside the pairs. `pairs` is read once for each view: it should be of files."""
-    by_shard(followed_tracks(pairs, follows, views)).write.mode("overwrite").parquet(f"{uri}/followed")
+def write_followed(views: list[View], follows: DataFrame, uri: str) -> None:
+    """Writes what those that each user follows like, beside the pairs."""
+    dearest = follows.sparkSession.read.parquet(f"{uri}/dearest")
+    by_shard(followed_tracks(dearest, follows, views)).write.mode("overwrite").parquet(f"{uri}/followed")
 
 
 def counted(pairs: DataFrame, views: list[View], uri: str, track_count: int) -> list[Listening]:

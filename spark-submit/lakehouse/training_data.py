@@ -8,7 +8,9 @@ refreshes take turns, so what is there was left by a run that died, and may be o
 from dataclasses import dataclass
 from datetime import date
 
+import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from lakehouse.blocks import last_whole_block
 from lakehouse.contracts import Table, table
@@ -17,17 +19,17 @@ from lakehouse.errors import BrokenContract
 from lakehouse.events_refresh import EVENTS, SONGS
 from lakehouse.files import all_exist, remove_folder
 from lakehouse.held_out import Split, split_by_time
-from lakehouse.interactions import all_tracks, encounters, indexed, with_feedback
+from lakehouse.interactions import encounters, with_feedback
 from lakehouse.listener_tracks import LISTENER_TRACKS, Past, past_of
-from lakehouse.listeners import Tracks, View, collect_tracks
+from lakehouse.listeners import Tracks, View, day_number, every_track, tracks_of
+from lakehouse.rated_pairs import LAST_WRITTEN, PastParts, track_ids, write_pairs
+from lakehouse.shards import read_part, write_rows
 from lakehouse.songs import catalogue
-from lakehouse.table_state import range_of, weeks_of
+from lakehouse.table_state import parts_by, range_of, weeks_of
 from lakehouse.tables import newest_version, read_table
-from lakehouse.training import Listening, counted, write_followed, write_pairs
+from lakehouse.training import Listening, counted, write_followed
 
 FEEDBACK = table("bronze", "feedback_events")
-# By Spark.
-_LAST_WRITTEN = "_SUCCESS"
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,8 @@ class Sources:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """`known` are the tracks of interactions.all_tracks; `met` are interactions.encounters at days of the split, indexed; `uri` is
-    where they are, as shards."""
+    """`known` is every track there is; `met` are the pairs of rated_pairs.write_pairs at days of the split; `uri` is where they are,
+    as shards."""
 
     uri: str
     known: Tracks
@@ -70,12 +72,12 @@ def sources_of(spark: SparkSession, lake_uri: str) -> Sources:
 
 def training_data(spark: SparkSession, sources: Sources, run_key: str, days: list[date]) -> TrainingData:
     """What was known at the start of each of these days of the split. The run has it already, or it is made now, in one pass over
-    the events since the past; a day less is a median less for every listener."""
+    the events since the past and one over the pairs."""
     uri = f"{work_uri(sources.lake_uri, run_key)}/{'-'.join(map(str, sources.versions.values()))}"
     met = _met_at(spark, uri, days)
     if met is None:
         met = _meet(spark, sources, uri, days)
-    return TrainingData(uri, collect_tracks(spark.read.parquet(f"{uri}/tracks")), met)
+    return TrainingData(uri, tracks_of(read_part([_tracks(uri)], None)), met)
 
 
 def _met_at(spark: SparkSession, uri: str, days: list[date]) -> DataFrame | None:
@@ -91,13 +93,25 @@ def _meet(spark: SparkSession, sources: Sources, uri: str, days: list[date]) -> 
     since = events if past is None else past.since(events)
     if versions[FEEDBACK] is not None:
         since = with_feedback(since, read_table(spark, FEEDBACK, lake_uri, versions[FEEDBACK]))
-    ids = since.select("track_id")
-    if past is not None:
-        ids = ids.union(past.rows.select("track_id"))
-    songs = catalogue(read_table(spark, SONGS, lake_uri, versions[SONGS]))
-    all_tracks(ids, songs).write.mode("overwrite").parquet(f"{uri}/tracks")
-    tracks = spark.read.parquet(f"{uri}/tracks")
-    return write_pairs(indexed(encounters(since, days, past), tracks), uri)
+    met = f"{uri}/met"
+    encounters(since, days).write.mode("overwrite").parquet(met)
+    parts = None if past is None else _parts_of(past, lake_uri, versions[LISTENER_TRACKS])
+    tracks = every_track(_songs(read_table(spark, SONGS, lake_uri, versions[SONGS])), track_ids(met, parts))
+    write_rows(_tracks(uri), tracks)
+    return write_pairs(spark, met, parts, tracks.column("track_id"), [View.at(day) for day in days], uri)
+
+
+def _parts_of(past: Past, lake_uri: str, version: int) -> PastParts:
+    return PastParts(parts_by(LISTENER_TRACKS, lake_uri, "shard", version), day_number(past.until))
+
+
+def _songs(dim_songs: DataFrame) -> pa.Table:
+    released = F.unix_date("release_date").alias("released")
+    return catalogue(dim_songs).select("track_id", "artist_id", "genre", released).toArrow()
+
+
+def _tracks(uri: str) -> str:
+    return f"{uri}/tracks.parquet"
 
 
 def listening_at(
@@ -108,13 +122,13 @@ def listening_at(
     if follows is not None:
         followed = _whole(spark, f"{data.uri}/followed")
         if followed is None or not {view.followed for view in views} <= set(followed.columns):
-            write_followed(data.met, views, follows, data.uri)
+            write_followed(views, follows, data.uri)
     return counted(data.met, views, data.uri, len(data.known.ids))
 
 
 def _whole(spark: SparkSession, uri: str) -> DataFrame | None:
     """The rows of files that were all written; None where they were not."""
-    return spark.read.parquet(uri) if all_exist([f"{uri}/{_LAST_WRITTEN}"]) else None
+    return spark.read.parquet(uri) if all_exist([f"{uri}/{LAST_WRITTEN}"]) else None
 
 
 def _past_before(cut: date, past: Past | None) -> Past | None:

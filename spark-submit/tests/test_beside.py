@@ -5,10 +5,8 @@ from datetime import date, timedelta
 
 from lakehouse.beside import beside
 from lakehouse.interactions import encounters
-from lakehouse.listener_tracks import Past
 
 EVENT = "user_id string, track_id string, event_type string, event_date date"
-PAST = "user_id string, track_id string, first_met_on date, first_heard_on date, affinity double"
 
 
 def test_every_row_gets_the_values_in_their_types(spark):
@@ -30,8 +28,7 @@ def training_code(spark, until: date) -> str:
     """The code generated for what was known a week before `until`, and then."""
     cuts = [until - timedelta(days=7), until]
     events = spark.createDataFrame([("u", "t", "like", until)], EVENT)
-    past = spark.createDataFrame([("u", "t", date(2024, 1, 1), date(2024, 1, 1), 1.0)], PAST)
-    met = encounters(events, cuts, Past(past, date(2024, 12, 3)))
+    met = encounters(events, cuts)
     explained = spark._jvm.PythonSQLUtils.explainString(met._jdf.queryExecution(), "codegen")
     return "\n".join(line for line in explained.splitlines() if line.startswith("/*"))
 

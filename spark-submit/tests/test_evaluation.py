@@ -7,11 +7,12 @@ import pytest
 from evaluate_model import _record, evaluate_model
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from worlds import run, table, version
+from worlds import met_at, run, table, version
 
+import lakehouse.held_out
 from lakehouse.contracts import table as contract
 from lakehouse.held_out import Split, new_tracks, split_by_time
-from lakehouse.interactions import encounters, indexed
+from lakehouse.interactions import encounters
 from lakehouse.listeners import View
 from lakehouse.tables import overwrite_table
 
@@ -32,7 +33,7 @@ def test_the_last_two_weeks_are_held_out_less_where_there_is_little():
     assert split_by_time(date(2024, 1, 1), date(2024, 1, 1)).until == date(2024, 1, 2)
 
 
-def test_the_truth_is_what_old_listeners_heard_and_did_not_skip_for_the_first_time(spark):
+def test_the_truth_is_what_old_listeners_heard_and_did_not_skip_for_the_first_time(spark, tmp_path):
     events = [
         ("old", "known", "complete_listen", date(2024, 1, 1)),
         ("old", "skipped-before", "skip", date(2024, 1, 1)),
@@ -43,11 +44,22 @@ def test_the_truth_is_what_old_listeners_heard_and_did_not_skip_for_the_first_ti
         ("old", "later", "complete_listen", date(2024, 1, 9)),
         ("stranger", "new", "complete_listen", date(2024, 1, 8)),
     ]
-    tracks = spark.createDataFrame([("new", 3), ("known", 0), ("later", 5)], "track_id string, track int")
     start, end = date(2024, 1, 8), date(2024, 1, 9)
-    met = encounters(spark.createDataFrame(events, EVENT), [start])
-    found = new_tracks(indexed(met, tracks), start, end)
-    assert {user: list(tracks) for user, tracks in found.items()} == {"old": [3]}
+    _, ids = met_at(spark.createDataFrame(events, EVENT), [start], tmp_path)
+    found = new_tracks(str(tmp_path), start, end)
+    assert {user: [ids[track] for track in tracks] for user, tracks in found.items()} == {"old": ["new"]}
+
+
+def test_of_many_listeners_the_same_few_are_judged_wherever_their_shards_are(spark, tmp_path, monkeypatch):
+    start, end = date(2024, 1, 8), date(2024, 1, 9)
+    old = [(f"u{n}", "known", "complete_listen", date(2024, 1, 1)) for n in range(40)]
+    new = [(f"u{n}", track, "complete_listen", start) for n in range(40) for track in ("t2", "t1")]
+    met_at(spark.createDataFrame(old + new, EVENT), [start], tmp_path)
+    everybody = new_tracks(str(tmp_path), start, end)
+    assert {user: list(tracks) for user, tracks in everybody.items()} == {f"u{n}": [1, 2] for n in range(40)}
+    monkeypatch.setattr(lakehouse.held_out, "MOST_LISTENERS", 7)
+    few = new_tracks(str(tmp_path), start, end)
+    assert list(few) == list(everybody)[:7]
 
 
 def test_nothing_of_the_held_out_days_is_learnt_from(spark):

@@ -3,6 +3,7 @@ import json
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from build_features import build_features
@@ -11,11 +12,13 @@ from build_silver import build_silver
 from export_snapshot import export_snapshot
 from load_bronze import load_bronze
 from pyspark.sql import functions as F
-from worlds import bronze_params, events_file, rows, run, silver_params, songs_file, table, users_file, version
+from worlds import bronze_params, events_file, met_at, rows, run, silver_params, songs_file, table, users_file, version
 
+import lakehouse.rated_pairs
 from lakehouse.errors import BrokenContract
-from lakehouse.interactions import encounters, followed_tracks, rated, with_feedback
+from lakehouse.interactions import encounters, followed_tracks, with_feedback
 from lakehouse.listeners import View
+from lakehouse.rated_pairs import ratings
 from lakehouse.snapshot import batches
 from lakehouse.songs import with_told_names
 
@@ -71,30 +74,48 @@ def test_what_a_user_said_last_of_a_track_counts_beside_what_they_heard(spark):
     assert [r.first_heard for r in found] == [20094, 20094, 20094]
 
 
-def test_a_rating_is_relative_to_the_users_median_and_cut_at_both_ends(spark):
-    pairs = [("u", f"t{number}", affinity) for number, affinity in enumerate([0.1, 2.0, 2.0, 2.0, 1000.0, -0.5])]
-    columns = "user_id string, track_id string, affinity_a double"
-    found = rated(spark.createDataFrame(pairs, columns), [View("a")]).orderBy("track_id")
-    # The median of the liked is 2: log2(1 + 2/2) = 1; 0.1 is cut to 0.3, 1000 to 3; what is only skipped has no rating.
-    assert [None if r.rating_a is None else pytest.approx(r.rating_a) for r in found.collect()] == [
-        0.3,
-        1,
-        1,
-        1,
-        3,
-        None,
-    ]
+def test_a_rating_is_relative_to_the_users_median_and_cut_at_both_ends():
+    nan = float("nan")
+    # The median of the liked is 2: log2(1 + 2/2) = 1; 0.1 is cut to 0.3, 1000 to 3; what is only skipped, or not met, has no rating.
+    one = [(0, 0.1, 0.3), (0, 2.0, 1), (0, 2.0, 1), (0, 2.0, 1), (0, 1000.0, 3), (0, -0.5, nan), (0, nan, nan)]
+    # Of an even number the middle two count: 2, of 1 and 3.
+    other = [(2, 3.0, np.log2(1 + 3 / 2)), (2, 1.0, np.log2(1 + 1 / 2))]
+    nobody = [(1, 0.0, nan), (3, -1.0, nan)]
+    users, affinities, expected = (np.array(column) for column in zip(*one, *other, *nobody, strict=True))
+    assert ratings(users.astype(int), affinities) == pytest.approx(expected, nan_ok=True)
+    assert np.isnan(ratings(np.array([0, 1]), np.array([0.0, nan]))).all()
 
 
 def test_followed_people_are_heard_by_those_who_follow_them_and_nobody_hears_himself(spark):
-    pairs = [("a", 1, 1.0, 1.0), ("b", 1, 2.0, 2.0), ("b", 2, -0.5, None)]
+    dearest = [("a", 1, 1.0, None), ("b", 1, 2.0, None), ("b", 1, None, 0.5), ("b", 2, None, 3.0)]
     follows = [("c", "a"), ("c", "b"), ("c", "b"), ("a", "a")]
     found = followed_tracks(
-        spark.createDataFrame(pairs, "user_id string, track int, affinity_a double, rating_a float"),
+        spark.createDataFrame(dearest, "user_id string, track int, followed_x float, followed_y float"),
         spark.createDataFrame(follows, "user_id_a string, user_id_b string"),
-        [View("a")],
+        [View("x"), View("y")],
     )
-    assert [(r.user_id, r.track, r.followed_a) for r in found.collect()] == [("c", 1, 3.0)]
+    assert sorted((r.user_id, r.track, r.followed_x, r.followed_y) for r in found.collect()) == [
+        ("c", 1, 3.0, 0.5),
+        ("c", 2, None, 3.0),
+    ]
+
+
+def test_of_each_user_the_dearest_tracks_of_each_day_lie_beside_the_pairs(spark, tmp_path, monkeypatch):
+    monkeypatch.setattr(lakehouse.rated_pairs, "FOLLOWED_TRACKS", 2)
+    early, late = date(2025, 1, 7), date(2025, 1, 14)
+    heard = {"a": 1, "b": 3, "c": 2, "d": 2}
+    events = [("u", track, "complete_listen", date(2025, 1, 6)) for track, times in heard.items() for _ in range(times)]
+    events += [("u", "d", "complete_listen", date(2025, 1, 8)), ("u", "e", "skip", date(2025, 1, 6))]
+    _, ids = met_at(spark.createDataFrame(events, EVENT), [early, late], tmp_path)
+    found = spark.read.parquet(f"{tmp_path}/dearest").collect()
+    of = {
+        day: {ids[r.track]: r[View.at(day).followed] for r in found if r[View.at(day).followed] is not None}
+        for day in (early, late)
+    }
+    # Of as many listens the first by id; a rating beside the median of 2 listens, and of 2 and 3.
+    assert of[early] == {"b": pytest.approx(np.log2(2.5)), "c": pytest.approx(1)}
+    assert set(of[late]) == {"b", "d"}
+    assert {row.user_id for row in found} == {"u"}
 
 
 def gold_params(lake: str) -> dict:

@@ -17,10 +17,10 @@ from lakehouse.als import TrackFactors
 from lakehouse.contracts import table as contract
 from lakehouse.held_out import Split
 from lakehouse.incremental import Build
-from lakehouse.interactions import SHARDS
 from lakehouse.item_to_item import Cover
 from lakehouse.kept_fit import KeptFit, find_fit, forget_fit, keep_fit
 from lakehouse.model import DEFAULT_WEIGHTS, Fit
+from lakehouse.shards import SHARDS
 from lakehouse.tables import overwrite_table, read_table
 from lakehouse.trending import weekly_trending_tracks
 

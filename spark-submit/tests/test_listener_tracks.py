@@ -4,14 +4,19 @@ from datetime import date, datetime, timedelta
 
 import pytest
 from pyspark.sql import functions as F
+from worlds import met_at
 
 from lakehouse.blocks import last_whole_block
 from lakehouse.features import pairs_of
-from lakehouse.interactions import encounters
 from lakehouse.listener_tracks import Past, listener_tracks
+from lakehouse.listeners import View, day_number
+from lakehouse.rated_pairs import PastParts
+from lakehouse.shards import SHARDS, by_shard, parts_in, read_part, shard_of
 
 THROUGH = date(2024, 12, 3)
-EVENT = "user_id string, track_id string, event_type string, event_date date, `timestamp` timestamp, week_end date"
+# As silver has them.
+REQUIRED = "user_id string not null, track_id string not null, event_type string not null, event_date date not null"
+EVENT = f"{REQUIRED}, `timestamp` timestamp not null, week_end date not null"
 
 
 def event(user: str, track: str, kind: str, day: date, hour: int = 10) -> tuple:
@@ -62,14 +67,35 @@ def test_a_row_counts_what_happened_up_to_the_day_and_its_affinity_is_of_that_da
     assert found["u", "t2"].first_heard_on is None
 
 
-def test_the_past_and_the_events_since_are_met_as_all_events_are(events, past):
-    cuts = [date(2024, 12, 4), date(2024, 12, 18), date(2025, 1, 1)]
-    order = ("user_id", "track_id")
-    at_once = encounters(events, cuts).orderBy(*order).collect()
-    in_two = encounters(past.since(events), cuts, past).orderBy(*order).collect()
-    assert len(at_once) == 5
-    for one, other in zip(at_once, in_two, strict=True):
+def test_the_past_and_the_events_since_are_met_and_rated_as_all_events_are(events, past, tmp_path):
+    days = [date(2024, 12, 4), date(2024, 12, 18), date(2025, 1, 1)]
+    past.rows.write.parquet(f"{tmp_path}/past")
+    parts = PastParts(parts_in(f"{tmp_path}/past"), day_number(past.until))
+    at_once, ids = met_at(events, days, tmp_path / "at-once")
+    in_two, same_ids = met_at(past.since(events), days, tmp_path / "in-two", parts)
+    assert ids == same_ids == ["t1", "t2", "t3"]
+    order = ("user_id", "track")
+    for one, other in zip(at_once.orderBy(*order).collect(), in_two.orderBy(*order).collect(), strict=True):
         assert one.asDict() == {name: pytest.approx(value) for name, value in other.asDict().items()}
+    found = {(row.user_id, ids[row.track]): row for row in at_once.collect()}
+    assert set(found) == {("u", "t1"), ("u", "t2"), ("v", "t2"), ("v", "t3"), ("w", "t3")}
+    first, later, last = (View.at(day) for day in days)
+    # Before December 25 v had not met t3.
+    assert [found["v", "t3"][view.affinity] for view in (first, later)] == [None, None]
+    assert found["v", "t3"][last.affinity] == pytest.approx(0.5 ** (7 / 180), abs=1e-6)
+    # A skip says nothing of liking, and is no hearing.
+    assert (found["u", "t2"][first.rating], found["w", "t3"].first_heard) == (None, None)
+    # The only track v likes by then is the median itself.
+    assert found["v", "t2"][later.rating] == pytest.approx(1)
+
+
+def test_a_file_is_of_one_shard_and_the_shard_is_the_part_it_is_in(spark, tmp_path):
+    users = spark.createDataFrame([(f"u{number}",) for number in range(200)], "user_id string")
+    by_shard(users.withColumn("shard", shard_of())).write.parquet(f"{tmp_path}/users")
+    parts = parts_in(f"{tmp_path}/users")
+    assert set(parts) == set(range(SHARDS))
+    for shard, uris in parts.items():
+        assert set(read_part(uris, ["shard"]).column(0).to_pylist()) == {shard}
 
 
 def test_the_past_and_the_events_since_have_the_features_of_all_events(events, past):

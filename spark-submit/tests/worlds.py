@@ -2,13 +2,18 @@
 
 import hashlib
 import io
+from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
 from deltalake import DeltaTable
+from pyspark.sql import DataFrame
 
+from lakehouse.interactions import encounters
+from lakehouse.listeners import View
 from lakehouse.params import Params
 from lakehouse.progress import Progress
+from lakehouse.rated_pairs import PastParts, track_ids, write_pairs
 
 EVENTS_HEADER = "event_id,user_id,track_id,event_type,timestamp"
 SONGS_HEADER = "track_id,title,artist_id,artist_name,genre,duration_ms,release_date,base_popularity"
@@ -79,3 +84,13 @@ def rows(lake: str, path: str, *columns: str) -> list[tuple]:
 
 def version(lake: str, path: str) -> int:
     return DeltaTable(f"{lake}/{path}").version()
+
+
+def met_at(
+    events: DataFrame, days: list[date], folder: Path, past: PastParts | None = None
+) -> tuple[DataFrame, list[str]]:
+    """The pairs of these events (and of a past) at some days, and the ids of their tracks."""
+    encounters(events, days).write.parquet(f"{folder}/met")
+    ids = track_ids(f"{folder}/met", past).sort()
+    views = [View.at(day) for day in days]
+    return write_pairs(events.sparkSession, f"{folder}/met", past, ids, views, str(folder)), ids.to_pylist()
