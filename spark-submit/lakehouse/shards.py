@@ -48,7 +48,8 @@ def read_part(uris: Iterable[str], columns: list[str] | None, repeated: list[str
         # A folder named `shard=3` is no column of the file.
         of_file = {"filesystem": filesystem, "partitioning": None, "read_dictionary": repeated}
         tables.append(pq.read_table(path, columns=columns, **of_file))
-    return pa.concat_tables(tables)
+    # Files of one table may differ in what Spark knew to be there.
+    return pa.concat_tables(tables, promote_options="default")
 
 
 def write_rows(uri: str, rows: pa.Table) -> None:
