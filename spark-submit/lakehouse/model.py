@@ -30,8 +30,7 @@ DEFAULT_WEIGHTS = {"taste": 0.5, "similar": 0.3, "follows": 0.1, "artist": 1.0, 
 CANDIDATES = 50_000
 # A listener won this many days ago counts half of one won on the last day.
 TREND_HALF_LIFE_DAYS = 7.0
-# So few that what they are reckoned with is memory the process has: larger pieces are asked of the system, and given back, each time.
-_SCORES_AT_ONCE = 1_000_000
+_SCORES_AT_ONCE = 4_000_000
 # A deviation below this is rounding.
 _FLAT = 1e-9
 _BLAS = ThreadpoolController()
