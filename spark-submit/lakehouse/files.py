@@ -5,10 +5,13 @@ AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION.
 """
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from urllib.parse import urlparse
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from pyarrow import fs
 
 _S3_SCHEMES = ("s3a", "s3")
@@ -61,6 +64,28 @@ def read_bytes(uri: str) -> bytes | None:
     with filesystem.open_input_file(path) as file:
         # Told how much, it asks the store once, and not for every quarter of a megabyte.
         return file.read(found.size)
+
+
+def read_parquet(uris: Iterable[str], columns: list[str] | None, repeated: list[str] | None = None) -> pa.Table:
+    """Columns of some Parquet files (None: all), in the order of their names; those of `repeated` as dictionaries.
+
+    One file at least: without any nobody knows the columns' types.
+    """
+    tables = []
+    for uri in sorted(uris):
+        filesystem, path = open_uri(uri)
+        # A folder named `shard=3` is no column of the file.
+        of_file = {"filesystem": filesystem, "partitioning": None, "read_dictionary": repeated}
+        tables.append(pq.read_table(path, columns=columns, **of_file))
+    # Files of one table may differ in what Spark knew to be there.
+    return pa.concat_tables(tables, promote_options="default")
+
+
+def write_parquet(uri: str, rows: pa.Table) -> None:
+    """Writes one Parquet file, in place of what was there."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(rows, sink)
+    write_bytes(uri, sink.getvalue())
 
 
 def remove_file(uri: str) -> None:

@@ -8,8 +8,9 @@ import numpy as np
 import pyarrow.compute as pc
 
 from lakehouse.evaluation import Truth
+from lakehouse.files import read_parquet
 from lakehouse.listeners import View, day_number
-from lakehouse.shards import parts_in, read_part
+from lakehouse.shards import parts_in
 
 # A week each for tuning and judging, less where there is little data: a part of what there is.
 HELD_OUT_DAYS = 7
@@ -42,7 +43,7 @@ def new_tracks(uri: str, start: date, end: date) -> Truth:
     """
     affinity, judged = View.at(start).affinity, {}
     for parts in parts_in(f"{uri}/pairs").values():
-        shard = read_part(parts, ["user_id", "track", "first_heard", affinity])
+        shard = read_parquet(parts, ["user_id", "track", "first_heard", affinity])
         had_met, is_heard = pc.is_valid(shard.column(affinity)), pc.less(shard.column("first_heard"), day_number(end))
         there_before = pc.unique(shard.column("user_id").filter(had_met))
         is_old = pc.is_in(shard.column("user_id"), there_before)

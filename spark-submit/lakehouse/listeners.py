@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse.shards import parts_in, read_part
+from lakehouse.files import read_parquet
+from lakehouse.shards import parts_in
 
 # Released before anything that has a date.
 ALWAYS_THERE = -np.inf
@@ -101,10 +102,10 @@ def read_shards(uri: str, view: View) -> Iterator[list[Listener]]:
     followed_tracks have them."""
     pairs, followed = parts_in(f"{uri}/pairs"), parts_in(f"{uri}/followed")
     for part in sorted(pairs):
-        known = read_part(pairs[part], ["user_id", "track", "first_heard", view.affinity, view.rating])
+        known = read_parquet(pairs[part], ["user_id", "track", "first_heard", view.affinity, view.rating])
         known = known.filter(pc.is_valid(known.column(view.affinity)))
         if part in followed:
-            liked = read_part(followed[part], ["user_id", "track", view.followed])
+            liked = read_parquet(followed[part], ["user_id", "track", view.followed])
             liked = liked.filter(pc.is_valid(liked.column(view.followed)))
         else:
             liked = pa.table({view.followed: pa.array([], pa.float32())})
@@ -125,7 +126,7 @@ def count_shards(uri: str, views: list[View], track_count: int) -> list[Counts]:
     listeners_of = [np.zeros(track_count) for _ in views]
     users = [0 for _ in views]
     for uris in parts_in(f"{uri}/pairs").values():
-        shard = read_part(uris, columns)
+        shard = read_parquet(uris, columns)
         for place, view in enumerate(views):
             liked = shard.column("track").filter(pc.is_valid(shard.column(view.rating)))
             listeners_of[place] += np.bincount(liked.to_numpy(), minlength=track_count)

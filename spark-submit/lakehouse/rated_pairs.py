@@ -12,9 +12,9 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 
 from lakehouse.affinity import share_left
-from lakehouse.files import remove_folder, write_bytes
+from lakehouse.files import read_parquet, remove_folder, write_bytes, write_parquet
 from lakehouse.listeners import View
-from lakehouse.shards import parts_in, read_part, write_rows
+from lakehouse.shards import parts_in
 
 # How far one pair may stand out from its user's median, either way.
 LEAST_CONFIDENCE = 0.3
@@ -38,7 +38,7 @@ def track_ids(met_uri: str, past: PastParts | None) -> pa.Array:
     files = [
         uri for parts in (parts_in(met_uri), past.parts if past else {}) for uris in parts.values() for uri in uris
     ]
-    ids = [pc.unique(read_part([uri], ["track_id"], ["track_id"]).column(0)).dictionary_decode() for uri in files]
+    ids = [pc.unique(read_parquet([uri], ["track_id"], ["track_id"]).column(0)).dictionary_decode() for uri in files]
     return pc.unique(pa.chunked_array(ids, pa.string()))
 
 
@@ -59,14 +59,14 @@ def write_pairs(
         known = []
         if shard in met:
             affinities = [view.affinity for view in views]
-            known.append(read_part(met[shard], ["user_id", "track_id", "first_heard", *affinities]))
+            known.append(read_parquet(met[shard], ["user_id", "track_id", "first_heard", *affinities]))
         if past is not None and shard in past.parts:
             known.append(_past(past, shard, views))
         # What Spark knows to be there is marked so in some of the files.
         together = pa.concat_tables(known, promote_options="default")
         pairs = _rated(_added_up(together, ids, views), views)
-        write_rows(f"{folder}/part-{shard:05}-pairs.parquet", pairs.drop_columns("user"))
-        write_rows(f"{dearest}/part-{shard:05}-dearest.parquet", _dearest(pairs, views))
+        write_parquet(f"{folder}/part-{shard:05}-pairs.parquet", pairs.drop_columns("user"))
+        write_parquet(f"{dearest}/part-{shard:05}-dearest.parquet", _dearest(pairs, views))
     write_bytes(f"{folder}/{LAST_WRITTEN}", b"")
     return spark.read.parquet(folder)
 
@@ -97,7 +97,7 @@ def ratings(users: np.ndarray, affinities: np.ndarray) -> np.ndarray:
 
 def _past(past: PastParts, shard: int, views: list[View]) -> pa.Table:
     """The rows of a shard of the past as encounters at the views' days."""
-    rows = read_part(past.parts[shard], ["user_id", "track_id", "first_heard_on", "affinity"])
+    rows = read_parquet(past.parts[shard], ["user_id", "track_id", "first_heard_on", "affinity"])
     left = {view.affinity: pc.multiply(rows.column("affinity"), share_left(view.until - past.until)) for view in views}
     first_heard = rows.column("first_heard_on").cast(pa.int32())
     return pa.table({**_ids_of(rows), "first_heard": first_heard, **left})

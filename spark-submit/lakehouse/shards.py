@@ -5,15 +5,12 @@ them at a time.
 """
 
 import re
-from collections.abc import Iterable
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from pyarrow import fs
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from lakehouse.files import open_uri, write_bytes
+from lakehouse.files import open_uri
 
 # Part of the layout of silver/listener_tracks, which is partitioned by them.
 SHARDS = 16
@@ -38,22 +35,3 @@ def parts_in(uri: str) -> dict[int, list[str]]:
         if entry.path.endswith(".parquet"):
             parts.setdefault(int(_PART.match(entry.base_name)[1]), []).append(f"{uri}/{entry.base_name}")
     return parts
-
-
-def read_part(uris: Iterable[str], columns: list[str] | None, repeated: list[str] | None = None) -> pa.Table:
-    """Columns of some files (None: all), in the order of their names; those of `repeated` as dictionaries."""
-    tables = []
-    for uri in sorted(uris):
-        filesystem, path = open_uri(uri)
-        # A folder named `shard=3` is no column of the file.
-        of_file = {"filesystem": filesystem, "partitioning": None, "read_dictionary": repeated}
-        tables.append(pq.read_table(path, columns=columns, **of_file))
-    # Files of one table may differ in what Spark knew to be there.
-    return pa.concat_tables(tables, promote_options="default")
-
-
-def write_rows(uri: str, rows: pa.Table) -> None:
-    """Writes one Parquet file, in place of what was there."""
-    sink = pa.BufferOutputStream()
-    pq.write_table(rows, sink)
-    write_bytes(uri, sink.getvalue())

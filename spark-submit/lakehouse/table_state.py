@@ -10,14 +10,13 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from lakehouse.contracts import Table
 from lakehouse.delta_log import rows_in_files
-from lakehouse.files import open_uri, storage_options
+from lakehouse.files import read_parquet, storage_options
 from lakehouse.incremental import WEEK
 from lakehouse.tables import has_table, missing_table, newest_version, read_table
 
@@ -53,8 +52,8 @@ def parts_by(table: Table, lake_uri: str, column: str, version: int | None = Non
     """The files of a version, by the value of a column it is partitioned by: for who reads them without Spark."""
     files = _files(table, lake_uri, version)
     parts: dict[int | date, list[str]] = {}
-    for value, path in zip(files[f"partition.{column}"].to_pylist(), files["path"].to_pylist(), strict=True):
-        parts.setdefault(value, []).append(f"{table.uri(lake_uri)}/{unquote(path)}")
+    for value, uri in zip(files[f"partition.{column}"].to_pylist(), _uris(table, lake_uri, files), strict=True):
+        parts.setdefault(value, []).append(uri)
     return parts
 
 
@@ -82,15 +81,17 @@ def read_small(table: Table, lake_uri: str, columns: list[str]) -> pa.Table:
 
     File by file, as Parquet: delta-rs' own reader leaves threads behind that now and then abort a process at its end.
     """
-    filesystem, folder = open_uri(table.uri(lake_uri))
-    paths = _files(table, lake_uri, None)["path"].to_pylist()
-    read = [pq.read_table(f"{folder}/{unquote(path)}", columns=columns, filesystem=filesystem) for path in paths]
-    return pa.concat_tables(read) if read else pa.table({name: [] for name in columns})
+    uris = _uris(table, lake_uri, _files(table, lake_uri, None))
+    return read_parquet(uris, columns) if uris else pa.table({name: [] for name in columns})
 
 
 def _files(table: Table, lake_uri: str, version: int | None) -> pa.Table:
     """One row per file: `num_records`, `partition.<column>`, `min.<column>`, `max.<column>`."""
     return pa.table(open_table(table, lake_uri, version).get_add_actions(flatten=True))
+
+
+def _uris(table: Table, lake_uri: str, files: pa.Table) -> list[str]:
+    return [f"{table.uri(lake_uri)}/{unquote(path)}" for path in files["path"].to_pylist()]
 
 
 def _with_rows(files: pa.Table) -> pa.Table:

@@ -17,13 +17,12 @@ from lakehouse.contracts import Table, table
 from lakehouse.delta_log import newest_commit
 from lakehouse.errors import BrokenContract
 from lakehouse.events_refresh import EVENTS, SONGS
-from lakehouse.files import all_exist, remove_folder
+from lakehouse.files import all_exist, read_parquet, remove_folder, write_parquet
 from lakehouse.held_out import Split, split_by_time
 from lakehouse.interactions import encounters, with_feedback
 from lakehouse.listener_tracks import LISTENER_TRACKS, Past, past_of
 from lakehouse.listeners import Tracks, View, day_number, every_track, tracks_of
 from lakehouse.rated_pairs import LAST_WRITTEN, PastParts, track_ids, write_pairs
-from lakehouse.shards import read_part, write_rows
 from lakehouse.songs import catalogue
 from lakehouse.table_state import parts_by, range_of, weeks_of
 from lakehouse.tables import newest_version, read_table
@@ -77,7 +76,7 @@ def training_data(spark: SparkSession, sources: Sources, run_key: str, days: lis
     met = _met_at(spark, uri, days)
     if met is None:
         met = _meet(spark, sources, uri, days)
-    return TrainingData(uri, tracks_of(read_part([_tracks(uri)], None)), met)
+    return TrainingData(uri, tracks_of(read_parquet([_tracks(uri)], None)), met)
 
 
 def _met_at(spark: SparkSession, uri: str, days: list[date]) -> DataFrame | None:
@@ -97,7 +96,7 @@ def _meet(spark: SparkSession, sources: Sources, uri: str, days: list[date]) -> 
     encounters(since, days).write.mode("overwrite").parquet(met)
     parts = None if past is None else _parts_of(past, lake_uri, versions[LISTENER_TRACKS])
     tracks = every_track(_songs(read_table(spark, SONGS, lake_uri, versions[SONGS])), track_ids(met, parts))
-    write_rows(_tracks(uri), tracks)
+    write_parquet(_tracks(uri), tracks)
     return write_pairs(spark, met, parts, tracks.column("track_id"), [View.at(day) for day in days], uri)
 
 

@@ -17,12 +17,16 @@ os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
 
 
 # A test's rows are few and its queries many: to compile them, in Spark and in the JVM, would cost more than it saves. The
-# integration tests run the same jobs compiled.
+# integration tests run the same jobs compiled. Nobody looks at former queries, nor at the tables of former tests' lakes.
 FEW_ROWS = {
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.ui.retainedExecutions": "20",
+    "spark.ui.retainedJobs": "20",
+    "spark.ui.retainedStages": "20",
     "spark.driver.memory": "2g",
-    "spark.driver.extraJavaOptions": "-Xss8m -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseParallelGC",
+    "spark.driver.extraJavaOptions": "-Xss8m -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseParallelGC "
+    "-Ddelta.log.cacheSize=100",
 }
 
 

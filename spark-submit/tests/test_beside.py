@@ -1,4 +1,4 @@
-"""Values beside a query's rows; and that next week's queries are the same code as this week's, so that nothing is compiled anew."""
+"""Days beside a query's rows; and that next week's queries are the same code as this week's, so that nothing is compiled anew."""
 
 from contextlib import contextmanager
 from datetime import date, timedelta
@@ -9,10 +9,11 @@ from lakehouse.interactions import encounters
 EVENT = "user_id string, track_id string, event_type string, event_date date"
 
 
-def test_every_row_gets_the_values_in_their_types(spark):
-    found = beside(spark.range(2), {"day": date(2025, 1, 7), "share": 0.1, "count": 3})
-    assert found.schema.simpleString() == "struct<id:bigint,day:date,share:double,count:int>"
-    assert sorted(map(tuple, found.collect())) == [(n, date(2025, 1, 7), 0.1, 3) for n in range(2)]
+def test_every_row_gets_the_days(spark):
+    first, second = date(2025, 1, 7), date(2025, 1, 14)
+    found = beside(spark.range(2), {"first": first, "second": second})
+    assert found.schema.simpleString() == "struct<id:bigint,first:date,second:date>"
+    assert sorted(map(tuple, found.collect())) == [(n, first, second) for n in range(2)]
     assert beside(found, {}) is found
 
 

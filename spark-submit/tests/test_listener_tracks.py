@@ -8,10 +8,11 @@ from worlds import met_at
 
 from lakehouse.blocks import last_whole_block
 from lakehouse.features import pairs_of
+from lakehouse.files import read_parquet
 from lakehouse.listener_tracks import Past, listener_tracks
 from lakehouse.listeners import View, day_number
 from lakehouse.rated_pairs import PastParts
-from lakehouse.shards import SHARDS, by_shard, parts_in, read_part, shard_of
+from lakehouse.shards import SHARDS, by_shard, parts_in, shard_of
 
 THROUGH = date(2024, 12, 3)
 # As silver has them.
@@ -95,7 +96,7 @@ def test_a_file_is_of_one_shard_and_the_shard_is_the_part_it_is_in(spark, tmp_pa
     parts = parts_in(f"{tmp_path}/users")
     assert set(parts) == set(range(SHARDS))
     for shard, uris in parts.items():
-        assert set(read_part(uris, ["shard"]).column(0).to_pylist()) == {shard}
+        assert set(read_parquet(uris, ["shard"]).column(0).to_pylist()) == {shard}
 
 
 def test_the_past_and_the_events_since_have_the_features_of_all_events(events, past):
