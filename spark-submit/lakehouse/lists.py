@@ -10,9 +10,8 @@ from threading import Event, Lock
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from lakehouse.files import open_uri
+from lakehouse.files import open_uri, write_parquet
 from lakehouse.listeners import Listener
 from lakehouse.model import PARTS, Model, Parts, one_core, weight_vector
 from lakehouse.ranking import best_of, varied
@@ -52,7 +51,7 @@ def write_lists(
 
     def write_shard(number: int, shard: list[Listener]) -> int:
         lists = _lists_of(model, weights, shard, chart, size)
-        pq.write_table(lists, f"{folder}/part-{number:05}.parquet", filesystem=target)
+        write_parquet(f"{lists_uri}/part-{number:05}.parquet", lists)
         return len(lists.column("user_id").unique())
 
     def write_shards() -> int:
