@@ -38,12 +38,16 @@ const compileLittle = '-XX:+UseParallelGC -XX:TieredStopAtLevel=1 -XX:ReservedCo
 const bronzeNames = lake.tables.filter((table) => table.layer === 'bronze').map((table) => table.name);
 
 /** `patience` says how long a service that died stays away; `prepare` sees the state folder before anything starts. */
-interface WorldOptions extends Pick<StartStackOptions, 'patience'> {
+interface WorldOptions extends Pick<StartStackOptions, 'patience' | 'overrides'> {
   readonly prepare?: (stateDir: string) => Promise<void>;
 }
 
 /** Boots everything; takes about a minute. */
-export async function startPipelineWorld({ prepare, ...options }: WorldOptions = {}): Promise<PipelineWorld> {
+export async function startPipelineWorld({
+  prepare,
+  overrides,
+  ...options
+}: WorldOptions = {}): Promise<PipelineWorld> {
   const folder = await mkdtemp(join(tmpdir(), 'segue-world-'));
   const stateDir = join(folder, 'state');
   const dataDir = join(folder, 'landing');
@@ -57,7 +61,7 @@ export async function startPipelineWorld({ prepare, ...options }: WorldOptions =
     installed: await installed(),
     ports: { minio: minioPort },
     sparkJavaOptions: compileLittle,
-    overrides: { SEGUE_S3_ENDPOINT: `http://127.0.0.1:${proxy.port}` },
+    overrides: { SEGUE_S3_ENDPOINT: `http://127.0.0.1:${proxy.port}`, ...overrides },
     ...options,
   });
   const connection = await Connection.connect({ address: stack.env['SEGUE_TEMPORAL_ADDRESS']! });
