@@ -21,7 +21,7 @@ export async function* fromWholeMark(source: AsyncIterable<Buffer>): AsyncGenera
   let held: Buffer | undefined = Buffer.alloc(0);
   for await (const chunk of source) {
     const next: Buffer = held && held.length > 0 ? Buffer.concat([held, chunk]) : chunk;
-    const isWhole = held === undefined || next.length >= byteOrderMark.length;
+    const isWhole: boolean = held === undefined || next.length >= byteOrderMark.length;
     held = isWhole ? undefined : Buffer.from(next);
     if (isWhole) yield next;
   }
