@@ -137,14 +137,12 @@ function liesWithin(day: string, range: TimeRange): boolean {
 /** The first reason to refuse a row with as many fields as columns, in the order of README.md; undefined for a good one. */
 function refusalOf(fields: readonly string[], range: TimeRange): string | undefined {
   const [event, user, track, type, time] = fields as [string, string, string, string, string];
-  const problems = [idProblem(event), idProblem(user), idProblem(track), ...[type, time].map(blankProblem)];
-  const bad = problems.findIndex((problem) => problem !== undefined);
+  const missing = fields.findIndex(isBlank);
+  if (missing !== -1) return `missing_${columns[missing]}`;
+  const problems = [event, user, track].map(idProblem);
+  const bad = problems.findIndex((found) => found !== undefined);
   if (bad !== -1) return `${problems[bad]}_${columns[bad]}`;
   if (!eventTypes.some((known) => known === type)) return 'unknown_event_type';
   const problem = timeProblem(time, range);
   return problem && `${problem}_timestamp`;
-}
-
-function blankProblem(text: string): 'missing' | undefined {
-  return isBlank(text) ? 'missing' : undefined;
 }

@@ -6,6 +6,8 @@ import { execa } from 'execa';
 import { toListeningEvent, trackIdOf } from '../../api/listenbrainz/scrobbles.ts';
 import { ListenerTokens, TokenFile } from '../../api/listenbrainz/tokens.ts';
 import { ListenerView } from '../../api/listeners/view.ts';
+import { rules } from '../../contracts/acceptance/rules.ts';
+import { timeRange } from '../../contracts/acceptance/time.ts';
 import type { ListeningEvent } from '../../contracts/schemas/events.ts';
 import { Catalogue } from '../../generators/importers/catalogue.ts';
 import { tidy, type TakenListen } from '../../generators/importers/source.ts';
@@ -276,13 +278,14 @@ describe("ListenBrainz's API", () => {
 
 describe('a scrobble’s ids', () => {
   it('are those that the importers of listening histories make', () => {
+    const range = timeRange(rules.time.earliest, new Date(now * 1000));
     const names = [
       { artist: ' Renée ', title: 'Café  del Mar' },
       { artist: 'ＢＪÖＲＫ', title: 'Jóga' },
       { artist: 'Rene\u0301e', title: '夜の海' },
     ];
     for (const { artist, title } of names) {
-      const taken = tidy({ user: 'anna', artist, title, time: now }) as TakenListen;
+      const taken = tidy({ user: 'anna', artist, title, time: now }, range) as TakenListen;
       const id = new Catalogue().note(taken);
       assert.equal(trackIdOf(artist, title), id);
       const event = toListeningEvent(
