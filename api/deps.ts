@@ -32,6 +32,8 @@ export interface ApiDeps {
 }
 
 export interface ApiSettings {
+  /** The earliest time of a listen that is taken, by the grammar of contracts/acceptance. */
+  readonly earliestListen: string;
   readonly token: string;
   readonly readAuth: boolean;
   readonly rateLimit: number;

@@ -1,10 +1,10 @@
 import { OpenAPIRegistry, OpenApiGeneratorV31, type ResponseConfig } from '@asteasolutions/zod-to-openapi';
 import { z } from 'zod';
+import { id } from '../contracts/schemas/acceptance.ts';
 import { feedbackInput, listeningEventInput } from '../contracts/schemas/events.ts';
 import { weeklyDecisionInput } from '../contracts/schemas/weekly.ts';
 import { problems, type ProblemCode } from './problems.ts';
 
-const id = z.string().min(1).max(200);
 const limit = z.number().int().min(1).max(100).optional();
 const track = z.object({
   track_id: z.string(),

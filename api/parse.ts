@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { id } from '../contracts/schemas/acceptance.ts';
 import { Problem, type FieldProblem } from './problems.ts';
 
 /** Parses what a client sent; throws a Problem that lists every bad field. */
@@ -12,8 +13,8 @@ function toFieldProblem(issue: z.core.$ZodIssue): FieldProblem {
   return { field: issue.path.join('.') || '(body)', message: issue.message };
 }
 
-/** A path parameter that is an id. */
-export const idParam = z.string().min(1).max(200);
+/** A path parameter that is an id, by the rules that ids of listens have. */
+export const idParam = id;
 
 /** ?limit= of a list. */
 export function limitParam(otherwise: number): z.ZodDefault<z.ZodCoercedNumber> {

@@ -28,7 +28,7 @@ export function listenBrainzRoutes(deps: ApiDeps): Router {
     const user = await requireListener(deps, req);
     const body: unknown = req.body;
     const now = deps.now();
-    const scrobbles = readSubmission(Buffer.isBuffer(body) ? body : Buffer.alloc(0), now);
+    const scrobbles = readSubmission(Buffer.isBuffer(body) ? body : Buffer.alloc(0), now, deps.settings.earliestListen);
     await sendListens(deps, once(scrobbles.map((scrobble) => toListeningEvent(user, scrobble, now))));
     res.json({ status: 'ok' });
   });

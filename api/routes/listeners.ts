@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { Router, type RequestHandler } from 'express';
 import { z } from 'zod';
+import { parseTime, timeRange } from '../../contracts/acceptance/time.ts';
 import { feedbackKey } from '../../contracts/events.ts';
-import { feedbackInput, type FeedbackEvent } from '../../contracts/schemas/events.ts';
+import { feedbackInputWithin, type FeedbackEvent } from '../../contracts/schemas/events.ts';
 import { topicNames } from '../../contracts/topics.ts';
 import { readJson } from '../body.ts';
 import type { ApiDeps } from '../deps.ts';
@@ -16,15 +17,17 @@ const historyRequest = z.object({ userId: idParam, limit: limitParam(50) });
 /** POST /feedback, which holds from the next request on, and GET /users/:userId/history. */
 export function listenerRoutes(deps: ApiDeps, authorize: RequestHandler): Router {
   const router = Router();
+  const input = feedbackInputWithin(() => timeRange(deps.settings.earliestListen, deps.now()));
   router.post('/feedback', authorize, readJson('10 kB'), async (req, res) => {
-    const { user_id, track_id, feedback, until } = parseInput(feedbackInput, req.body);
+    const { user_id, track_id, feedback, until } = parseInput(input, req.body);
+    const untilMs = until ? parseTime(until) : undefined;
     const event: FeedbackEvent = {
       schema_version: 1,
       event_id: randomUUID(),
       user_id,
       track_id,
       feedback,
-      until: until ? new Date(until).toISOString() : null,
+      until: untilMs === undefined ? null : new Date(untilMs).toISOString(),
       at: deps.now().toISOString(),
     };
     // A forgotten user is answered as an unknown one; but on a topic that keeps the newest word for ever theirs must not lie.
