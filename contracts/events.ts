@@ -10,6 +10,8 @@ export interface EventField {
   readonly required: boolean;
   readonly allowed?: readonly string[];
   readonly maxLength?: number;
+  /** Of a timestamp: an end that may lie ahead, and not when something happened. */
+  readonly isEnd?: boolean;
   readonly note?: string;
 }
 

@@ -4,10 +4,14 @@ import lakeJson from './lake.json' with { type: 'json' };
 /** The type of a lake column, in the words of Spark's simple types. */
 export type ColumnType = 'string' | 'int' | 'long' | 'double' | 'boolean' | 'date' | 'timestamp' | 'array<string>';
 
-/** One column of a table; `required` means never null, `allowed` lists the only values. */
+/**
+ * One column of a table; `required` means never null, `allowed` lists the only values. `text` names the rules of
+ * contracts/acceptance that a text from outside, or each of a list of texts, keeps.
+ */
 export interface Column {
   readonly name: string;
   readonly type: ColumnType;
+  readonly text?: 'id' | 'name';
   readonly required?: boolean;
   readonly allowed?: readonly string[];
   readonly unit?: string;

@@ -21,19 +21,19 @@ TABLES_AT_ONCE = 6
 
 def load_bronze(spark: SparkSession, params: Params, progress: Progress) -> dict:
     lake_uri, ingested_at = params.text("lakeUri"), params.time("ingestedAt")
+    earliest = params.optional_time("earliest")
     files = [LandingFile.of(entry) for entry in params.items("files")]
 
+    def load_one(file: LandingFile) -> LoadedFile:
+        with progress.step(f"load {file.file}"):
+            return load_file(spark, file, lake_uri, ingested_at, earliest)
+
     def load(files_of_table: list[LandingFile]) -> list[tuple[LandingFile, LoadedFile]]:
-        return [(file, _load(spark, file, lake_uri, ingested_at, progress)) for file in files_of_table]
+        return [(file, load_one(file)) for file in files_of_table]
 
     groups = side_by_side(spark, params.text("runKey"), TABLES_AT_ONCE, load, _by_table(files))
     loaded = dict(chain.from_iterable(groups))
     return {"files": [_file_result(file, loaded[file], lake_uri) for file in files]}
-
-
-def _load(spark: SparkSession, file: LandingFile, lake_uri: str, ingested_at: str, progress: Progress) -> LoadedFile:
-    with progress.step(f"load {file.file}"):
-        return load_file(spark, file, lake_uri, ingested_at)
 
 
 def _by_table(files: list[LandingFile]) -> list[list[LandingFile]]:

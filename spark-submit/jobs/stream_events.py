@@ -28,6 +28,7 @@ def stream_events(spark: SparkSession, params: Params, progress: Progress) -> di
         trigger_seconds=params.whole("triggerMs", at_least=1) / 1000,
         max_offsets=params.whole("maxOffsetsPerTrigger", at_least=1),
         start_from=params.one_of("startFrom", ("table", "earliest")),
+        earliest=params.optional_time("earliest"),
     )
     lease = Lease(params.text("leaseUri"), params.text("leaseOwner"))
     streams = [TopicStream(spark, topic, settings, lease.check) for topic in streamed_topics()]

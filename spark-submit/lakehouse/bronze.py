@@ -6,14 +6,16 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from lakehouse import tables
+from lakehouse.acceptance.times import ListenTimes
 from lakehouse.contracts import Dataset, dataset, table
 from lakehouse.delta_log import rows_committed
 from lakehouse.errors import BadParameters
 from lakehouse.files import base_name
 from lakehouse.forgetting import forgotten_hashes
-from lakehouse.landing import check_header, good_rows, typed_rows
+from lakehouse.landing.header import check_header
+from lakehouse.landing.lines import LandingLines
+from lakehouse.landing.rows import bronze_rows, good_rows, no_refused_rows, refused_rows
 from lakehouse.params import Params
-from lakehouse.refused import no_refused_rows, refused_rows
 
 
 @dataclass(frozen=True)
@@ -56,26 +58,29 @@ class LoadedFile:
         return sum(self.reasons.values())
 
 
-def load_file(spark: SparkSession, file: LandingFile, lake_uri: str, ingested_at: str) -> LoadedFile:
+def load_file(
+    spark: SparkSession, file: LandingFile, lake_uri: str, ingested_at: str, earliest: str | None = None
+) -> LoadedFile:
     """Replaces the file's rows in bronze and in quarantine, one commit each.
 
-    Safe to run twice: the file's key is the transaction id of both. The good rows are parsed once. Refused rows are looked
-    for only when bronze holds fewer rows than the file has (`file.rows`, counted when it was checked).
+    `ingested_at` and `earliest` (the contract's unless told) bound the times of its listens. Safe to run twice: the file's key
+    is the transaction id of both commits. The good rows are parsed once. Refused rows are looked for only when bronze holds
+    fewer rows than the file has (`file.rows`, counted when it was checked).
     """
     bronze, quarantine = file.dataset.table, table("quarantine", file.dataset.table.name)
-    header_line = check_header(file.dataset, file.uri)
+    times = ListenTimes.until(ingested_at, earliest)
+    lines = LandingLines.of(spark, file.dataset, file.uri, check_header(file.dataset, file.uri))
     forgotten = forgotten_hashes(lake_uri)
     tables.create_table(spark, bronze, lake_uri)
-    good = good_rows(spark, file.dataset, file.uri, forgotten)
-    rows = typed_rows(good, file.dataset, file.source_file, ingested_at)
+    rows = bronze_rows(good_rows(spark, lines, times, forgotten), file.dataset, file.source_file, ingested_at)
     tables.replace_file(rows, bronze, lake_uri, "_source_file", file.source_file, file.key)
 
     in_bronze = _rows_of(spark, file, lake_uri)
     reasons = _reasons_of(spark, file, lake_uri)
     if in_bronze != file.rows:
-        refused = refused_rows(spark, file.dataset, file.uri, file.source_file, ingested_at, header_line, forgotten)
+        refused = refused_rows(spark, lines, times, file.source_file, ingested_at, forgotten)
     elif reasons:
-        refused = no_refused_rows(spark, file.dataset)
+        refused = no_refused_rows(spark)
     else:
         return LoadedFile(in_bronze, {})
     tables.create_table(spark, quarantine, lake_uri)

@@ -23,12 +23,14 @@ SPARK_TYPES = {
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a table. `allowed` lists the only values it may hold; None means any."""
+    """One column of a table. `allowed` lists the only values it may hold; None means any. `text` says whether a text from
+    outside is an id or a name (contracts/acceptance)."""
 
     name: str
     type: str
     required: bool = False
     allowed: tuple[str, ...] | None = None
+    text: str | None = None
 
     @property
     def spark_type(self) -> str:
@@ -137,7 +139,13 @@ def dataset(table_name: str) -> Dataset:
 
 def _table(entry: dict) -> Table:
     columns = tuple(
-        Column(c["name"], c["type"], c.get("required", False), tuple(c["allowed"]) if "allowed" in c else None)
+        Column(
+            c["name"],
+            c["type"],
+            c.get("required", False),
+            tuple(c["allowed"]) if "allowed" in c else None,
+            c.get("text"),
+        )
         for c in entry["columns"]
     )
     return Table(

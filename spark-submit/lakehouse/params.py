@@ -50,6 +50,10 @@ class Params:
             raise BadParameters(f"{self._where}: {name} must be an ISO 8601 time, found {value!r}") from error
         return value
 
+    def optional_time(self, name: str) -> str | None:
+        """The same, or None where the field is missing or null."""
+        return None if self._values.get(name) is None else self.time(name)
+
     def one_of(self, name: str, allowed: tuple[str, ...]) -> str:
         value = self.text(name)
         if value not in allowed:

@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from lakehouse.acceptance.times import ListenTimes
 from lakehouse.files import open_uri
 from lakehouse.forgetting import forgotten_hashes, is_forgotten
 from lakehouse.kafka_client import kafka_options
@@ -33,12 +34,14 @@ class BronzeSink:
         checkpoint_uri: str,
         servers: str,
         check_lease: Callable[[], None],
+        earliest: str | None = None,
     ):
         self._topic = topic
         self._lake_uri = lake_uri
         self._checkpoint_uri = checkpoint_uri
         self._servers = servers
         self._check_lease = check_lease
+        self._earliest = earliest
         self._query_id: str | None = None
         self.rows = 0
         self.refused = 0
@@ -49,7 +52,11 @@ class BronzeSink:
         events = batch.where(F.col("value").isNotNull()) if self._topic.is_compacted else batch
         hashes = forgotten_hashes(self._lake_uri)
         forgotten = is_forgotten(F.col("user_id"), hashes)
-        records = parse_records(events, self._topic).where(~F.coalesce(forgotten, F.lit(False))).persist()
+        records = (
+            parse_records(events, self._topic, ListenTimes.until(at, self._earliest))
+            .where(~F.coalesce(forgotten, F.lit(False)))
+            .persist()
+        )
         try:
             total, refused = records.agg(F.count("*"), F.count("refusal")).collect()[0]
             if refused:

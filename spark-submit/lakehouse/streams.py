@@ -36,6 +36,8 @@ class StreamSettings:
     max_offsets: int
     # Where a stream without a checkpoint begins: after the table's last record ('table') or with Kafka's first ('earliest').
     start_from: str
+    # The earliest time of a listen that is taken, ISO 8601; the contract's where there is none.
+    earliest: str | None = None
 
 
 class TopicStream:
@@ -46,7 +48,9 @@ class TopicStream:
         self._topic = topic
         self._settings = settings
         self._checkpoint_uri = f"{settings.checkpoints_uri.rstrip('/')}/{topic.name}"
-        self._sink = BronzeSink(topic, settings.lake_uri, self._checkpoint_uri, settings.servers, check_lease)
+        self._sink = BronzeSink(
+            topic, settings.lake_uri, self._checkpoint_uri, settings.servers, check_lease, settings.earliest
+        )
         self._query: StreamingQuery | None = None
         self._started_at = 0.0
         self._failures = 0

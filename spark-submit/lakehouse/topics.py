@@ -5,30 +5,24 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from lakehouse.contracts import Table, table
+from lakehouse.contracts import Column, Table, table
 
 _CONTRACTS = Path(__file__).resolve().parents[2] / "contracts"
 
 
 @dataclass(frozen=True)
-class Field:
-    """One field of an event, with the rules its values keep."""
-
-    name: str
-    type: str
-    is_required: bool
-    allowed: tuple[str, ...]
-    max_length: int | None
-
-
-@dataclass(frozen=True)
 class StreamedTopic:
-    """A topic, the events on it, the bronze table they fill, and the topic for records that do not fit."""
+    """A topic, the events on it, the bronze table they fill, and the topic for records that do not fit.
+
+    `fields` are those columns of the table that an event's fields fill.
+    """
 
     name: str
     table: Table
     schema_version: int
-    fields: tuple[Field, ...]
+    fields: tuple[Column, ...]
+    # Fields whose time may lie ahead: an end and not something that happened.
+    ends: frozenset[str]
     # A record without a value is no event there but the end of a key.
     is_compacted: bool
 
@@ -39,7 +33,7 @@ class StreamedTopic:
     @property
     def event_time(self) -> str:
         """When the event happened, and so its day: its first field of type timestamp that is always there."""
-        return next(field.name for field in self.fields if field.type == "timestamp" and field.is_required)
+        return next(field.name for field in self.fields if field.type == "timestamp" and field.required)
 
 
 @cache
@@ -53,8 +47,12 @@ def streamed_topics() -> tuple[StreamedTopic, ...]:
 
 def _streamed(topic: dict, event: dict) -> StreamedTopic:
     bronze = table("bronze", topic["bronzeTable"])
-    kept = [field for field in event["fields"] if field["name"] in bronze.column_names]
-    fields = (Field(f["name"], f["type"], f["required"], tuple(f.get("allowed", ())), f.get("maxLength")) for f in kept)
+    given = {field["name"]: field for field in event["fields"]}
     return StreamedTopic(
-        topic["name"], bronze, event["schemaVersion"], tuple(fields), topic.get("cleanupPolicy") == "compact"
+        name=topic["name"],
+        table=bronze,
+        schema_version=event["schemaVersion"],
+        fields=tuple(column for column in bronze.columns if column.name in given),
+        ends=frozenset(name for name, field in given.items() if field.get("isEnd", False)),
+        is_compacted=topic.get("cleanupPolicy") == "compact",
     )

@@ -4,7 +4,7 @@ import json
 
 import build_outcomes
 from pyspark.sql import functions as F
-from test_streams import ANSWER, ANSWERS, FEEDBACK, LISTEN, LISTENS, records
+from test_streams import ANSWER, ANSWERS, FEEDBACK, LISTEN, LISTENS, TIMES, records
 from worlds import rows, run
 
 from lakehouse.stream_records import parse_records
@@ -14,7 +14,9 @@ from lakehouse.tables import append_rows, create_table
 def land(spark, lake, topic, events: list[dict], key: str) -> None:
     """Events as the stream brings them into bronze."""
     create_table(spark, topic.table, lake)
-    parsed = parse_records(records(spark, topic, events), topic).withColumn("_ingested_at", F.current_timestamp())
+    parsed = parse_records(records(spark, topic, events), topic, TIMES).withColumn(
+        "_ingested_at", F.current_timestamp()
+    )
     assert parsed.where("refusal IS NOT NULL").count() == 0
     append_rows(parsed.select(*topic.table.column_names), topic.table, lake, key, 1)
 

@@ -6,6 +6,7 @@ import pytest
 from pyspark.sql import functions as F
 from worlds import rows, version
 
+from lakehouse.acceptance.times import ListenTimes
 from lakehouse.lease import Lease, LeaseLost
 from lakehouse.stream_records import dead_letters, parse_records
 from lakehouse.stream_sink import BronzeSink
@@ -14,6 +15,8 @@ from lakehouse.tables import create_table, read_table
 from lakehouse.topics import streamed_topics
 
 LISTENS, ANSWERS, FEEDBACK = streamed_topics()
+TIMES = ListenTimes.until("2025-02-01T00:00:00Z")
+UNREADABLE = "unreadable: not one JSON object in UTF-8"
 LISTEN = {
     "schema_version": 1,
     "event_id": "e1",
@@ -43,12 +46,12 @@ def records(spark, topic, values: list, first_offset: int = 0):
 
 
 def reasons(spark, topic, *values) -> list:
-    parsed = parse_records(records(spark, topic, list(values)), topic)
-    return [row["refusal"] for row in parsed.orderBy("offset").collect()]
+    parsed = parse_records(records(spark, topic, list(values)), topic, TIMES)
+    return [row["refusal"] for row in parsed.select("offset", "refusal").orderBy("offset").collect()]
 
 
 def test_a_listen_becomes_a_typed_row_with_its_day_and_its_place(spark):
-    [row] = parse_records(records(spark, LISTENS, [LISTEN], first_offset=7), LISTENS).collect()
+    [row] = parse_records(records(spark, LISTENS, [LISTEN], first_offset=7), LISTENS, TIMES).collect()
     assert row["refusal"] is None
     assert (row["event_id"], row["title"], row["_topic"], row["_partition"], row["_offset"]) == (
         "e1",
@@ -62,7 +65,7 @@ def test_a_listen_becomes_a_typed_row_with_its_day_and_its_place(spark):
 
 
 def test_a_recommendation_keeps_its_tracks_in_order_and_its_time_in_utc(spark):
-    [row] = parse_records(records(spark, ANSWERS, [ANSWER]), ANSWERS).collect()
+    [row] = parse_records(records(spark, ANSWERS, [ANSWER]), ANSWERS, TIMES).collect()
     assert row["refusal"] is None
     assert row["track_ids"] == ["t1", "t2"]
     # one o'clock two hours east of UTC is eleven the evening before
@@ -90,21 +93,66 @@ def test_what_a_record_lacks_is_named(spark):
         {**LISTEN, "timestamp": "2025"},
         {**LISTEN, "timestamp": "2025-13-45T00:00:00Z"},
         {**LISTEN, "event_id": "x" * 201},
+        {**LISTEN, "track_id": "\u0085t"},
+        {**LISTEN, "track_id": "a\ud800b"},
+        {**LISTEN, "title": "a\u2028b"},
+        {**LISTEN, "timestamp": "0001-01-01T00:00:00Z"},
+        {**LISTEN, "timestamp": "9999-12-31T23:59:59Z"},
+        {**LISTEN, "received_at": "9999-12-31T23:59:59Z"},
+        b'[{"schema_version": 1}]',
+        json.dumps(LISTEN).encode() + b" and more",
+        json.dumps(LISTEN).encode().replace(b"u1", b"\xff"),
     )
     assert found == [
         "empty: the record has no value",
-        "unreadable: not one JSON object",
-        "unreadable: not one JSON object",
+        UNREADABLE,
+        UNREADABLE,
         "schema_version: expected 1, found 2",
         "schema_version: expected 1, found none",
-        "user_id: missing or empty",
-        "track_id: missing or empty",
-        "event_type: not one of complete_listen, like, skip",
-        "timestamp: not an ISO 8601 time with its offset",
-        "timestamp: not an ISO 8601 time with its offset",
-        "timestamp: not an ISO 8601 time with its offset",
-        "event_id: longer than 200 characters",
+        "missing_user_id",
+        "missing_track_id",
+        "unknown_event_type",
+        "bad_timestamp",
+        "bad_timestamp",
+        "bad_timestamp",
+        "too_long_event_id",
+        "control_character_track_id",
+        "control_character_track_id",
+        "control_character_title",
+        "too_early_timestamp",
+        "too_late_timestamp",
+        "too_late_received_at",
+        UNREADABLE,
+        UNREADABLE,
+        UNREADABLE,
     ]
+
+
+def test_an_optional_text_of_blanks_is_as_good_as_absent(spark):
+    [row] = parse_records(records(spark, LISTENS, [{**LISTEN, "title": " \u3000"}]), LISTENS, TIMES).collect()
+    assert (row["refusal"], row["title"]) == (None, None)
+
+
+def test_a_pair_of_surrogates_is_a_character_and_a_spelt_out_one_is_text(spark):
+    values = [{**LISTEN, "title": "\U0001f3b5"}, {**LISTEN, "title": "\\ud800"}]
+    found = parse_records(records(spark, LISTENS, values), LISTENS, TIMES).orderBy("offset").collect()
+    assert [(row["refusal"], row["title"]) for row in found] == [(None, "\U0001f3b5"), (None, "\\ud800")]
+
+
+def test_feedback_may_end_long_after_its_batch_but_within_what_others_can_name(spark):
+    given = {"schema_version": 1, "event_id": "f", "user_id": "u", "track_id": "t", "feedback": "hide"}
+    given["at"] = "2025-01-07T01:00:00Z"
+    ends = ["9999-12-31T23:59:59Z", "9999-12-31T23:59:59-01:00", "0001-01-01T00:00:00Z", "soon"]
+    found = reasons(spark, FEEDBACK, *({**given, "until": end} for end in ends))
+    assert found == [None, "too_late_until", "too_early_until", "bad_until"]
+    assert reasons(spark, FEEDBACK, {**given, "at": "2025-02-01T01:00:01Z"}) == ["too_late_at"]
+
+
+def test_a_track_of_an_answer_keeps_the_rules_of_ids(spark):
+    lists = [["t1", "\u3000"], ["t1", None], ["t\t1"], ["t" * 201], []]
+    found = reasons(spark, ANSWERS, *({**ANSWER, "track_ids": tracks} for tracks in lists))
+    problems = ["missing_track_ids", "missing_track_ids", "control_character_track_ids", "too_long_track_ids", None]
+    assert found == problems
 
 
 def test_a_field_nobody_knows_is_left_out(spark):
@@ -112,7 +160,7 @@ def test_a_field_nobody_knows_is_left_out(spark):
 
 
 def test_a_dead_letter_is_the_record_as_it_came_with_its_place_and_the_reason(spark):
-    parsed = parse_records(records(spark, LISTENS, [b"broken"], first_offset=41), LISTENS)
+    parsed = parse_records(records(spark, LISTENS, [b"broken"], first_offset=41), LISTENS, TIMES)
     [letter] = dead_letters(parsed, LISTENS, "2025-01-08T00:00:00Z").collect()
     assert (letter["topic"], bytes(letter["key"]), bytes(letter["value"])) == (
         "user_listening_history.dlq",
@@ -120,7 +168,7 @@ def test_a_dead_letter_is_the_record_as_it_came_with_its_place_and_the_reason(sp
         b"broken",
     )
     assert {h["key"]: bytes(h["value"]).decode() for h in letter["headers"]} == {
-        "segue-reason": "unreadable: not one JSON object",
+        "segue-reason": UNREADABLE,
         "segue-topic": "user_listening_history",
         "segue-partition": "0",
         "segue-offset": "41",
