@@ -2,7 +2,7 @@ import { Context } from '@temporalio/activity';
 import type { AnnouncementActivities } from '../contracts/activities.ts';
 import type { PipelineEvent } from '../contracts/schemas/events.ts';
 import { topicNames } from '../contracts/topics.ts';
-import type { EventProducer } from '../platform/kafka.ts';
+import type { EventProducer } from '../platform/kafka/producer.ts';
 
 /** What announcing needs: a producer, made when first needed, so that a worker starts without Kafka. */
 export interface AnnouncementDeps {

@@ -2,7 +2,7 @@ import type { ForgettingActivities } from '../contracts/forgetting.ts';
 import { lake } from '../contracts/lake.ts';
 import { topicNames } from '../contracts/topics.ts';
 import { forgottenKey, hashOfUser, receiptKey } from '../platform/forgotten-users.ts';
-import type { EventProducer } from '../platform/kafka.ts';
+import type { EventProducer } from '../platform/kafka/producer.ts';
 import type { ObjectStore } from '../platform/object-store.ts';
 import { failure } from './failures.ts';
 import { readPointer } from './publication.ts';

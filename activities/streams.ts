@@ -97,6 +97,12 @@ function createTeller(): (progress: StreamProgress) => void {
   const { client, info, log, metricMeter } = Context.current();
   const lag = metricMeter.createGauge('segue_stream_lag', 'int', 'records', 'Records Kafka has that bronze has not');
   const refused = metricMeter.createGauge('segue_stream_refused', 'int', 'records', 'Records sent to the dead letters');
+  const madeAnew = metricMeter.createGauge(
+    'segue_stream_made_anew',
+    'int',
+    'times',
+    'Topics found deleted and made again',
+  );
   const execution = info.workflowExecution;
   let told = '';
   let toldAt = 0;
@@ -104,6 +110,7 @@ function createTeller(): (progress: StreamProgress) => void {
     for (const topic of progress.topics) {
       lag.set(topic.lag, { topic: topic.topic });
       refused.set(topic.refused, { topic: topic.topic });
+      madeAnew.set(topic.madeAnew, { topic: topic.topic });
     }
     const text = JSON.stringify(progress);
     const gapMs = text === told ? tellIdleMs : tellMs;

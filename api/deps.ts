@@ -21,7 +21,7 @@ export interface ApiDeps {
   readonly producer: ProducerLink;
   readonly hub: EventHub;
   readonly catchUp: CatchUp;
-  readonly feed: Pick<Feed, 'isViewRebuilt'>;
+  readonly feed: Pick<Feed, 'isViewRebuilt' | 'problem'>;
   readonly view: ListenerView;
   readonly listenerTokens: Pick<ListenerTokens, 'userOf' | 'hasUser'>;
   readonly outcomes: { readonly current: OutcomeReport | undefined };

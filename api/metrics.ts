@@ -38,6 +38,28 @@ export function createApiMetrics(registry: Registry) {
       help: 'Posted listens that Kafka has taken',
       registers,
     }),
+    feedEnds: new Counter({
+      name: 'segue_event_feed_ends_total',
+      help: "How often the consumer that feeds the event stream and the listeners' view has ended and was replaced",
+      registers,
+    }),
+    feedReading: new Gauge({
+      name: 'segue_event_feed_reading',
+      help: 'Whether the consumer of Kafka reads: 0 while it has ended or cannot begin',
+      registers,
+    }),
+    recordsRefused: new Counter({
+      name: 'segue_kafka_records_refused_total',
+      help: "Records of a topic that break its contract; they reach no listener's view",
+      labelNames: ['topic'] as const,
+      registers,
+    }),
+    recordsUnreadable: new Counter({
+      name: 'segue_kafka_records_unreadable_total',
+      help: 'Records of a topic in a codec that the API cannot read, or too large',
+      labelNames: ['topic'] as const,
+      registers,
+    }),
     streamClients: new Gauge({
       name: 'segue_event_stream_clients',
       help: 'Clients connected to /events/stream',

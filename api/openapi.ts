@@ -100,7 +100,14 @@ interface Operation {
 
 const readiness = z.object({
   status: z.enum(['ready', 'not ready']),
-  checks: z.object({ accepting: z.boolean(), snapshot: z.boolean(), kafka: z.boolean(), view: z.boolean() }),
+  checks: z.object({
+    accepting: z.boolean(),
+    snapshot: z.boolean(),
+    kafka: z.boolean(),
+    view: z.boolean(),
+    feed: z.boolean(),
+  }),
+  reason: z.string().optional(),
 });
 const scrobble = z.object({
   listened_at: z.number().int().optional(),
@@ -351,7 +358,7 @@ const operations: readonly Operation[] = [
   {
     method: 'get',
     path: '/readyz',
-    summary: 'Whether it has recommendations to serve, knows the last plays and feedback, and is not stopping',
+    summary: 'Whether it has recommendations to serve, knows the last plays and feedback, reads Kafka, and is not stopping',
     answer: readiness,
     answer503: readiness,
   },

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import closeWithGrace from 'close-with-grace';
 import { topicNames } from '../contracts/topics.ts';
-import { createEventProducer } from '../platform/kafka.ts';
+import { createEventProducer } from '../platform/kafka/producer.ts';
 import { createLogger, type Logger } from '../platform/logger.ts';
 import { createMetrics } from '../platform/metrics.ts';
 import { createObjectStore } from '../platform/object-store.ts';
@@ -86,7 +86,17 @@ async function serve(env: ApiConfig, log: Logger): Promise<void> {
   const view = new ListenerView(now, forgotten.has, env.SEGUE_EARLIEST_LISTEN);
   // Before the feed, so that who was forgotten is known when the first records come from Kafka.
   forgotten.start(view, hub);
-  const feed = startFeed(kafka, hub, view, now);
+  const feed = startFeed({
+    kafka,
+    hub,
+    view,
+    now,
+    counters: {
+      refused: (topic) => metrics.recordsRefused.inc({ topic }),
+      unreadable: (topic, count) => metrics.recordsUnreadable.inc({ topic }, count),
+      ended: () => metrics.feedEnds.inc(),
+    },
+  });
   let isAccepting = true;
   const app = buildApp({
     logger: log,

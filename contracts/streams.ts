@@ -23,6 +23,10 @@ export interface TopicProgress {
   /** Since the driver started: rows that went into bronze, and records that went to the dead letter topic. */
   readonly rows: number;
   readonly refused: number;
+  /** Kafka's id of the topic; null before Kafka was asked. */
+  readonly topicId: string | null;
+  /** How often the topic was found deleted and made again: each time it is read from its first record with a new checkpoint. */
+  readonly madeAnew: number;
   readonly error: string | null;
 }
 

@@ -8,6 +8,10 @@ export interface Topic {
   readonly retentionMs: number;
   /** `compact` keeps the newest record of each key for ever; without it records go after `retentionMs`. */
   readonly cleanupPolicy?: string;
+  /** The codec in which the broker keeps batches, whatever their producer chose: every reader of ours must know it. */
+  readonly compressionType: string;
+  /** `LogAppendTime`: a record's time is the broker's, so that retention never goes by a time that a producer made up. */
+  readonly timestampType: string;
   readonly holds: string;
   /** The bronze table that `streamEvents` fills from it, where there is one. */
   readonly bronzeTable?: string;

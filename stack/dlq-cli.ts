@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { topics } from '../contracts/topics.ts';
 import { readConfig } from '../platform/config.ts';
-import { listDeadLetters, replayDeadLetters, type DeadLetter } from '../platform/dead-letters.ts';
-import type { KafkaOptions } from '../platform/kafka.ts';
+import { listDeadLetters, replayDeadLetters, type DeadLetter } from '../platform/kafka/dead-letters.ts';
+import type { KafkaOptions } from '../platform/kafka/client.ts';
 import { createLogger } from '../platform/logger.ts';
 import { kafkaAccess, kafkaSettings } from '../platform/service-access.ts';
 import { readStackSettings } from './config.ts';

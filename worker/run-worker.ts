@@ -16,9 +16,12 @@ import {
   withJobHost,
 } from '../activities/index.ts';
 import type { Activities } from '../contracts/activities.ts';
-import { feedbackKeysOf } from '../platform/feedback-topic.ts';
-import { createEventProducer, type EventProducer, type KafkaOptions } from '../platform/kafka.ts';
+import { topics } from '../contracts/topics.ts';
+import { feedbackKeysOf } from '../platform/kafka/feedback-topic.ts';
+import { createEventProducer, type EventProducer } from '../platform/kafka/producer.ts';
+import type { KafkaOptions } from '../platform/kafka/client.ts';
 import type { Logger } from '../platform/logger.ts';
+import { ensureTopicSettings } from '../platform/kafka/topics.ts';
 import { createObjectStore } from '../platform/object-store.ts';
 import { kafkaAccess, temporalAccess } from '../platform/service-access.ts';
 import type { WorkerConfig } from './config.ts';
@@ -48,6 +51,7 @@ export async function runWorker(config: WorkerConfig, logger: Logger): Promise<v
   const connection = await NativeConnection.connect(temporalAccess(config));
   const kafka = { ...kafkaAccess(config), clientId: 'segue-worker', logger };
   const producer = lazily(() => createEventProducer(kafka));
+  void guardTopics(kafka);
   try {
     const worker = await Worker.create({
       connection,
@@ -64,6 +68,15 @@ export async function runWorker(config: WorkerConfig, logger: Logger): Promise<v
   } finally {
     await producer.close();
     await connection.close();
+  }
+}
+
+/** The settings of topics that exist, also of a Kafka that is not the stack's. Nothing waits for them: what is sent meanwhile is read. */
+async function guardTopics(kafka: KafkaOptions): Promise<void> {
+  try {
+    await ensureTopicSettings(kafka, topics);
+  } catch (error) {
+    kafka.logger.error({ err: error }, 'the settings of the topics are not known to be those of contracts/topics.json');
   }
 }
 

@@ -64,7 +64,9 @@ function describe({ stage, topics }: StreamProgress): string {
   return [`**${stage}**`, ...topics.map(describeTopic)].join('\n\n');
 }
 
-function describeTopic({ topic, state, lag, rows, refused, batchId, batchMs, error }: TopicProgress): string {
-  const line = `${topic}: ${state}, lag ${lag}, ${rows} rows, ${refused} refused, batch ${batchId} took ${batchMs} ms`;
+function describeTopic(progress: TopicProgress): string {
+  const { topic, state, lag, rows, refused, batchId, batchMs, madeAnew, error } = progress;
+  const anew = madeAnew > 0 ? `, made anew ${madeAnew} times` : '';
+  const line = `${topic}: ${state}, lag ${lag}, ${rows} rows, ${refused} refused, batch ${batchId} took ${batchMs} ms${anew}`;
   return error === null ? line : `${line}; ${error.split('\n')[0]}`;
 }

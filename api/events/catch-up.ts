@@ -1,8 +1,9 @@
 import pLimit from 'p-limit';
 import { topicNames } from '../../contracts/topics.ts';
-import { readRanges, type IncomingRecord, type PartitionRange } from '../../platform/kafka-consumer.ts';
-import { offsetsAt, readBounds, type PartitionBounds } from '../../platform/kafka-offsets.ts';
-import type { KafkaOptions } from '../../platform/kafka.ts';
+import { readRanges, type PartitionRange } from '../../platform/kafka/ranges.ts';
+import type { IncomingBatch, IncomingRecord } from '../../platform/kafka/batches.ts';
+import { offsetsAt, readBounds, type PartitionBounds } from '../../platform/kafka/offsets.ts';
+import type { KafkaOptions } from '../../platform/kafka/client.ts';
 import { isOfUser, toStreamEvent, type StreamEvent } from './hub.ts';
 import { Position, type RecordId } from './position.ts';
 
@@ -106,8 +107,9 @@ async function readOne(
   }
   const found: IncomingRecord[] = [];
   const range = { topic, partition, offset, end: offset + 1 };
-  await reader.readRanges(kafka, [range], (records) => void found.push(...records), readTimeoutMs);
-  return found[0]!;
+  await reader.readRanges(kafka, [range], ({ records }) => void found.push(...records), readTimeoutMs);
+  if (!found[0]) throw new CannotCatchUp('no event lies where that id says: were the topics made anew?');
+  return found[0];
 }
 
 /** Some of what lies between two positions. */
@@ -116,7 +118,7 @@ interface Piece {
   /** Where the next piece begins. */
   readonly end: Position;
   readonly isLast: boolean;
-  /** How many records Kafka no longer held where the piece begins. */
+  /** How many records Kafka no longer held where the piece begins, or cannot be read by this process. */
   readonly lost: number;
 }
 
@@ -130,8 +132,9 @@ async function readPiece(kafka: KafkaOptions, reader: KafkaReader, from: Positio
   const end = new Position();
   for (const { topic, partition, offset } of wanted) end.set(topic, partition, offset);
   let characters = 0;
-  const collect = (batch: readonly IncomingRecord[]): void => {
-    for (const record of batch) {
+  let unreadable = 0;
+  const collect = (batch: IncomingBatch): void => {
+    for (const record of batch.records) {
       // What no longer fits is read again with the next piece.
       if (characters >= pieceCharacters) return;
       characters += record.value?.length ?? 0;
@@ -139,9 +142,14 @@ async function readPiece(kafka: KafkaOptions, reader: KafkaReader, from: Positio
       if (event) events.push(event);
       end.set(record.topic, record.partition, record.offset + 1);
     }
+    if (characters >= pieceCharacters) return;
+    unreadable += batch.unreadable.reduce((sum, { first, last }) => sum + last + 1 - first, 0);
+    // The last offsets of a stretch may be a transaction's marker or aborted records.
+    end.set(batch.topic, batch.partition, batch.next);
   };
   await reader.readRanges(kafka, wanted, collect, readTimeoutMs);
-  return { events, end, isLast: ranges.every((range) => end.next(range.topic, range.partition) === range.end), lost };
+  const isLast = ranges.every((range) => end.next(range.topic, range.partition) === range.end);
+  return { events, end, isLast, lost: lost + unreadable };
 }
 
 /** The beginning of each range, about as many records together as a piece may have. */

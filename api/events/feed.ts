@@ -1,12 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
 import { feedbackEvent, listeningEvent } from '../../contracts/schemas/events.ts';
 import { topicNames } from '../../contracts/topics.ts';
-import { consumeFrom, type IncomingRecord, type PartitionOffset } from '../../platform/kafka-consumer.ts';
-import { offsetsAt, readBounds, type PartitionBounds } from '../../platform/kafka-offsets.ts';
-import type { KafkaOptions } from '../../platform/kafka.ts';
+import { consumeFrom, type KafkaReader, type PartitionOffset } from '../../platform/kafka/consumer.ts';
+import type { IncomingBatch, IncomingRecord } from '../../platform/kafka/batches.ts';
+import { offsetsAt, readBounds, type PartitionBounds } from '../../platform/kafka/offsets.ts';
+import type { KafkaOptions } from '../../platform/kafka/client.ts';
 import { recentMs, type ListenerView } from '../listeners/view.ts';
 import type { EventHub } from './hub.ts';
 
+/** User and track, as contracts/events.json keys feedback. */
+const feedbackKey = z.tuple([z.string(), z.string()]);
 const retryMs = 1_000;
 /** Records of each partition that are read again at a start, so that clients of the process before miss nothing. */
 const remembered = 1_000;
@@ -17,15 +21,37 @@ const mostListens = 100_000;
 export interface Feed {
   /** Whether the view holds all that lay in Kafka when this process began. */
   readonly isViewRebuilt: boolean;
+  /** Why it does not read Kafka at the moment; undefined while it does, and before it was first tried. */
+  readonly problem: string | undefined;
   close(): Promise<void>;
 }
 
+/** What the feed counts, for the metrics. */
+export interface FeedCounters {
+  /** Records of a topic that break its contract: they reach no view. */
+  readonly refused: (topic: string) => void;
+  /** Records of a topic that this process cannot read. */
+  readonly unreadable: (topic: string, count: number) => void;
+  /** The consumer has ended and is replaced. */
+  readonly ended: () => void;
+}
+
+/** What the feed needs: Kafka, whom it feeds, and a clock. */
+export interface FeedDeps {
+  readonly kafka: KafkaOptions;
+  readonly hub: EventHub;
+  readonly view: ListenerView;
+  readonly counters: FeedCounters;
+  readonly now: () => Date;
+}
+
 /** Connects in the background, again and again until it succeeds or is closed. */
-export function startFeed(kafka: KafkaOptions, hub: EventHub, view: ListenerView, now: () => Date): Feed {
+export function startFeed({ kafka, hub, view, counters, now }: FeedDeps): Feed {
   const closing = new AbortController();
   const unread = new Map<string, number>();
   let isStarted = false;
-  let consumer: { close(): Promise<void> } | undefined;
+  let problem: string | undefined;
+  let consumer: KafkaReader | undefined;
 
   async function begin(): Promise<void> {
     const topics = Object.values(topicNames);
@@ -46,16 +72,16 @@ export function startFeed(kafka: KafkaOptions, hub: EventHub, view: ListenerView
       if (isForView && starts[index]!.offset < high) unread.set(`${topic}-${partition}`, high);
     }
     isStarted = true;
-    consumer = await consumeFrom(kafka, starts, take);
+    consumer = await consumeFrom(kafka, starts, take, { onEnd: counters.ended });
   }
 
-  function take(records: readonly IncomingRecord[]): void {
-    for (const record of records) tellView(view, record);
-    hub.accept(records);
-    const last = records.at(-1);
-    if (!last) return;
-    const name = `${last.topic}-${last.partition}`;
-    if (last.offset + 1 >= (unread.get(name) ?? Infinity)) unread.delete(name);
+  function take(batch: IncomingBatch): void {
+    const { topic, partition, records, next } = batch;
+    for (const record of records) if (!tellView(view, record)) counters.refused(topic);
+    for (const { first, last } of batch.unreadable) counters.unreadable(topic, last + 1 - first);
+    hub.accept(batch);
+    const name = `${topic}-${partition}`;
+    if (batch.isRestarted || next >= (unread.get(name) ?? Infinity)) unread.delete(name);
   }
 
   async function keepTrying(): Promise<void> {
@@ -63,6 +89,7 @@ export function startFeed(kafka: KafkaOptions, hub: EventHub, view: ListenerView
       try {
         await begin();
       } catch (error) {
+        problem = (error as Error).message;
         kafka.logger.warn({ err: error }, 'Kafka cannot be read; trying again');
         await sleep(retryMs, undefined, { signal: closing.signal }).catch(() => undefined);
       }
@@ -74,6 +101,9 @@ export function startFeed(kafka: KafkaOptions, hub: EventHub, view: ListenerView
   return {
     get isViewRebuilt() {
       return isStarted && unread.size === 0;
+    },
+    get problem() {
+      return consumer ? consumer.problem : problem;
     },
     close: async () => {
       closing.abort();
@@ -91,21 +121,25 @@ function startOf({ topic, partition, low, high }: PartitionBounds, since: readon
   return { topic, partition, offset: Math.min(recent, Math.max(low, high - mostListens, listens)) };
 }
 
-/** A record that is not what its topic holds is not for the view; the stream into the lake reports it. */
-function tellView(view: ListenerView, record: IncomingRecord): void {
-  if (record.topic === topicNames.listens) {
-    const event = listeningEvent.safeParse(parseJson(record.value));
+/** False for a record that is not what its topic holds: it is not for the view; the stream into the lake keeps it with the reason. */
+function tellView(view: ListenerView, { topic, key, value }: IncomingRecord): boolean {
+  if (topic === topicNames.listens) {
+    const event = listeningEvent.safeParse(parseJson(value));
     if (event.success) view.takeListen(event.data);
-  } else if (record.topic === topicNames.feedback) {
-    if (record.value === null) return dropFeedback(view, record.key);
-    const event = feedbackEvent.safeParse(parseJson(record.value));
-    if (event.success) view.takeFeedback(event.data);
+    return event.success;
   }
+  if (topic !== topicNames.feedback) return true;
+  if (value === null) return dropFeedback(view, key);
+  const event = feedbackEvent.safeParse(parseJson(value));
+  if (event.success) view.takeFeedback(event.data);
+  return event.success;
 }
 
-function dropFeedback(view: ListenerView, key: string | null): void {
-  const [userId, trackId] = (parseJson(key) as unknown[] | undefined) ?? [];
-  if (typeof userId === 'string' && typeof trackId === 'string') view.dropFeedback(userId, trackId);
+/** False for a key that nothing of ours has written. */
+function dropFeedback(view: ListenerView, key: string | null): boolean {
+  const parts = feedbackKey.safeParse(parseJson(key));
+  if (parts.success) view.dropFeedback(...parts.data);
+  return parts.success;
 }
 
 function parseJson(text: string | null): unknown {

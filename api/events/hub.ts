@@ -1,11 +1,18 @@
-import type { IncomingRecord, PartitionOffset } from '../../platform/kafka-consumer.ts';
+import type { IncomingBatch, IncomingRecord } from '../../platform/kafka/batches.ts';
+import type { PartitionOffset } from '../../platform/kafka/consumer.ts';
 import { formatRecordId, Position, streamTypeOfTopic, type RecordId, type StreamType } from './position.ts';
 
 const rememberedEvents = 20_000;
+/** An event of ours has less than 10,000: a guest's that is larger would make every client too slow at once. */
+const mostEventCharacters = 1024 * 1024;
 const rememberedBytes = 32 * 1024 * 1024;
 /** Events wait for company, the longer the more watchers there are: a write to each of them is what costs. */
 const mostLingerMs = 50;
 const watchersPerMs = 20;
+
+/** A stretch of one partition that has been read: its records, and the offset after all that lies in it. */
+export type StretchRead = Pick<IncomingBatch, 'topic' | 'partition' | 'records' | 'next'> &
+  Partial<Pick<IncomingBatch, 'isRestarted'>>;
 
 /** One event on its way to those who watch, written out once for all of them. */
 export interface StreamEvent extends RecordId {
@@ -45,10 +52,10 @@ export function isOfUser({ type, key }: StreamEvent, isUser: (userId: string) =>
   return type !== 'pipeline' && key !== null && isUser(key);
 }
 
-/** Formats a record as an event of the stream; undefined for one that nobody watches. */
+/** Formats a record as an event of the stream; undefined for one that nobody watches, or that is too large. */
 export function toStreamEvent(record: IncomingRecord): StreamEvent | undefined {
   const type = streamTypeOfTopic[record.topic];
-  if (!type || record.value === null) return undefined;
+  if (!type || record.value === null || record.value.length > mostEventCharacters) return undefined;
   const { topic, partition, offset, key, timestampMs } = record;
   // JSON has no line breaks of its own; one in a foreign record would end the data early.
   const data = record.value.replaceAll(/\r\n|\r|\n/g, '\ndata: ');
@@ -125,11 +132,15 @@ export class EventHub {
     this.#checkStarted();
   }
 
-  /** Takes records of one partition, in order; those it has had are left out. */
-  accept(records: readonly IncomingRecord[]): void {
+  /** Takes a stretch of one partition, in order; records it has had are left out. */
+  accept(batch: StretchRead): void {
+    const { topic, partition, records, next } = batch;
+    if (batch.isRestarted) this.#startOver(topic, partition, records[0]?.offset ?? next);
     for (const record of records) this.#take(record);
-    const last = records.at(-1);
-    if (last) this.#noteReached(last);
+    if (next > (this.#seen.next(topic, partition) ?? Infinity)) this.#seen.set(topic, partition, next);
+    // Markers and records that nobody watches are read with the events before them; alone, at once.
+    if (this.#waiting.length === 0) this.#advance();
+    this.#noteReached(batch);
     if (this.#waiting.length > 0) this.#flushing ??= setTimeout(() => this.flush(), this.#lingerMs());
   }
 
@@ -142,7 +153,7 @@ export class EventHub {
     if (events.length === 0) return;
     const told = events.filter((event) => this.#remember(event));
     // Those that were dropped have been read too: a client of another process may have been told of them.
-    const part = new StreamPart(told, markOf(this.#advance(events)));
+    const part = new StreamPart(told, markOf(this.#advance()));
     for (const tell of this.#watchers) tell(part);
   }
 
@@ -207,12 +218,23 @@ export class EventHub {
     const history = this.#waiting.pop()!;
     this.flush();
     this.#remember(history);
-    this.#advance([history]);
+    this.#advance();
   }
 
-  #advance(events: readonly StreamEvent[]): Position {
-    for (const { topic, partition, offset } of events) this.#read.set(topic, partition, offset + 1);
+  /** Nothing waits any more: whatever has been seen has been told. */
+  #advance(): Position {
+    for (const { topic, partition, offset } of this.#seen.entries()) this.#read.set(topic, partition, offset);
     return this.#read;
+  }
+
+  /** A topic that was made anew: what is remembered of it lies nowhere now, and all it holds is news. */
+  #startOver(topic: string, partition: number, offset: number): void {
+    if (this.#seen.next(topic, partition) === undefined) return;
+    this.flush();
+    this.#recent = this.#remembered().filter((event) => event.topic !== topic || event.partition !== partition);
+    this.#gone = 0;
+    this.#bytes = this.#recent.reduce((sum, { block }) => sum + block.length, 0);
+    for (const position of [this.#oldest, this.#read, this.#seen, this.#news]) position.set(topic, partition, offset);
   }
 
   /** Answers whether it is remembered: one of a forgotten user is not. */
@@ -239,8 +261,8 @@ export class EventHub {
     return this.#recent.slice(this.#gone);
   }
 
-  #noteReached({ topic, partition, offset }: IncomingRecord): void {
-    if (this.#isStarted || offset + 1 < (this.#news.next(topic, partition) ?? 0)) return;
+  #noteReached({ topic, partition, next }: StretchRead): void {
+    if (this.#isStarted || next < (this.#news.next(topic, partition) ?? 0)) return;
     this.#catchingUp.delete(`${topic}-${partition}`);
     this.#checkStarted();
   }

@@ -1,4 +1,4 @@
-import type { OutgoingEvent } from '../../platform/kafka.ts';
+import type { OutgoingEvent } from '../../platform/kafka/producer.ts';
 import type { Logger } from '../../platform/logger.ts';
 import type { ProducerLink } from './producer-link.ts';
 import type { Spool } from './spool.ts';

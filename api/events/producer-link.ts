@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { EventProducer, OutgoingEvent } from '../../platform/kafka.ts';
+import type { EventProducer, OutgoingEvent } from '../../platform/kafka/producer.ts';
 import type { Logger } from '../../platform/logger.ts';
 
 /** A producer that may be away: the API starts and answers without Kafka, and connects when Kafka is there. */

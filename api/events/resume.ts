@@ -65,7 +65,10 @@ async function sendMissed(hub: EventHub, catchUp: CatchUp, client: StreamClient,
     if (!missed) {
       const until = hub.position;
       const lost = await catchUp.read(position, until, (events) => tellOrStop(client, events));
-      if (lost > 0) client.say(gap(position.toString(), `${lost} of the events were older than Kafka keeps them`));
+      if (lost > 0)
+        client.say(
+          gap(position.toString(), `up to ${lost} of the events were older than Kafka keeps them, or cannot be read`),
+        );
       position = until;
       continue;
     }

@@ -1,6 +1,6 @@
 import { mkdir, open, readdir, readFile, rm, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { OutgoingEvent } from '../../platform/kafka.ts';
+import type { OutgoingEvent } from '../../platform/kafka/producer.ts';
 
 /** Events in one segment; it is sent and removed as one. */
 const segmentEvents = 500;

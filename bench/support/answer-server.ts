@@ -19,7 +19,7 @@ import { createModels } from '../../api/models.ts';
 import { createPipeline } from '../../api/pipeline.ts';
 import { SnapshotStore } from '../../api/snapshot/store.ts';
 import { topicNames } from '../../contracts/topics.ts';
-import { createEventProducer } from '../../platform/kafka.ts';
+import { createEventProducer } from '../../platform/kafka/producer.ts';
 import { createLogger } from '../../platform/logger.ts';
 import { createMetrics } from '../../platform/metrics.ts';
 import { createObjectStore } from '../../platform/object-store.ts';
@@ -63,7 +63,7 @@ const app = buildApp({
   producer,
   hub: new EventHub(),
   catchUp: createCatchUp(kafka),
-  feed: { isViewRebuilt: true },
+  feed: { isViewRebuilt: true, problem: undefined },
   view: new ListenerView(now),
   outcomes: { current: undefined },
   listenerTokens: new ListenerTokens(''),

@@ -31,6 +31,8 @@ export const streamLine = z.object({
   batchMs: z.number().int(),
   rows: z.number().int(),
   refused: z.number().int(),
+  topicId: z.string().nullable(),
+  madeAnew: z.number().int(),
   error: z.string().nullable(),
 });
 

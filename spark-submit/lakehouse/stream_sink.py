@@ -38,7 +38,7 @@ class BronzeSink:
     ):
         self._topic = topic
         self._lake_uri = lake_uri
-        self._checkpoint_uri = checkpoint_uri
+        self.checkpoint_uri = checkpoint_uri
         self._servers = servers
         self._check_lease = check_lease
         self._earliest = earliest
@@ -89,7 +89,7 @@ class BronzeSink:
     def _id_of_query(self) -> str:
         """The id that Spark gave the checkpoint when it made it; it is there before the first batch."""
         if self._query_id is None:
-            filesystem, path = open_uri(f"{self._checkpoint_uri}/metadata")
+            filesystem, path = open_uri(f"{self.checkpoint_uri}/metadata")
             with filesystem.open_input_stream(path) as stream:
                 self._query_id = json.loads(stream.read())["id"]
         return self._query_id

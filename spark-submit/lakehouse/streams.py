@@ -10,10 +10,11 @@ from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 
 from lakehouse.files import list_names
-from lakehouse.kafka_client import kafka_options
+from lakehouse.kafka_client import source_options
 from lakehouse.lease import LeaseLost
 from lakehouse.stream_sink import BronzeSink
 from lakehouse.tables import create_table, has_table, read_table
+from lakehouse.topic_identity import KAFKA_PATIENCE, TopicIdentity, TopicLooker, is_topic_id
 from lakehouse.topics import StreamedTopic
 
 _FIRST_PAUSE_SECONDS = 1.0
@@ -21,8 +22,10 @@ _LONGEST_PAUSE_SECONDS = 30.0
 # A query that has run this long failed of something new.
 _STABLE_SECONDS = 120.0
 _TELL_EVERY_SECONDS = 5.0
-# Kafka is asked at every trigger; a broker that is away must fail the query in seconds, not in a minute.
-_KAFKA_PATIENCE = {"kafka.request.timeout.ms": "10000", "kafka.default.api.timeout.ms": "15000"}
+# How often a running query's topic is looked at, in case it was made anew.
+_IDENTIFY_EVERY_SECONDS = 5.0
+# The other topics wait meanwhile.
+_LOOK_TIMEOUT_MS = 3_000
 
 
 @dataclass(frozen=True)
@@ -41,16 +44,26 @@ class StreamSettings:
 
 
 class TopicStream:
-    """One topic's query: running, or waiting to be started again after a failure."""
+    """One topic's query: running, or waiting to be started again after a failure.
+
+    The checkpoint lies in a folder named by the topic's id: a topic that was deleted and made again has another id, and so a
+    new checkpoint, a new identity for Delta, and is read from its first record. Offsets alone would not tell: once the new
+    topic has outgrown the old checkpoint, Spark goes on there without a word.
+    """
 
     def __init__(self, spark: SparkSession, topic: StreamedTopic, settings: StreamSettings, check_lease):
         self._spark = spark
         self._topic = topic
         self._settings = settings
-        self._checkpoint_uri = f"{settings.checkpoints_uri.rstrip('/')}/{topic.name}"
-        self._sink = BronzeSink(
-            topic, settings.lake_uri, self._checkpoint_uri, settings.servers, check_lease, settings.earliest
-        )
+        self._check_lease = check_lease
+        self._checkpoints_uri = f"{settings.checkpoints_uri.rstrip('/')}/{topic.name}"
+        self._looker = TopicLooker(spark, settings.servers)
+        self._identity: TopicIdentity | None = None
+        self._identified_at = 0.0
+        self._made_anew = 0
+        self._sink: BronzeSink | None = None
+        self._rows = 0
+        self._refused = 0
         self._query: StreamingQuery | None = None
         self._started_at = 0.0
         self._failures = 0
@@ -64,6 +77,9 @@ class TopicStream:
         now = time.monotonic()
         if self._query is not None and not self._query.isActive:
             self._note_failure(str(self._query.exception() or "it ended by itself"), now)
+        if self._query is not None and self._was_made_anew(now):
+            self._query.stop()
+            self._query = None
         if self._query is None and now >= self._retry_at:
             try:
                 self._start()
@@ -83,46 +99,86 @@ class TopicStream:
         if self._query is not None:
             self._query.stop()
 
+    def _was_made_anew(self, now: float) -> bool:
+        """Whether the topic has another id than the running query's; where Kafka cannot say, the query's own failure will."""
+        if now - self._identified_at < _IDENTIFY_EVERY_SECONDS:
+            return False
+        self._identified_at = now
+        try:
+            return self._looker.look(self._topic.name, _LOOK_TIMEOUT_MS).topic_id != self._identity.topic_id
+        except Exception as error:
+            print(f"{self._topic.name}: Kafka does not say what it is: {error}", file=sys.stderr, flush=True)
+            return False
+
     def _start(self) -> None:
         table, settings = self._topic.table, self._settings
         create_table(self._spark, table, settings.lake_uri)
+        checkpoint_uri = self._identify()
         source = (
             self._spark.readStream.format("kafka")
-            .options(**kafka_options(settings.servers))
+            .options(**source_options(settings.servers))
             .option("subscribe", self._topic.name)
-            .option("startingOffsets", self._starting_offsets())
+            .option("startingOffsets", self._starting_offsets(checkpoint_uri))
             .option("maxOffsetsPerTrigger", settings.max_offsets)
             # Records that Kafka no longer has must be an error that is seen, never a silent gap.
             .option("failOnDataLoss", "true")
         )
-        for name, value in _KAFKA_PATIENCE.items():
+        for name, value in KAFKA_PATIENCE.items():
             source = source.option(name, value)
         self._query = (
             source.load()
             .select("key", "value", "topic", "partition", "offset")
             .writeStream.queryName(self._topic.name)
-            .option("checkpointLocation", self._checkpoint_uri)
+            .option("checkpointLocation", checkpoint_uri)
             .trigger(processingTime=f"{settings.trigger_seconds} seconds")
             .foreachBatch(self._sink)
             .start()
         )
-        self._started_at = time.monotonic()
+        self._started_at = self._identified_at = time.monotonic()
 
-    def _starting_offsets(self) -> str:
-        """Used only where there is no checkpoint: what the table holds decides, so that a lost checkpoint doubles nothing."""
-        has_checkpoint = "metadata" in list_names(self._checkpoint_uri)
-        if has_checkpoint or self._settings.start_from == "earliest":
+    def _identify(self) -> str:
+        """Looks which topic it is, and where its checkpoint lies; the sink takes that checkpoint's identity."""
+        self._identity = self._looker.look(self._topic.name)
+        former = {name for name in list_names(self._checkpoints_uri) if is_topic_id(name)} - {self._identity.topic_id}
+        if len(former) > self._made_anew or (former and self._sink is None):
+            print(
+                f"{self._topic.name}: the topic was deleted and made again (now {self._identity.topic_id}, before "
+                f"{', '.join(sorted(former))}): it is read from its first record, with a checkpoint of its own",
+                file=sys.stderr,
+                flush=True,
+            )
+        self._made_anew = len(former)
+        checkpoint_uri = f"{self._checkpoints_uri}/{self._identity.topic_id}"
+        if self._sink is None or self._sink.checkpoint_uri != checkpoint_uri:
+            self._count_sink()
+            settings = self._settings
+            self._sink = BronzeSink(
+                self._topic, settings.lake_uri, checkpoint_uri, settings.servers, self._check_lease, settings.earliest
+            )
+        return checkpoint_uri
+
+    def _count_sink(self) -> None:
+        if self._sink is not None:
+            self._rows += self._sink.rows
+            self._refused += self._sink.refused
+
+    def _starting_offsets(self, checkpoint_uri: str) -> str:
+        """Used only where there is no checkpoint: what the table holds decides, so that a lost checkpoint doubles nothing.
+
+        The table's offsets are those of a former topic where there is another id's checkpoint: they say nothing of this one.
+        """
+        has_checkpoint = "metadata" in list_names(checkpoint_uri)
+        if has_checkpoint or self._made_anew or self._settings.start_from == "earliest":
             return "earliest"
         table = self._topic.table
         if not has_table(table, self._settings.lake_uri):
             return "earliest"
         rows = read_table(self._spark, table, self._settings.lake_uri)
-        partitions = partition_count(self._spark, self._settings.servers, self._topic.name)
-        return offsets_after(rows, self._topic.name, partitions)
+        return offsets_after(rows, self._topic.name, self._identity.partitions)
 
     def _note_failure(self, error: str, now: float) -> None:
         if "LeaseLost" in error:
-            raise LeaseLost(error.splitlines()[0])
+            raise LeaseLost(error.split("\n")[0])
         self._failures = 1 if now - self._started_at > _STABLE_SECONDS else self._failures + 1
         self._retry_at = now + min(_FIRST_PAUSE_SECONDS * 2 ** (self._failures - 1), _LONGEST_PAUSE_SECONDS)
         self._query = None
@@ -150,8 +206,10 @@ class TopicStream:
             "lag": sum(max(0, latest[part] - offsets.get(part, 0)) for part in latest),
             "batchRows": progress["numInputRows"] if progress else 0,
             "batchMs": progress["durationMs"].get("triggerExecution", 0) if progress else 0,
-            "rows": self._sink.rows,
-            "refused": self._sink.refused,
+            "rows": self._rows + (self._sink.rows if self._sink else 0),
+            "refused": self._refused + (self._sink.refused if self._sink else 0),
+            "topicId": self._identity.topic_id if self._identity else None,
+            "madeAnew": self._made_anew,
             "error": self._error,
         }
 
@@ -167,20 +225,6 @@ def offsets_after(rows: DataFrame, topic: str, partitions: int) -> str:
     # -2 is the Kafka source's word for a partition's first record.
     every = {str(partition): -2 for partition in range(partitions)}
     return json.dumps({topic: {**every, **{str(row[0]): row[1] + 1 for row in last}}})
-
-
-def partition_count(spark: SparkSession, servers: str, topic: str) -> int:
-    """How many partitions Kafka has for the topic, asked through the Kafka source's own client."""
-    jvm = spark._jvm
-    settings = jvm.java.util.HashMap()
-    for name, value in {**kafka_options(servers), **_KAFKA_PATIENCE}.items():
-        settings.put(name.removeprefix("kafka."), value)
-    admin = jvm.org.apache.kafka.clients.admin.AdminClient.create(settings)
-    try:
-        described = admin.describeTopics(jvm.java.util.List.of(topic)).allTopicNames().get()
-        return described.get(topic).partitions().size()
-    finally:
-        admin.close()
 
 
 def _offsets(text: str | dict | None, topic: str) -> dict[str, int]:

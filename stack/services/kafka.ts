@@ -3,7 +3,7 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { topics } from '../../contracts/topics.ts';
-import { createMissingTopics, pingKafka } from '../../platform/kafka-admin.ts';
+import { ensureTopics, pingKafka } from '../../platform/kafka/topics.ts';
 import { portVariables, repositoryRoot, type StackPorts } from '../config.ts';
 import { loopback } from '../environment.ts';
 import { StackError } from '../errors.ts';
@@ -47,7 +47,7 @@ export function kafkaService({ settings, installed }: ServiceContext): ServiceDe
       await formatOnce({ folder, propertiesFile, java: installed.java, options: java });
     },
     probe: () => pingKafka(loopback(ports.kafka)),
-    provision: () => createMissingTopics(loopback(ports.kafka), topics),
+    provision: () => ensureTopics(loopback(ports.kafka), topics),
     startTimeoutMs: 90_000,
     stopTimeoutMs: 8_000,
   };

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createCatchUp, type KafkaReader } from '../../api/events/catch-up.ts';
 import type { StreamEvent } from '../../api/events/hub.ts';
 import { Position } from '../../api/events/position.ts';
-import type { IncomingRecord } from '../../platform/kafka-consumer.ts';
+import type { IncomingRecord } from '../../platform/kafka/batches.ts';
 import { createLogger } from '../../platform/logger.ts';
 import { gate } from '../support/wait.ts';
 
@@ -33,7 +33,11 @@ function smallKafka({ low = 0, key = () => '1', value = '{}' }: Content = {}) {
           const at = offset + index;
           return { topic, partition, offset: at, key: key(at), value, timestampMs: 0 };
         });
-        for (let at = 0; at < records.length; at += 500) await handler(records.slice(at, at + 500));
+        for (let at = 0; at < records.length; at += 500) {
+          const some = records.slice(at, at + 500);
+          const next = some.at(-1)!.offset + 1;
+          await handler({ topic, partition, records: some, next, unreadable: [], isRestarted: false });
+        }
       }
       readers.now--;
     },

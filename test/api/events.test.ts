@@ -6,7 +6,7 @@ import { parseEventId, Position } from '../../api/events/position.ts';
 import { ForgottenUsers } from '../../api/listeners/forgotten.ts';
 import { ListenerView } from '../../api/listeners/view.ts';
 import { forgottenKey, hashOfUser } from '../../platform/forgotten-users.ts';
-import type { IncomingRecord } from '../../platform/kafka-consumer.ts';
+import type { IncomingRecord } from '../../platform/kafka/batches.ts';
 import { createLogger } from '../../platform/logger.ts';
 import { ask, startApi, testToken, type ApiWorld } from '../support/api-world.ts';
 import { openStream } from '../support/event-stream.ts';
@@ -14,6 +14,12 @@ import { createMemoryStore } from '../support/memory-store.ts';
 import { until } from '../support/wait.ts';
 
 const listens = 'user_listening_history';
+
+/** A stretch of one partition, as the feed hands it over. */
+function stretch(...records: IncomingRecord[]) {
+  const { topic, partition } = records[0]!;
+  return { topic, partition, records, next: records.at(-1)!.offset + 1 };
+}
 
 function record(offset: number, { topic = listens, partition = 0, key = '1' } = {}): IncomingRecord {
   return { topic, partition, offset, key, value: `{"n":${offset}}`, timestampMs: 0 };
@@ -42,7 +48,7 @@ describe('GET /events/stream', () => {
   it('passes on what Kafka brings, with ids that say where it lies', async () => {
     begin(api);
     const stream = await openStream(`${api.url}/events/stream`);
-    api.hub.accept([record(7)]);
+    api.hub.accept(stretch(record(7)));
     await until('the event is there', () =>
       stream.text().includes('id: user_listening_history-0-7\nevent: listen\ndata: {"n":7}\n\n'),
     );
@@ -52,7 +58,7 @@ describe('GET /events/stream', () => {
   it('writes an event that has line breaks so that it stays one event', async () => {
     begin(api);
     const stream = await openStream(`${api.url}/events/stream`);
-    api.hub.accept([{ ...record(0), value: 'a\nb\r\n\nevent: gap' }]);
+    api.hub.accept(stretch({ ...record(0), value: 'a\nb\r\n\nevent: gap' }));
     await until('the event is there', () => stream.text().includes('data: a\ndata: b\ndata: \ndata: event: gap\n\n'));
     stream.close();
   });
@@ -60,8 +66,8 @@ describe('GET /events/stream', () => {
   it('sends only the types that were asked for', async () => {
     begin(api);
     const stream = await openStream(`${api.url}/events/stream?types=pipeline`);
-    api.hub.accept([record(1)]);
-    api.hub.accept([record(2, { topic: 'pipeline_events' })]);
+    api.hub.accept(stretch(record(1)));
+    api.hub.accept(stretch(record(2, { topic: 'pipeline_events' })));
     await until('the pipeline event is there', () => stream.text().includes('event: pipeline'));
     assert.ok(!stream.text().includes('event: listen'));
     stream.close();
@@ -71,9 +77,9 @@ describe('GET /events/stream', () => {
   it('sends only the events of the user that was asked for', async () => {
     begin(api);
     const stream = await openStream(`${api.url}/events/stream?user=anna`);
-    api.hub.accept([record(1), record(2, { key: 'anna' })]);
-    api.hub.accept([record(0, { topic: 'pipeline_events', key: 'anna' })]);
-    api.hub.accept([record(3, { key: 'anna' })]);
+    api.hub.accept(stretch(record(1), record(2, { key: 'anna' })));
+    api.hub.accept(stretch(record(0, { topic: 'pipeline_events', key: 'anna' })));
+    api.hub.accept(stretch(record(3, { key: 'anna' })));
     await until('both are there', () => stream.events().length === 2);
     assert.deepEqual(
       stream.events().map((event) => event.id),
@@ -85,12 +91,12 @@ describe('GET /events/stream', () => {
   it('sends a returning client what it missed, by the position it was given or by its last event alone', async () => {
     begin(api);
     const first = await openStream(`${api.url}/events/stream`);
-    api.hub.accept([record(1), record(2)]);
-    api.hub.accept([record(9, { partition: 1 })]);
+    api.hub.accept(stretch(record(1), record(2)));
+    api.hub.accept(stretch(record(9, { partition: 1 })));
     await until('all are there', () => first.events().length === 3);
     first.close();
-    api.hub.accept([record(3)]);
-    api.hub.accept([record(10, { partition: 1 })]);
+    api.hub.accept(stretch(record(3)));
+    api.hub.accept(stretch(record(10, { partition: 1 })));
     api.hub.flush();
     for (const lastId of [first.lastId(), `${listens}-1-9`]) {
       const stream = await openStream(`${api.url}/events/stream`, { 'last-event-id': lastId });
@@ -108,7 +114,7 @@ describe('GET /events/stream', () => {
     const first = await openStream(`${api.url}/events/stream`);
     await until('the position is there', () => first.lastId() !== '');
     first.close();
-    api.hub.accept([record(5)]);
+    api.hub.accept(stretch(record(5)));
     api.hub.flush();
     const stream = await openStream(`${api.url}/events/stream`, { 'last-event-id': first.lastId() });
     await until('the missed event is there', () => stream.events().length === 1);
@@ -121,9 +127,10 @@ describe('GET /events/stream', () => {
     const returning = await openStream(`${api.url}/events/stream`, {
       'last-event-id': `@${listens}=0:1,1:0;pipeline_events=0:0`,
     });
-    for (const partition of [0, 1]) api.hub.accept([0, 1, 2].map((offset) => record(offset, { partition })));
-    api.hub.accept([0, 1, 2].map((offset) => record(offset, { topic: 'pipeline_events' })));
-    api.hub.accept([record(3)]);
+    for (const partition of [0, 1])
+      api.hub.accept(stretch(...[0, 1, 2].map((offset) => record(offset, { partition }))));
+    api.hub.accept(stretch(...[0, 1, 2].map((offset) => record(offset, { topic: 'pipeline_events' }))));
+    api.hub.accept(stretch(record(3)));
     await until('the returning one has all', () => returning.events().length === 2 + 3 + 3 + 1);
     await until('the newcomer has the news', () => newcomer.events().length === 1);
     assert.equal(newcomer.events()[0]!.id, `${listens}-0-3`);
@@ -140,7 +147,7 @@ describe('GET /events/stream', () => {
     }
     const stream = await openStream(`${api.url}/events/stream`, { 'last-event-id': 'nonsense' });
     await until('it watches', () => api.hub.watchers > 0);
-    api.hub.accept([record(100)]);
+    api.hub.accept(stretch(record(100)));
     await until('the next event is there', () => stream.events().some((event) => event.id === `${listens}-0-100`));
     stream.close();
   });
@@ -193,11 +200,11 @@ describe('GET /events/stream, of what this process does not remember', () => {
   it('reads it again from Kafka, and joins it to what it remembers without a gap', async () => {
     const api = await startApi({ catchUp });
     begin(api, { from: 6 });
-    api.hub.accept([record(6), record(7)]);
+    api.hub.accept(stretch(record(6), record(7)));
     api.hub.flush();
     const stream = await openStream(`${api.url}/events/stream`, { 'last-event-id': `${listens}-0-2` });
     await until('what was missed is there', () => stream.events().length === 5);
-    api.hub.accept([record(8)]);
+    api.hub.accept(stretch(record(8)));
     await until('the next one is there', () => stream.events().length === 6);
     assert.deepEqual(
       stream.events().map((event) => event.id),
@@ -221,19 +228,19 @@ describe('GET /events/stream, of a forgotten user', () => {
     const hub = new EventHub(forgotten.has);
     const api = await startApi({ hub });
     begin({ hub });
-    hub.accept([record(0, { key: '42' }), record(1)]);
-    hub.accept([record(0, { topic: 'pipeline_events', key: '42' })]);
+    hub.accept(stretch(record(0, { key: '42' }), record(1)));
+    hub.accept(stretch(record(0, { topic: 'pipeline_events', key: '42' })));
     hub.flush();
     await store.put('data', forgottenKey(hashOfUser('42')), '{}');
     await forgotten.look(new ListenerView(() => new Date()), hub);
     const watching = await openStream(`${api.url}/events/stream`);
     await until('it watches', () => hub.watchers === 1);
-    hub.accept([record(2), record(3, { key: '42' })]);
+    hub.accept(stretch(record(2), record(3, { key: '42' })));
     hub.flush();
     await until('what comes after is there', () => watching.events().length > 0);
     const returning = await openStream(`${api.url}/events/stream`, { 'last-event-id': start });
     await until('it watches too', () => hub.watchers === 2);
-    hub.accept([record(4)]);
+    hub.accept(stretch(record(4)));
     await until('the last is there', () => idsOf(returning).includes(`${listens}-0-4`));
     assert.deepEqual(idsOf(returning), [
       `${listens}-0-1`,
@@ -251,7 +258,7 @@ describe('GET /events/stream, of a forgotten user', () => {
   it('does not remember what it reads again at a start', () => {
     const hub = new EventHub((user) => user === '42');
     begin({ hub }, { news: 2 });
-    hub.accept([record(0, { key: '42' }), record(1)]);
+    hub.accept(stretch(record(0, { key: '42' }), record(1)));
     const from = parseEventId(start) as Position;
     assert.deepEqual(
       hub.since(from)?.map(({ offset }) => offset),
@@ -263,7 +270,7 @@ describe('GET /events/stream, of a forgotten user', () => {
   it('tells nothing from memory once this process was asked to forget', async () => {
     const api = await startApi();
     begin(api);
-    api.hub.accept([record(0, { key: '42' }), record(1)]);
+    api.hub.accept(stretch(record(0, { key: '42' }), record(1)));
     api.hub.flush();
     assert.equal((await ask(api, '/users/42', { method: 'DELETE', token: testToken })).status, 202);
     assert.deepEqual(

@@ -158,8 +158,14 @@ describe('feedback and the last plays', () => {
   });
 
   it('is ready once it knows what lies in Kafka, or has waited long enough for it', async () => {
-    const waiting = await startApi({ feed: { isViewRebuilt: false }, settings: { viewTimeoutMs: 60_000 } });
-    const waited = await startApi({ feed: { isViewRebuilt: false }, settings: { viewTimeoutMs: 0 } });
+    const waiting = await startApi({
+      feed: { isViewRebuilt: false, problem: undefined },
+      settings: { viewTimeoutMs: 60_000 },
+    });
+    const waited = await startApi({
+      feed: { isViewRebuilt: false, problem: undefined },
+      settings: { viewTimeoutMs: 0 },
+    });
     for (const [world, expected] of [
       [waiting, 503],
       [waited, 200],

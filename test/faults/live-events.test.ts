@@ -3,8 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { get } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { topicNames } from '../../contracts/topics.ts';
-import { readRanges } from '../../platform/kafka-consumer.ts';
-import { readBounds, type PartitionBounds } from '../../platform/kafka-offsets.ts';
+import { readRanges } from '../../platform/kafka/ranges.ts';
+import { readBounds, type PartitionBounds } from '../../platform/kafka/offsets.ts';
 import { loadEvenly } from '../../bench/support/http-load.ts';
 import type { ApiProcess } from '../support/api-process.ts';
 import { ask } from '../support/api-world.ts';
@@ -60,7 +60,7 @@ describe('live events, when things break', function () {
     await readRanges(
       world.kafka,
       ranges,
-      (records) => void ids.push(...records.map(({ value }) => (JSON.parse(value!) as { event_id: string }).event_id)),
+      ({ records }) => void ids.push(...records.map(({ value }) => (JSON.parse(value!) as { event_id: string }).event_id)),
       30_000,
     );
     return ids;

@@ -4,7 +4,7 @@ import { WorkflowFailedError } from '@temporalio/client';
 import { Kafka, logLevel, Partitioners } from 'kafkajs';
 import { streamEventsId } from '../../contracts/ids.ts';
 import { lake } from '../../contracts/lake.ts';
-import { listDeadLetters } from '../../platform/dead-letters.ts';
+import { listDeadLetters } from '../../platform/kafka/dead-letters.ts';
 import { createLogger } from '../../platform/logger.ts';
 import { descendants, isRunning, type ProcessInfo } from '../support/processes.ts';
 import { readStreamTable, startStreamWorld, untilInTable, type StreamWorld } from '../support/stream-world.ts';

@@ -36,7 +36,7 @@ type Tables = Readonly<Record<string, TableDigest | null>>;
 describe(`the doors of the pipeline (seed ${seed})`, function () {
   this.timeout(10 * minutes);
   let world: PipelineWorld;
-  let before: Tables;
+  let tablesBefore: Tables;
   let lastWeek: unknown;
   let lists: ReadonlyMap<string, readonly string[]>;
 
@@ -46,7 +46,7 @@ describe(`the doors of the pipeline (seed ${seed})`, function () {
     const loaded = (await (await world.start('initialDataLoad', 'load-1')).result()) as InitialDataLoadResult;
     assert.equal(loaded.refresh?.outcome, 'published');
     await world.start('streamEvents', streamEventsId);
-    before = await describeTables(world.lake, derived);
+    tablesBefore = await describeTables(world.lake, derived);
     lists = await firstLists(world);
     lastWeek = (await json('/trending')).body['week_end'];
   });
@@ -125,7 +125,7 @@ describe(`the doors of the pipeline (seed ${seed})`, function () {
   it('publishes after them, and every list, chart and table is the same, byte for byte', async () => {
     const refreshed = await refresh('refresh-1');
     assert.notEqual(refreshed.outcome, 'refused');
-    assert.deepEqual(digestsOf(await describeTables(world.lake, derived)), digestsOf(before));
+    assert.deepEqual(digestsOf(await describeTables(world.lake, derived)), digestsOf(tablesBefore));
   });
 
   it('takes 1,000 odd listens of one user by every door, once each', async () => {
@@ -248,8 +248,8 @@ function digestsOf(tables: Tables): Readonly<Record<string, string | null>> {
 }
 
 async function answersOf(
-  listens: readonly SentListen[],
-  ask: (listen: SentListen) => Promise<{ status: number }>,
+  listens: readonly FaultyListen[],
+  ask: (listen: FaultyListen) => Promise<{ status: number }>,
 ): Promise<Readonly<Record<string, number>>> {
   const answers = await Promise.all(listens.map((listen) => atOnce(() => ask(listen))));
   const counts: Record<string, number> = {};

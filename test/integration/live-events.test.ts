@@ -3,8 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { execa } from 'execa';
 import { chromium } from 'playwright-core';
 import { TokenFile } from '../../api/listenbrainz/tokens.ts';
-import { readRanges } from '../../platform/kafka-consumer.ts';
-import { readBounds } from '../../platform/kafka-offsets.ts';
+import { readRanges } from '../../platform/kafka/ranges.ts';
+import { readBounds } from '../../platform/kafka/offsets.ts';
 import type { ApiProcess } from '../support/api-process.ts';
 import { ask } from '../support/api-world.ts';
 import { findChromium } from '../support/chromium.ts';
@@ -166,7 +166,7 @@ describe('live events', function () {
     await readRanges(
       world.kafka,
       ranges,
-      (records) => void ids.push(...records.map(({ value }) => (JSON.parse(value!) as { event_id: string }).event_id)),
+      ({ records }) => void ids.push(...records.map(({ value }) => (JSON.parse(value!) as { event_id: string }).event_id)),
       20_000,
     );
     assert.deepEqual([ids.length, new Set(ids).size], [1_000, 1_000]);

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { execa } from 'execa';
 import { taskQueue } from '../../contracts/ids.ts';
-import { listDeadLetters } from '../../platform/dead-letters.ts';
-import { createEventProducer } from '../../platform/kafka.ts';
+import { listDeadLetters } from '../../platform/kafka/dead-letters.ts';
+import { createEventProducer } from '../../platform/kafka/producer.ts';
 import { createLogger } from '../../platform/logger.ts';
 import { installed } from '../support/installed.ts';
 import { startStreamWorld, untilInTable, type StreamWorld } from '../support/stream-world.ts';

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { EventBatcher } from '../../platform/event-batches.ts';
+import { EventBatcher } from '../../platform/kafka/event-batches.ts';
 import { gate } from '../support/wait.ts';
 
 describe('the batcher of events', () => {

@@ -10,7 +10,7 @@ import { ListenerView } from '../../api/listeners/view.ts';
 import { createApiMetrics } from '../../api/metrics.ts';
 import { SnapshotStore } from '../../api/snapshot/store.ts';
 import { rules } from '../../contracts/acceptance/rules.ts';
-import type { OutgoingEvent } from '../../platform/kafka.ts';
+import type { OutgoingEvent } from '../../platform/kafka/producer.ts';
 import { createLogger } from '../../platform/logger.ts';
 import { createMemoryStore } from './memory-store.ts';
 
@@ -44,7 +44,7 @@ export async function startApi(
     hub,
     view: new ListenerView(() => new Date('2025-01-02T03:04:05Z')),
     outcomes: { current: undefined },
-    feed: { isViewRebuilt: true },
+    feed: { isViewRebuilt: true, problem: undefined },
     listenerTokens: {
       userOf: async (token) => (token === 'token-of-anna' ? 'anna' : undefined),
       hasUser: async (user) => user === 'anna',

@@ -8,10 +8,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "spark-submit"))
 
 from pyspark.sql import SparkSession
 
-from lakehouse.kafka_client import kafka_options
+from lakehouse.kafka_client import source_options
 
 arguments = dict(zip(sys.argv[1::2], sys.argv[2::2], strict=False))
 params = json.loads(Path(arguments["--params"]).read_text())
 spark = SparkSession.builder.getOrCreate()
-source = spark.read.format("kafka").options(**kafka_options(params["servers"])).option("subscribe", params["topic"])
+source = spark.read.format("kafka").options(**source_options(params["servers"])).option("subscribe", params["topic"])
 Path(arguments["--result"]).write_text(json.dumps({"records": source.load().count()}))

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createLogger } from '../../platform/logger.ts';
-import type { KafkaOptions } from '../../platform/kafka.ts';
+import type { KafkaOptions } from '../../platform/kafka/client.ts';
 import { createObjectStore, type ObjectStore } from '../../platform/object-store.ts';
 import { startStack, type RunningStack } from '../../stack/stack.ts';
 import { startApiProcess, type ApiProcess } from './api-process.ts';

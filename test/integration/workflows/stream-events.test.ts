@@ -97,6 +97,8 @@ describe('streamEvents, orchestration', function () {
           batchMs: 640,
           rows: 7,
           refused: 1,
+          topicId: 'b2ZfdGhlX29sZF90b3BpYw',
+          madeAnew: 1,
           error: null,
         },
       ],

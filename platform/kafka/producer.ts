@@ -1,17 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  CompressionTypes,
-  Kafka,
-  logLevel,
-  Partitioners,
-  type LogEntry,
-  type Producer,
-  type RetryOptions,
-  type SASLOptions,
-} from 'kafkajs';
+import { CompressionTypes, Partitioners, type Kafka, type Producer } from 'kafkajs';
+import { createKafka, type KafkaOptions } from './client.ts';
 import { EventBatcher } from './event-batches.ts';
-import type { Logger } from './logger.ts';
-import type { KafkaAccess } from './service-access.ts';
 
 /** One record to send: `key` decides the partition, `value` is sent as JSON (null deletes the key of a compacted topic). */
 export interface OutgoingEvent {
@@ -32,13 +22,9 @@ export interface EventProducer {
   close(): Promise<void>;
 }
 
-/** How to reach Kafka, and who says so. */
-export interface KafkaOptions extends KafkaAccess {
-  readonly clientId: string;
-  readonly logger: Logger;
-}
-
 const batching = { lingerMs: 5, mostEvents: 1_000, mostWaiting: 20_000, stalledMs: 5_000 };
+/** Bytes of keys and values in one request: Kafka refuses a batch of over 1 MiB whole, and gzip does not make every text smaller. */
+export const mostRequestBytes = 768 * 1024;
 /** A batch is repeated for about two minutes under its own sequence numbers, so that a lost answer never writes it twice. */
 const producerRetry = { initialRetryTime: 100, maxRetryTime: 1_000, retries: 120 };
 const closeMs = 3_000;
@@ -59,14 +45,10 @@ export async function createEventProducer(options: KafkaOptions): Promise<EventP
       producer ??= connectProducer(kafka);
       const used = producer;
       try {
-        await (
-          await used
-        ).send({
-          topic,
-          acks: -1,
-          compression: CompressionTypes.GZIP,
-          messages: events.map(({ key, value }) => ({ key, value: value === null ? null : JSON.stringify(value) })),
-        });
+        const connected = await used;
+        for (const messages of requestsOf(events)) {
+          await connected.send({ topic, acks: -1, compression: CompressionTypes.GZIP, messages: [...messages] });
+        }
       } catch (error) {
         if (producer === used) producer = undefined;
         // What failed is the send; that its connection cannot be closed either changes nothing.
@@ -88,6 +70,32 @@ export async function createEventProducer(options: KafkaOptions): Promise<EventP
   };
 }
 
+/** A record as it is sent. */
+export interface Message {
+  readonly key: string;
+  readonly value: string | null;
+}
+
+/** The events as records, in requests that Kafka takes; an event that is larger alone makes a request of its own. */
+export function requestsOf(
+  events: readonly OutgoingEvent[],
+  mostBytes = mostRequestBytes,
+): readonly (readonly Message[])[] {
+  const requests: Message[][] = [];
+  let bytes = Infinity;
+  for (const { key, value } of events) {
+    const message = { key, value: value === null ? null : JSON.stringify(value) };
+    const size = Buffer.byteLength(key) + Buffer.byteLength(message.value ?? '');
+    bytes += size;
+    if (bytes > mostBytes) {
+      requests.push([]);
+      bytes = size;
+    }
+    requests.at(-1)!.push(message);
+  }
+  return requests;
+}
+
 async function connectProducer(kafka: Kafka): Promise<Producer> {
   const producer = kafka.producer({
     idempotent: true,
@@ -96,36 +104,4 @@ async function connectProducer(kafka: Kafka): Promise<Producer> {
   });
   await producer.connect();
   return producer;
-}
-
-/** kafkajs, told how we wait and where to log. */
-export function createKafka(
-  options: KafkaOptions,
-  retry: RetryOptions = { initialRetryTime: 200, maxRetryTime: 2_000, retries: 8 },
-): Kafka {
-  return new Kafka({
-    clientId: options.clientId,
-    brokers: [...options.brokers],
-    ...(options.ssl && { ssl: options.ssl.ca === undefined ? true : { ca: options.ssl.ca } }),
-    ...(options.sasl && { sasl: saslOf(options.sasl) }),
-    connectionTimeout: 3_000,
-    requestTimeout: 10_000,
-    retry,
-    logLevel: logLevel.WARN,
-    logCreator: () => (entry) => logKafka(options.logger, entry),
-  });
-}
-
-/** kafkajs has a type for each mechanism. */
-function saslOf({ mechanism, username, password }: NonNullable<KafkaAccess['sasl']>): SASLOptions {
-  if (mechanism === 'plain') return { mechanism, username, password };
-  if (mechanism === 'scram-sha-256') return { mechanism, username, password };
-  return { mechanism, username, password };
-}
-
-/** kafkajs calls an error what it will try again itself: what becomes of it is logged by who asked. */
-function logKafka(logger: Logger, { level, namespace, log }: LogEntry): void {
-  const { message, ...fields } = log;
-  if (level === logLevel.ERROR) logger.warn({ namespace, ...fields }, message);
-  else logger.debug({ namespace, ...fields }, message);
 }

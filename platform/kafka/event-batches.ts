@@ -1,4 +1,4 @@
-import type { OutgoingEvent } from './kafka.ts';
+import type { OutgoingEvent } from './producer.ts';
 
 /** What a batcher needs, and when it gives up. */
 export interface BatcherOptions {
@@ -53,6 +53,7 @@ export class EventBatcher {
     if (lane.waiting + events.length > this.#options.mostWaiting) {
       return Promise.reject(new Error(`${lane.waiting} events already wait for Kafka`));
     }
+    if (signal?.aborted) return Promise.reject(signal.reason as Error);
     return new Promise((resolve, reject) => {
       const call: Call = { events, resolve, reject };
       lane.calls.push(call);

@@ -1,8 +1,8 @@
-import { events } from '../contracts/events.ts';
-import { topicNames } from '../contracts/topics.ts';
-import { readRanges } from './kafka-consumer.ts';
-import { readBounds } from './kafka-offsets.ts';
-import type { KafkaOptions } from './kafka.ts';
+import { events } from '../../contracts/events.ts';
+import { topicNames } from '../../contracts/topics.ts';
+import { readRanges } from './ranges.ts';
+import { readBounds } from './offsets.ts';
+import type { KafkaOptions } from './client.ts';
 
 const longestReadMs = 45_000;
 const user = events.find(({ topic }) => topic === topicNames.feedback)!.keyedBy.indexOf('user_id');
@@ -18,7 +18,14 @@ export async function feedbackKeysOf(options: KafkaOptions, userId: string): Pro
   await readRanges(
     options,
     ranges,
-    (records) => {
+    ({ topic, partition, records, unreadable }) => {
+      if (unreadable.length > 0) {
+        const { first, last, reason } = unreadable[0]!;
+        throw new UnreadableFeedback(
+          `${topic}, partition ${partition}, offsets ${first} to ${last}: a batch in ${reason} cannot be read here, and may hold ` +
+            'something of the user; see docs/runbooks/streams.md, "A batch that the API cannot read"',
+        );
+      }
       for (const { key, value } of records) if (key !== null && userOf(key) === userId) newest.set(key, value);
     },
     longestReadMs,
@@ -34,4 +41,9 @@ function userOf(key: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+/** Feedback that this process cannot read: nobody knows whose it is. */
+export class UnreadableFeedback extends Error {
+  override readonly name = 'UnreadableFeedback';
 }

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { CompressionTypes, Partitioners, type Kafka, type KafkaMessage, type Producer } from 'kafkajs';
-import { deadLetterTopic } from '../contracts/topics.ts';
-import { createKafka, type KafkaOptions } from './kafka.ts';
+import { CompressionTypes, Partitioners, type IHeaders, type Kafka, type KafkaMessage, type Producer } from 'kafkajs';
+import { deadLetterTopic } from '../../contracts/topics.ts';
+import { runBatches, type RawBatch } from './batches.ts';
+import { createKafka, type KafkaOptions } from './client.ts';
 
 /** One refused record: where it lay, why it was refused, and what it holds. */
 export interface DeadLetter {
@@ -13,24 +14,23 @@ export interface DeadLetter {
   readonly detectedAt: string;
   readonly key: Buffer | null;
   readonly value: Buffer | null;
+  /** The record's own headers. */
+  readonly headers: IHeaders;
   readonly isReplayed: boolean;
 }
 
 const replayGroup = 'segue-dlq-replay';
+const longestReadMs = 60_000;
 
 /** Every record that was refused from a topic, oldest first, as far as Kafka still has them. */
 export async function listDeadLetters(options: KafkaOptions, topic: string): Promise<readonly DeadLetter[]> {
   const kafka = createKafka(options);
   const replayed = await committedOffset(kafka, deadLetterTopic(topic));
   const letters: DeadLetter[] = [];
-  await readToEnd(
-    kafka,
-    { topic: deadLetterTopic(topic), groupId: `segue-dlq-list-${randomUUID()}`, from: 0 },
-    (found) => {
-      letters.push(...found.map((message) => toLetter(message, replayed)));
-      return Promise.resolve();
-    },
-  );
+  const reader = { topic: deadLetterTopic(topic), groupId: `segue-dlq-list-${randomUUID()}`, from: 0 };
+  await readToEnd(kafka, reader, async ({ messages }) => {
+    letters.push(...messages.map((message) => toLetter(message, replayed)));
+  });
   return letters;
 }
 
@@ -50,12 +50,13 @@ export async function replayDeadLetters(
   let seen = 0;
   await producer.connect();
   try {
-    await readToEnd(kafka, { topic: deadLetterTopic(topic), groupId: replayGroup, from }, async (messages) => {
+    await readToEnd(kafka, { topic: deadLetterTopic(topic), groupId: replayGroup, from }, async ({ messages }) => {
       seen += messages.length;
       const fresh = messages.map((message) => toLetter(message, from)).filter(({ place }) => !places.has(place));
       const once = [...new Map(fresh.map((letter) => [letter.place, letter])).values()];
       for (const { place } of once) places.add(place);
-      if (once.length > 0) await resend(producer, topic, once);
+      // One at a time: together they may be more than Kafka takes at once, and one that is too large keeps no other back.
+      for (const letter of once) await resend(producer, topic, letter);
     });
   } finally {
     await producer.disconnect();
@@ -63,29 +64,36 @@ export async function replayDeadLetters(
   return { replayed: places.size, doubled: seen - places.size };
 }
 
-async function resend(producer: Producer, topic: string, letters: readonly DeadLetter[]): Promise<void> {
+async function resend(producer: Producer, topic: string, { key, value, headers, place }: DeadLetter): Promise<void> {
   await producer.send({
     topic,
     acks: -1,
     compression: CompressionTypes.GZIP,
-    messages: letters.map(({ key, value, place }) => ({ key, value, headers: { 'segue-replay-of': place } })),
+    messages: [{ key, value, headers: { ...headers, 'segue-replay-of': place } }],
   });
 }
 
 function toLetter(message: KafkaMessage, replayedBefore: number): DeadLetter {
-  const header = (name: string): string => String(message.headers?.[`segue-${name}`] ?? '');
+  const header = (name: string): string => textOf(message.headers?.[`segue-${name}`]);
   const offset = Number(message.offset);
   const place = `${header('topic')}-${header('partition')}-${header('offset')}`;
   return {
     offset,
     reason: header('reason') || 'no reason given',
     // A letter that was not written by a stream stands for itself.
-    place: header('offset') === '' ? `${offset}` : place,
+    place: /-\d+-\d+$/.test(place) ? place : `${offset}`,
     detectedAt: header('detected-at'),
     key: message.key,
     value: message.value,
+    headers: Object.fromEntries(Object.entries(message.headers ?? {}).filter(([name]) => !name.startsWith('segue-'))),
     isReplayed: offset < replayedBefore,
   };
+}
+
+/** A header's text; the first where a producer gave it several times: the stream writes its own before those of the record. */
+function textOf(value: IHeaders[string]): string {
+  const [first] = Array.isArray(value) ? value : [value];
+  return first === undefined ? '' : first.toString();
 }
 
 /** Up to where the dead letters (one partition) have been replayed. */
@@ -100,11 +108,14 @@ async function committedOffset(kafka: Kafka, topic: string): Promise<number> {
   }
 }
 
-/** Reads a topic of one partition up to what is in it now; commits what `take` has dealt with. */
+/**
+ * Reads a topic of one partition up to what is in it now; commits what `take` has dealt with. Rejects when the consumer ends, a
+ * batch cannot be read, or nothing comes for a minute.
+ */
 async function readToEnd(
   kafka: Kafka,
   { topic, groupId, from }: { readonly topic: string; readonly groupId: string; readonly from: number },
-  take: (messages: readonly KafkaMessage[]) => Promise<void>,
+  take: (batch: RawBatch) => Promise<void>,
 ): Promise<void> {
   const end = await endOffset(kafka, topic, from);
   if (end === undefined) return;
@@ -113,22 +124,35 @@ async function readToEnd(
   try {
     await consumer.subscribe({ topic, fromBeginning: true });
     await new Promise<void>((resolve, reject) => {
-      const eachBatch = async ({
-        batch,
-      }: {
-        batch: { messages: KafkaMessage[]; lastOffset(): string };
-      }): Promise<void> => {
-        const messages = batch.messages.filter(({ offset }) => Number(offset) < end);
-        await take(messages);
-        const next = Math.min(end, Number(batch.lastOffset()) + 1);
+      const giveUp = (): void => reject(new Error(`${topic} was not read within ${longestReadMs} ms`));
+      let timer = setTimeout(giveUp, longestReadMs);
+      const takeUpToEnd = async (batch: RawBatch): Promise<void> => {
+        clearTimeout(timer);
+        timer = setTimeout(giveUp, longestReadMs);
+        refuseUnreadable(batch);
+        await take({ ...batch, messages: batch.messages.filter(({ offset }) => Number(offset) < end) });
+        const next = Math.min(end, batch.next);
         await consumer.commitOffsets([{ topic, partition: 0, offset: String(next) }]);
-        if (next >= end) resolve();
+        if (next < end) return;
+        clearTimeout(timer);
+        resolve();
       };
-      consumer.run({ autoCommit: false, eachBatch: (payload) => eachBatch(payload).catch(reject) }).catch(reject);
+      consumer.on(consumer.events.CRASH, ({ payload }) => {
+        if (!payload.restart) reject(payload.error);
+      });
+      runBatches(consumer, (batch) => takeUpToEnd(batch).catch(reject)).catch(reject);
     });
   } finally {
     await consumer.disconnect();
   }
+}
+
+function refuseUnreadable({ topic, unreadable: [found] }: RawBatch): void {
+  if (!found) return;
+  throw new Error(
+    `${topic}, offsets ${found.first} to ${found.last}: a batch in ${found.reason} cannot be read; ` +
+      'see docs/runbooks/streams.md, "A batch that the API cannot read"',
+  );
 }
 
 /** The offset after the last record, or undefined when there is nothing from `from` on. */

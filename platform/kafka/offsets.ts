@@ -1,6 +1,6 @@
 import type { Admin } from 'kafkajs';
-import type { PartitionOffset } from './kafka-consumer.ts';
-import { createKafka, type KafkaOptions } from './kafka.ts';
+import type { PartitionOffset } from './consumer.ts';
+import { createKafka, type KafkaOptions } from './client.ts';
 
 /** What Kafka holds of one partition: from `low` up to, but not including, `high`. */
 export interface PartitionBounds {
