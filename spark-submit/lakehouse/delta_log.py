@@ -2,9 +2,13 @@
 
 The log names the files each commit added and removed, with their rows and partition values: what is new is known without
 reading a row. Commits that only move rows into other files (compaction) say so (`dataChange` false) and count for nothing.
+
+No cost here grows with the number of commits a table has: the log is not listed, it is entered at its last checkpoint.
 """
 
 import json
+import re
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from urllib.parse import unquote
@@ -12,11 +16,11 @@ from urllib.parse import unquote
 import pyarrow.parquet as pq
 
 from lakehouse.contracts import Table
-from lakehouse.files import list_names, open_uri
+from lakehouse.files import is_file, list_names, open_uri, read_bytes
 
-_DIGITS = 20
-# A footer is a few kilobytes: to wait for the store one after another is what costs.
-_FOOTERS_AT_ONCE = 8
+_COMMIT = re.compile(r"([0-9]{20})\.json")
+# A footer or a commit is a few kilobytes: to wait for the store one after another is what costs.
+_FILES_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -44,14 +48,25 @@ class Changes:
         return {value for file in (*self.added, *self.removed) for name, value in file.partition if name == column}
 
 
+def has_commits(table: Table, lake_uri: str) -> bool:
+    """Whether the table has a commit: the folder of its log may be there before that, while somebody makes it."""
+    return _known_version(table, lake_uri) is not None
+
+
 def newest_commit(table: Table, lake_uri: str) -> int | None:
-    """The number of the table's newest version, from one listing; None where there is no table."""
-    return max(_versions(table, lake_uri), default=None)
+    """The number of the table's newest version; None where there is no table.
+
+    From a version that is known to be there on, versions have no gap: asking for some, in growing steps, finds the last.
+    """
+    known = _known_version(table, lake_uri)
+    return None if known is None else _last_from(known, lambda version: is_file(_commit_uri(table, lake_uri, version)))
 
 
 def is_new(table: Table, lake_uri: str) -> bool:
     """Whether the table was just made and holds no row yet."""
-    return newest_commit(table, lake_uri) == 0 and not any("add" in action for action in _commit(table, lake_uri, 0))
+    if newest_commit(table, lake_uri) != 0:
+        return False
+    return not any("add" in action for action in _commit(table, lake_uri, 0) or ())
 
 
 def rows_committed(table: Table, lake_uri: str, key: str, column: str, value: str) -> int | None:
@@ -59,7 +74,7 @@ def rows_committed(table: Table, lake_uri: str, key: str, column: str, value: st
     `column`; counted in the Parquet files themselves. None where that cannot be told without reading rows.
     """
     newest = newest_commit(table, lake_uri)
-    actions = [] if newest is None else _commit(table, lake_uri, newest)
+    actions = (None if newest is None else _commit(table, lake_uri, newest)) or []
     if not any(action.get("txn", {}).get("appId") == key for action in actions):
         return None
     added = [action["add"] for action in actions if "add" in action]
@@ -70,47 +85,36 @@ def rows_committed(table: Table, lake_uri: str, key: str, column: str, value: st
 
 def changes_between(table: Table, lake_uri: str, after: int, upto: int) -> Changes | None:
     """What changed after version `after` up to `upto`; None where the log no longer tells (it was cleaned up)."""
-    if not set(range(after + 1, upto + 1)) <= _versions(table, lake_uri):
-        return None
     added: dict[str, DataFile] = {}
     removed: dict[str, DataFile] = {}
-    for version in range(after + 1, upto + 1):
-        for action in _commit(table, lake_uri, version):
-            _apply(action, added, removed)
+    with ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
+        for actions in pool.map(lambda version: _commit(table, lake_uri, version), range(after + 1, upto + 1)):
+            if actions is None:
+                pool.shutdown(cancel_futures=True)
+                return None
+            for action in actions:
+                _apply(action, added, removed)
     return Changes(tuple(added.values()), tuple(removed.values()))
 
 
 def commit_note(table: Table, lake_uri: str) -> dict | None:
     """The note (`userMetadata`, a JSON object) of the newest commit that changed rows; None where it has none.
 
-    A commit that only moved rows (compaction) is passed over: it changes nothing of what the table was made of.
+    A commit that only moved rows (compaction) or changed properties is passed over: it changes nothing of what the table was
+    made of.
     """
-    for version in sorted(_versions(table, lake_uri), reverse=True):
-        actions = _commit(table, lake_uri, version)
+    version = newest_commit(table, lake_uri)
+    actions = None if version is None else _commit(table, lake_uri, version)
+    while actions is not None:
         for action in actions:
             note = action.get("commitInfo", {}).get("userMetadata")
             if note:
                 return json.loads(note)
         if any(action[kind].get("dataChange") for action in actions for kind in ("add", "remove") if kind in action):
             return None
+        version -= 1
+        actions = _commit(table, lake_uri, version) if version >= 0 else None
     return None
-
-
-def _versions(table: Table, lake_uri: str) -> set[int]:
-    names = list_names(f"{table.uri(lake_uri)}/_delta_log")
-    return {int(name[:_DIGITS]) for name in names if name.endswith(".json") and name[:-5].isdigit()}
-
-
-def _commit(table: Table, lake_uri: str, version: int) -> list[dict]:
-    filesystem, path = open_uri(f"{table.uri(lake_uri)}/_delta_log/{version:0{_DIGITS}}.json")
-    with filesystem.open_input_stream(path) as stream:
-        return [json.loads(line) for line in stream.read().decode("utf-8").splitlines() if line]
-
-
-def _holds_only(entry: dict, column: str, value: str) -> bool:
-    stats = json.loads(entry.get("stats") or "{}")
-    limits = [stats.get(limit, {}).get(column) for limit in ("minValues", "maxValues")]
-    return limits == [value, value]
 
 
 def rows_in_files(table: Table, lake_uri: str, paths: list[str]) -> list[int]:
@@ -120,8 +124,72 @@ def rows_in_files(table: Table, lake_uri: str, paths: list[str]) -> list[int]:
     def rows(path: str) -> int:
         return pq.read_metadata(f"{folder}/{unquote(path)}", filesystem=filesystem).num_rows
 
-    with ThreadPoolExecutor(_FOOTERS_AT_ONCE) as pool:
+    with ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
         return list(pool.map(rows, paths))
+
+
+def actions_in(commit: bytes) -> list[dict]:
+    """The actions of a commit, a JSON object a line. Lines end at \\n alone: the texts in a commit (names of files, least and
+    greatest values of columns) may hold U+0085, U+2028 and other characters that Python's `splitlines` takes for an end."""
+    return [json.loads(line) for line in commit.decode("utf-8").split("\n") if line]
+
+
+def _known_version(table: Table, lake_uri: str) -> int | None:
+    """A version of the table that is there, as new as can be told at once; None where there is no table."""
+    checkpointed = _last_checkpoint(table, lake_uri)
+    if checkpointed is not None:
+        return checkpointed
+    if is_file(_commit_uri(table, lake_uri, 0)):
+        return 0
+    # Somebody removed the pointer to the checkpoint of a log whose first commits are gone.
+    names = map(_COMMIT.fullmatch, list_names(_log_uri(table, lake_uri)))
+    return max((int(name[1]) for name in names if name), default=None)
+
+
+def _last_checkpoint(table: Table, lake_uri: str) -> int | None:
+    """The version that the log's pointer names; None without one. Delta, too, does without where it cannot be read."""
+    pointer = read_bytes(f"{_log_uri(table, lake_uri)}/_last_checkpoint")
+    try:
+        return None if pointer is None else int(json.loads(pointer)["version"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _last_from(start: int, is_there: Callable[[int], bool]) -> int:
+    """The last number of those from `start` on without a gap, which is there."""
+    step = 1
+    while is_there(start + step):
+        start += step
+        step *= 2
+    while step > 1:
+        step //= 2
+        if is_there(start + step):
+            start += step
+    return start
+
+
+def _log_uri(table: Table, lake_uri: str) -> str:
+    return f"{table.uri(lake_uri)}/_delta_log"
+
+
+def _commit_uri(table: Table, lake_uri: str, version: int) -> str:
+    return f"{_log_uri(table, lake_uri)}/{version:020}.json"
+
+
+def _commit(table: Table, lake_uri: str, version: int) -> list[dict] | None:
+    """The actions of a commit; None where the log has no such commit (any more)."""
+    filesystem, path = open_uri(_commit_uri(table, lake_uri, version))
+    try:
+        with filesystem.open_input_stream(path) as stream:
+            return actions_in(stream.read())
+    except FileNotFoundError:
+        return None
+
+
+def _holds_only(entry: dict, column: str, value: str) -> bool:
+    stats = json.loads(entry.get("stats") or "{}")
+    limits = [stats.get(limit, {}).get(column) for limit in ("minValues", "maxValues")]
+    return limits == [value, value]
 
 
 def _apply(action: dict, added: dict[str, DataFile], removed: dict[str, DataFile]) -> None:

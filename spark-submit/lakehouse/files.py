@@ -31,6 +31,12 @@ def list_names(uri: str) -> list[str]:
     return [entry.base_name for entry in filesystem.get_file_info(fs.FileSelector(path, allow_not_found=True))]
 
 
+def is_file(uri: str) -> bool:
+    """Whether there is a file of this name."""
+    filesystem, path = open_uri(uri)
+    return filesystem.get_file_info(path).type == fs.FileType.File
+
+
 @dataclass(frozen=True)
 class StoredFile:
     """One file of a folder: its path under it, and its size in bytes."""
@@ -90,8 +96,8 @@ def write_parquet(uri: str, rows: pa.Table) -> None:
 
 def remove_file(uri: str) -> None:
     """Removes one file; no error where there is none."""
-    filesystem, path = open_uri(uri)
-    if filesystem.get_file_info(path).type == fs.FileType.File:
+    if is_file(uri):
+        filesystem, path = open_uri(uri)
         filesystem.delete_file(path)
 
 

@@ -13,9 +13,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lakehouse.contracts import Table, table_properties
-from lakehouse.delta_log import is_new, newest_commit
+from lakehouse.delta_log import has_commits, is_new, newest_commit
 from lakehouse.errors import BrokenContract
-from lakehouse.files import list_names
 
 Answer = TypeVar("Answer")
 
@@ -49,8 +48,8 @@ def create_table(spark: SparkSession, table: Table, lake_uri: str) -> None:
 
 
 def has_table(table: Table, lake_uri: str) -> bool:
-    """Whether the table has a commit: the folder of its log may be there before that, while somebody makes it."""
-    return any(name.endswith((".json", ".parquet")) for name in list_names(f"{table.uri(lake_uri)}/_delta_log"))
+    """Whether the table is there, which it is from its first commit on."""
+    return has_commits(table, lake_uri)
 
 
 def read_table(spark: SparkSession, table: Table, lake_uri: str, version: int | None = None) -> DataFrame:
