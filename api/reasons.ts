@@ -27,6 +27,10 @@ function textOf(type: string, track: Track, cause: Track | undefined): string {
       return track.genre ? `Trending in ${track.genre}, which you play` : 'Trending in a genre you play';
     case 'trending':
       return 'Many people are listening to this';
+    case 'not_heard_yet':
+      return 'You have not played this yet';
+    case 'rediscover':
+      return 'You liked this before: hear it again';
     default:
       return 'People who listen to what you listen to play this';
   }

@@ -6,6 +6,7 @@ import { benchOrchestration } from './orchestration.ts';
 import { benchWeeklyLoad } from './weekly-load.ts';
 import { benchRefresh } from './refresh.ts';
 import { benchQuality } from './quality.ts';
+import { benchSmallLake } from './small-lake.ts';
 
 const benches: Readonly<Record<string, () => Promise<void>>> = {
   'event-stream': benchEventStream,
@@ -18,6 +19,7 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   },
   refresh: benchRefresh,
   quality: benchQuality,
+  'small-lake': benchSmallLake,
 };
 /** Without a name; event-stream is a part of events. */
 const all = Object.keys(benches).filter((name) => name !== 'event-stream');

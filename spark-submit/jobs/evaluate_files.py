@@ -135,13 +135,15 @@ def _tuned(world: World, train: Pairs, valid: Pairs | None, k: int, steps: Steps
 def _fitted(world: World, pairs: Pairs, name: str, steps: Steps) -> tuple[Model, Listening]:
     with steps.step(f"learn ({name})"):
         frame = pd.DataFrame({"user_id": pairs.users, "track_id": pairs.items, _ALL.affinity: pairs.counts})
-        rows = world.spark.createDataFrame(frame).withColumn("first_heard", F.lit(None).cast("int"))
+        rows = world.spark.createDataFrame(frame).withColumns(
+            {name: F.lit(None).cast("int") for name in ("first_heard", "last_met")}
+        )
         uri, count = f"{world.folder}/{name}", len(world.known.ids)
         by_shard(rows).write.parquet(f"{uri}/met")
-        written = write_pairs(world.spark, f"{uri}/met", None, pa.array(world.known.ids), [_ALL], uri)
+        write_pairs(f"{uri}/met", None, pa.array(world.known.ids), [_ALL], uri)
         if world.follows is not None:
             write_followed([_ALL], world.follows, uri)
-        [listening] = counted(written, [_ALL], uri, count)
+        [listening] = counted([_ALL], uri, count)
         fit = fit_model(listening, world.known, SEED)
         return learn_model(listening, world.known, fit, until=0.0), listening
 
@@ -187,7 +189,9 @@ def _everyone(
     trained = {who.id for shard in found for who in shard}
     others = sorted({*test.users, *(valid.users if valid else [])} - trained)
     empty = np.array([], dtype=np.float64)
-    strangers = [Listener(user, extra.get(user, none), none, empty, empty, empty, none, empty) for user in others]
+    strangers = [
+        Listener(user, extra.get(user, none), none, empty, empty, empty, empty, none, empty) for user in others
+    ]
     return [*found, strangers]
 
 

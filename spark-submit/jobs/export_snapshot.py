@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from pyspark.sql import DataFrame, SparkSession
 
 from lakehouse.contracts import Table, table
+from lakehouse.delta_log import newest_commit
 from lakehouse.errors import BadParameters, BrokenContract
 from lakehouse.job import run_job
 from lakehouse.params import Params
@@ -29,7 +30,7 @@ from lakehouse.snapshot import (
 )
 from lakehouse.songs import catalogue, with_told_names
 from lakehouse.table_state import rows_in, weeks_of
-from lakehouse.tables import has_table, newest_version, read_table
+from lakehouse.tables import has_table, missing_table, read_if_there
 
 SOURCES = {
     "recommendations": table("gold", "user_recommendations"),
@@ -39,6 +40,7 @@ SOURCES = {
     "trending": table("silver", "weekly_trending_tracks"),
     "history": table("silver", "listening_events"),
 }
+USERS = table("bronze", "dim_users")
 # Where there is one: players tell the names of tracks that no catalogue file knows.
 STREAM = table("bronze", "listening_events_stream")
 
@@ -54,7 +56,10 @@ def export_snapshot(spark: SparkSession, params: Params, progress: Progress) -> 
     is_chart_only = params.flag("chartOnly")
     sources = {kind: source for kind, source in SOURCES.items() if kind != "recommendations" or not is_chart_only}
     streams = [STREAM] if has_table(STREAM, lake_uri) else []
-    versions = {source: newest_version(source, lake_uri) for source in [*sources.values(), *streams]}
+    versions: dict[Table, int | None] = {
+        source: newest_commit(source, lake_uri) for source in [*sources.values(), USERS, *streams]
+    }
+    _refuse_missing(versions, lake_uri)
     read = {kind: _at(spark, source, lake_uri, versions) for kind, source in sources.items()}
     if is_chart_only:
         read["recommendations"] = spark.createDataFrame([], _schema_of(SOURCES["recommendations"]))
@@ -79,7 +84,7 @@ def export_snapshot(spark: SparkSession, params: Params, progress: Progress) -> 
         songs = with_told_names(songs, _at(spark, stream, lake_uri, versions))
     others = {
         "tracks": songs,
-        "users": listeners(read["users"], read_table(spark, table("bronze", "dim_users"), lake_uri)),
+        "users": listeners(read["users"], _at(spark, USERS, lake_uri, versions)),
         "similar": read["similar"],
         "trending": last_weeks(read["trending"], last_week("trending")),
         "history": last_plays(read["history"], last_week("history")),
@@ -98,7 +103,7 @@ def export_snapshot(spark: SparkSession, params: Params, progress: Progress) -> 
 
     rows_of = {kind: sum(file.rows for file in files if file.kind == kind) for kind in SOURCES}
     counts = {"users": sum(users_of_shards), "recommendations": rows_of["recommendations"], "tracks": rows_of["tracks"]}
-    lineage = [{"table": source.path, "version": version} for source, version in versions.items()]
+    lineage = [{"table": source.path, "version": at} for source, at in versions.items() if at is not None]
     described = {
         "modelVersion": model_version,
         "generatedAt": params.time("generatedAt"),
@@ -126,15 +131,23 @@ def _snapshot_uri(params: Params) -> str:
     return uri
 
 
-def _at(spark: SparkSession, source: Table, lake_uri: str, versions: dict[Table, int]) -> DataFrame:
+def _at(spark: SparkSession, source: Table, lake_uri: str, versions: dict[Table, int | None]) -> DataFrame:
     """The table as it was when the export began, whatever is written meanwhile."""
-    return read_table(spark, source, lake_uri, version=versions[source])
+    return read_if_there(spark, source, lake_uri, versions[source])
+
+
+def _refuse_missing(versions: dict[Table, int | None], lake_uri: str) -> None:
+    """A lake that only streams fill has no catalogue and no users; all else is there after a refresh."""
+    for source, version in versions.items():
+        if version is None and source.layer != "bronze":
+            raise missing_table(source, lake_uri)
 
 
 def _refuse_other_model(recommendations: DataFrame, model_version: str) -> None:
     found = [row[0] for row in recommendations.select("model_version").distinct().limit(3).collect()]
-    if found != [model_version]:
-        holds = ", ".join(found) or "no rows"
+    # No row at all is of every model: nobody has listened yet.
+    if found not in ([], [model_version]):
+        holds = ", ".join(found)
         raise BrokenContract(
             f"gold/user_recommendations: expected the lists of model {model_version}, found {holds}; run build_gold for it"
         )

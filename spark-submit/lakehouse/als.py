@@ -1,21 +1,15 @@
-"""Implicit ALS: the tracks' factors are Spark's, a listener's are solved from them here, exactly as Spark would.
+"""Implicit ALS, in this process: the equations are Spark's, without a query of Spark for each half of an iteration.
 
-Spark shuffles the ratings once and each iteration the factors that the blocks need of one another; an executor holds its
-blocks of ratings and factors. Folding a listener in needs the tracks' factors and that listener's ratings alone, so lists
-are made for people and listens that came after the fit.
+It holds every rating three times (16 bytes each) and the factors of users and tracks. Folding a listener in needs the tracks'
+factors and that listener's ratings alone, so lists are made for people and listens that came after the fit.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-from pyspark.sql import DataFrame, Window
-from pyspark.sql import functions as F
 
-from lakehouse.listeners import View
-
-# A block is a task of every half iteration: few ratings are not worth many.
-_BLOCKS = 8
-_RATINGS_PER_BLOCK = 50_000
+# Numbers that are gathered at once while owners are solved together, 8 bytes each.
+_FACTORS_AT_ONCE = 2_000_000
 # ratings * rank^2 is what an iteration costs: the rank is what that budget allows, between two bounds.
 _COST = 8e8
 _RANKS = (32, 96)
@@ -26,7 +20,7 @@ _RATINGS_PER_FACTOR = 200
 
 @dataclass(frozen=True)
 class AlsSettings:
-    """Spark multiplies `regularisation` by each user's and track's number of ratings; confidence is 1 + alpha * rating."""
+    """`regularisation` is multiplied by each user's and track's number of ratings; confidence is 1 + alpha * rating."""
 
     rank: int
     iterations: int
@@ -55,34 +49,80 @@ def settings_for(ratings: int) -> AlsSettings:
     return AlsSettings(rank, 6 if is_large else 15, 0.5 if is_large else 0.7, 7.0)
 
 
-def fit(pairs: DataFrame, view: View, tracks: int, ratings: int, seed: int) -> TrackFactors:
-    """Fits on the pairs (user_id, track) that are rated in the view, `ratings` of them. Deterministic for one seed but for the order of floating sums."""
-    # Half a second, which a job that fits nothing need not wait for.
-    from pyspark.ml.recommendation import ALS
+@dataclass(frozen=True)
+class Ratings:
+    """Who likes what how much, in the order of users: user and track numbers from 0, 16 bytes a rating; `users` of them."""
 
-    settings = settings_for(ratings)
-    blocks = min(_BLOCKS, 1 + ratings // _RATINGS_PER_BLOCK)
-    als = ALS(
-        userCol="user",
-        itemCol="track",
-        ratingCol="rating",
-        implicitPrefs=True,
-        rank=settings.rank,
-        maxIter=settings.iterations,
-        regParam=settings.regularisation,
-        alpha=settings.alpha,
-        numUserBlocks=blocks,
-        numItemBlocks=blocks,
-        seed=seed,
-    )
-    users = pairs.select("user_id").distinct().withColumn("user", F.row_number().over(Window.orderBy("user_id")) - 1)
-    rated = pairs.where(F.col(view.rating).isNotNull()).join(F.broadcast(users), on="user_id", how="inner")
-    found = als.fit(rated.select("user", "track", F.col(view.rating).alias("rating"))).itemFactors.toArrow()
-    rows = np.zeros((tracks, settings.rank), dtype=np.float32)
-    if found.num_rows:
-        values = found.column("features").combine_chunks().flatten().to_numpy(zero_copy_only=False)
-        rows[found.column("id").to_numpy()] = values.reshape(-1, settings.rank)
-    return TrackFactors(rows, settings)
+    user: np.ndarray
+    track: np.ndarray
+    rating: np.ndarray
+    users: int
+
+
+def fit(ratings: Ratings, tracks: int, seed: int) -> TrackFactors:
+    """Alternating least squares for implicit feedback (Hu, Koren and Volinsky, 2008), regularised by each user's and track's number
+    of ratings as Spark does it. The same for the same ratings and seed. Of no rating the factors are zeros."""
+    settings = settings_for(len(ratings.rating))
+    of_tracks = np.zeros((tracks, settings.rank))
+    if len(ratings.rating) == 0:
+        return TrackFactors(of_tracks.astype(np.float32), settings)
+    of_users = np.random.default_rng(seed).normal(size=(ratings.users, settings.rank))
+    of_users /= np.linalg.norm(of_users, axis=1, keepdims=True)
+    by_user = _Owners.of(ratings.user, ratings.track, ratings.rating)
+    by_track = _Owners.of(ratings.track, ratings.user, ratings.rating)
+    for _ in range(settings.iterations):
+        by_track.solve(of_tracks, of_users, settings)
+        by_user.solve(of_users, of_tracks, settings)
+    return TrackFactors(of_tracks.astype(np.float32), settings)
+
+
+@dataclass(frozen=True)
+class _Owners:
+    """The ratings of each user (or track), lying together: `owners` by how many they have, few first; `starts` and `counts` say where
+    in `others` and `ratings`."""
+
+    owners: np.ndarray
+    starts: np.ndarray
+    counts: np.ndarray
+    others: np.ndarray
+    ratings: np.ndarray
+
+    @classmethod
+    def of(cls, owner: np.ndarray, other: np.ndarray, rating: np.ndarray) -> "_Owners":
+        order = np.argsort(owner, kind="stable")
+        owners, starts, counts = np.unique(owner[order], return_index=True, return_counts=True)
+        by_count = np.argsort(counts, kind="stable")
+        return cls(owners[by_count], starts[by_count], counts[by_count], other[order], rating[order])
+
+    def solve(self, mine: np.ndarray, theirs: np.ndarray, settings: AlsSettings) -> None:
+        """Puts the factors of each owner into `mine`, solved from `theirs`."""
+        gram, rank = theirs.T @ theirs, settings.rank
+        sizes, firsts = np.unique(self.counts, return_index=True)
+        for size, first, end in zip(sizes, firsts, [*firsts[1:], len(self.counts)], strict=True):
+            base = gram + settings.regularisation * size * np.eye(rank)
+            solve = _solve_few if size < rank else _solve_many
+            step = max(1, _FACTORS_AT_ONCE // int(size * rank))
+            for start in range(first, end, step):
+                chosen = slice(start, min(start + step, end))
+                places = self.starts[chosen, None] + np.arange(size)
+                confidence = settings.alpha * self.ratings[places].astype(np.float64)
+                mine[self.owners[chosen]] = solve(base, theirs[self.others[places]], confidence)
+
+
+def _solve_many(base: np.ndarray, rows: np.ndarray, confidence: np.ndarray) -> np.ndarray:
+    """Of owners with as many ratings each: the normal equations, (base + Y'CY) x = Y'(1 + c); `rows` are Y."""
+    turned = rows.transpose(0, 2, 1)
+    sides = turned @ (1 + confidence)[..., None]
+    return np.linalg.solve(base + (turned * confidence[:, None, :]) @ rows, sides)[..., 0]
+
+
+def _solve_few(base: np.ndarray, rows: np.ndarray, confidence: np.ndarray) -> np.ndarray:
+    """The same of owners with fewer ratings than factors, by systems as small as their ratings:
+    x = base^-1 Y' (I + C Y base^-1 Y')^-1 (1 + c)."""
+    near = rows @ np.linalg.inv(base)
+    system = np.eye(rows.shape[1]) + confidence[..., None] * (near @ rows.transpose(0, 2, 1))
+    weights = np.linalg.solve(system, (1 + confidence)[..., None])
+    return (near.transpose(0, 2, 1) @ weights)[..., 0]
 
 
 def fold_in(factors: TrackFactors, gram: np.ndarray, liked: np.ndarray, ratings: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ from lakehouse.delta_log import changes_between, newest_commit
 from lakehouse.errors import FailedChecks
 from lakehouse.incremental import WEEK, in_weeks_sql, to_weeks
 from lakehouse.table_state import range_of, read_small, rows_in
-from lakehouse.tables import create_table, has_table, read_table, retry_conflicts, writer_of
+from lakehouse.tables import create_table, has_table, read_if_there, read_table, retry_conflicts, writer_of
 
 RESULTS = table("gold", "table_checks")
 _LONGEST_SCOPE = 8
@@ -169,9 +169,10 @@ def _hash_of_key(checked: Table) -> Column:
 
 
 def _references(spark: SparkSession, check: Check, rows: DataFrame, lake_uri: str) -> tuple:
-    """The share of distinct values that the other table has."""
+    """The share of distinct values that the other table has; one that is not there has none."""
     values = rows.where(F.col(check.column).isNotNull()).select(F.col(check.column).alias("_value")).distinct()
-    others = read_table(spark, check.other_table, lake_uri).select(F.col(check.other_column).alias("_value")).distinct()
+    other = read_if_there(spark, check.other_table, lake_uri, newest_commit(check.other_table, lake_uri))
+    others = other.select(F.col(check.other_column).alias("_value")).distinct()
     known = values.join(others.withColumn("_known", F.lit(1)), on="_value", how="left")
     found, total = known.agg(F.count("_known"), F.count(F.lit(1))).collect()[0]
     share = 1.0 if total == 0 else found / total

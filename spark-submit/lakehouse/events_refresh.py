@@ -33,7 +33,7 @@ from lakehouse.incremental import (
 )
 from lakehouse.listening_events import deliveries, kept_and_dropped, reason_dropped, week_end, with_known
 from lakehouse.table_state import weeks_of
-from lakehouse.tables import has_table, read_table
+from lakehouse.tables import has_table, read_if_there, read_table
 
 EVENTS = table("silver", "listening_events")
 DUPLICATES = table("silver", "duplicate_events")
@@ -168,7 +168,7 @@ class EventsRefresh:
         version = self._recipe.versions[source.path]
         if version is None and source is STREAM:
             return None
-        return read_table(self._spark, source, self._lake_uri, version)
+        return read_if_there(self._spark, source, self._lake_uri, version)
 
 
 def _touched(changed: DataFrame, tables: list[DataFrame]) -> set[date]:

@@ -87,6 +87,12 @@ def read_parquet(uris: Iterable[str], columns: list[str] | None, repeated: list[
     return pa.concat_tables(tables, promote_options="default")
 
 
+def parquet_columns(uri: str) -> set[str]:
+    """The columns of a Parquet file."""
+    filesystem, path = open_uri(uri)
+    return set(pq.read_schema(path, filesystem=filesystem).names)
+
+
 def write_parquet(uri: str, rows: pa.Table) -> None:
     """Writes one Parquet file, in place of what was there."""
     sink = pa.BufferOutputStream()

@@ -15,10 +15,11 @@ from lakehouse.shards import by_shard
 
 
 def encounters(events: DataFrame, cuts: list[date]) -> DataFrame:
-    """One row per (user_id, track_id) with any event: first_heard, and at each of the days `cuts` the affinity (null where the pair
-    had not met). The rows lie by_shard.
+    """One row per (user_id, track_id) with any event: first_heard, last_met, and at each of the days `cuts` the affinity (null where
+    the pair had not met). The rows lie by_shard.
 
-    first_heard is the day number (since 1970) of the first event that is no skip or hate; null where there is none. An affinity sums
+    first_heard is the day number (since 1970) of the first event that is no skip or hate; null where there is none. last_met is that
+    of the last event of any kind. An affinity sums
     the weights of the events before its day, halved for every 180 days; at or below 0 the pair only says that the track is known to
     the user, not that it is liked. All cuts cost one pass over `events`.
     """
@@ -26,11 +27,13 @@ def encounters(events: DataFrame, cuts: list[date]) -> DataFrame:
         "user_id",
         "track_id",
         F.unix_date(heard_on()).alias("heard"),
+        F.unix_date("event_date").alias("met"),
         *(contribution(F.col(f"cut_{place}")).alias(View.at(cut).affinity) for place, cut in enumerate(cuts)),
     )
     affinities = [View.at(cut).affinity for cut in cuts]
     sums = [F.sum(name).alias(name) for name in affinities]
-    return by_shard(met).groupBy("user_id", "track_id").agg(F.min("heard").alias("first_heard"), *sums)
+    days = [F.min("heard").alias("first_heard"), F.max("met").alias("last_met")]
+    return by_shard(met).groupBy("user_id", "track_id").agg(*days, *sums)
 
 
 def with_feedback(events: DataFrame, feedback: DataFrame) -> DataFrame:

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lakehouse.als import Ratings
 from lakehouse.files import read_parquet
 from lakehouse.shards import parts_in
 
@@ -66,8 +67,9 @@ class Listener:
     liked: np.ndarray
     ratings: np.ndarray
     affinities: np.ndarray
-    # Day numbers, NaN where unknown.
+    # Day numbers of the liked, NaN where unknown: of the first listen, and of the last event of any kind that there is.
     first_heard: np.ndarray
+    last_met: np.ndarray
     followed: np.ndarray
     followed_ratings: np.ndarray
 
@@ -102,7 +104,7 @@ def read_shards(uri: str, view: View) -> Iterator[list[Listener]]:
     followed_tracks have them."""
     pairs, followed = parts_in(f"{uri}/pairs"), parts_in(f"{uri}/followed")
     for part in sorted(pairs):
-        known = read_parquet(pairs[part], ["user_id", "track", "first_heard", view.affinity, view.rating])
+        known = read_parquet(pairs[part], ["user_id", "track", "first_heard", "last_met", view.affinity, view.rating])
         known = known.filter(pc.is_valid(known.column(view.affinity)))
         if part in followed:
             liked = read_parquet(followed[part], ["user_id", "track", view.followed])
@@ -135,7 +137,24 @@ def count_shards(uri: str, views: list[View], track_count: int) -> list[Counts]:
     return [Counts(*found) for found in zip(listeners_of, users, strict=True)]
 
 
+def read_ratings(uri: str, view: View) -> Ratings:
+    """Every rating of the view, of all shards; users are numbered in the order of shards and ids."""
+    shards, users = [], 0
+    for _, uris in sorted(parts_in(f"{uri}/pairs").items()):
+        shard = read_parquet(uris, ["user_id", "track", view.rating])
+        shard = shard.filter(pc.is_valid(shard.column(view.rating)))
+        shard = shard.sort_by([("user_id", "ascending"), ("track", "ascending")])
+        ids = pc.unique(shard.column("user_id"))
+        user = pc.index_in(shard.column("user_id"), ids).to_numpy() + users
+        shards.append((user, shard.column("track").to_numpy(), shard.column(view.rating).to_numpy()))
+        users += len(ids)
+    user, track, rating = (np.concatenate(column) for column in zip(*shards, strict=True))
+    return Ratings(user, track, rating, users)
+
+
 def _listeners(shard: pa.Table, view: View) -> list[Listener]:
+    if shard.num_rows == 0:
+        return []
     ids = sorted(pc.unique(shard.column("user_id")).to_pylist())
     user = pc.index_in(shard.column("user_id"), pa.array(ids, pa.string()))
     shard = shard.append_column("user", user).sort_by([("user", "ascending"), ("track", "ascending")])
@@ -146,6 +165,7 @@ def _listeners(shard: pa.Table, view: View) -> list[Listener]:
             ("affinity", view.affinity),
             ("rating", view.rating),
             ("first_heard", "first_heard"),
+            ("last_met", "last_met"),
             ("followed", view.followed),
         )
     }
@@ -172,6 +192,7 @@ def _listener(user_id: str, tracks: np.ndarray, column: dict[str, np.ndarray], r
         ratings=of["rating"][liked],
         affinities=of["affinity"][liked],
         first_heard=of["first_heard"][liked],
+        last_met=of["last_met"][liked],
         followed=track[followed],
         followed_ratings=of["followed"][followed],
     )

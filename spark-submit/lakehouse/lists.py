@@ -11,10 +11,11 @@ from threading import Event, Lock
 import numpy as np
 import pyarrow as pa
 
+from lakehouse.fallback import filled
 from lakehouse.files import open_uri, write_parquet
 from lakehouse.listeners import Listener
 from lakehouse.model import PARTS, Model, Parts, one_core, weight_vector
-from lakehouse.ranking import best_of, varied
+from lakehouse.ranking import best_of
 from lakehouse.reasons import Reason, reasons_of
 
 # NumPy works on one while Python writes another's lists; more would wait for Python.
@@ -42,8 +43,8 @@ def write_lists(
 ) -> int:
     """Writes one Parquet file of lists for each shard; returns the number of users with a list.
 
-    `chart` are indexes of tracks, most heard first: they fill the lists of those who like nothing yet, or know too much, and
-    of everybody where there are no `weights`, because the model is worth nothing.
+    `chart` are indexes of tracks, most heard first. They and the rest of lakehouse/fallback.py fill the lists of those who like
+    nothing yet, or know too much, and of everybody where there are no `weights`, because the model is worth nothing.
     """
     target, folder = open_uri(lists_uri)
     target.create_dir(folder, recursive=True)
@@ -100,9 +101,10 @@ def _list_of(
     model: Model, weights: dict[str, float] | None, who: Listener, parts: Parts, chart: list[int], size: int
 ) -> Iterator[tuple]:
     scored = {} if weights is None else _scored(model, weights, who, parts, size)
-    filled = (np.zeros(len(PARTS)), Reason("trending"))
-    for rank, track in enumerate(_filled(model, who, list(scored), chart, size), start=1):
-        values, reason = scored.get(track, filled)
+    nothing = np.zeros(len(PARTS))
+    reasons = filled(model, who, {track: reason for track, (_, reason) in scored.items()}, chart, size)
+    for rank, (track, reason) in enumerate(reasons.items(), start=1):
+        values = scored[track][0] if track in scored else nothing
         cause = None if reason.track is None else model.tracks.ids[reason.track]
         yield (who.id, rank, model.tracks.ids[track], float(values.sum()), reason.type, cause, *values)
 
@@ -124,11 +126,3 @@ def _best_unknown(model: Model, who: Listener, scores: np.ndarray, size: int) ->
         return np.array([], dtype=np.int64)
     unknown = model.unknown(who)
     return unknown[best_of(scores[unknown], model.tracks.artists[model.candidates[unknown]], size)]
-
-
-def _filled(model: Model, who: Listener, listed: list[int], chart: list[int], size: int) -> list[int]:
-    if len(listed) >= size:
-        return listed
-    taken = {*who.known.tolist(), *listed}
-    listed, _ = varied([*listed, *(track for track in chart if track not in taken)], model.tracks.artists, size)
-    return listed

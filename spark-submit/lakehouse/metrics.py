@@ -41,9 +41,10 @@ def coverage(lists: list[np.ndarray], catalogue: int) -> float:
 
 def novelty(lists: list[np.ndarray], listeners: np.ndarray, users: int) -> float:
     """Mean surprise of a recommended track, -log2 of the share of the users who know it; unknown to all counts as to one."""
-    if not lists or not users:
+    recommended = np.concatenate(lists) if lists else np.array([], dtype=np.int64)
+    if len(recommended) == 0 or users == 0:
         return 0.0
-    shares = np.maximum(listeners[np.concatenate(lists)], 1.0) / users
+    shares = np.maximum(listeners[recommended], 1.0) / users
     return float(-np.log2(np.minimum(shares, 1.0)).mean())
 
 

@@ -111,6 +111,12 @@ class Model:
         is_unknown[listener.known[listener.known >= 0]] = False
         return is_unknown[self.candidates]
 
+    @cached_property
+    def popular(self) -> list[int]:
+        """The tracks that can be recommended: those with most listeners first, then the newest."""
+        listeners, released = self.crowd.listeners[self.candidates], self.tracks.released[self.candidates]
+        return self.candidates[np.lexsort((self.candidates, -released, -listeners))].tolist()
+
     def has_genre(self, track: int) -> bool:
         return bool(self.tracks.genres[track] > 0)
 
@@ -206,6 +212,8 @@ def newness(tracks: Tracks, until: float) -> np.ndarray:
 
 def z_scored(raw: np.ndarray) -> Parts:
     """Scores z-scored in place."""
+    if raw.shape[-1] == 0:
+        return Parts(raw, np.ones(raw.shape[:-1], dtype=raw.dtype))
     raw -= raw.mean(axis=-1, keepdims=True)
     deviation = raw.std(axis=-1)
     is_flat = deviation <= _FLAT

@@ -15,8 +15,8 @@ def decide_promotion(candidate: dict, served: dict | None, baselines: dict[str, 
     """
     if candidate["users"] < LEAST_LISTENERS:
         return _promoted(
-            f"only {candidate['users']} listeners heard anything new in the days held out, and {LEAST_LISTENERS} are needed "
-            "to judge: nothing speaks against it"
+            f"not judged: {candidate['users']} users, {LEAST_LISTENERS} are needed who heard something new in the days held out; "
+            "nothing speaks against it"
         )
     for name, baseline in sorted(baselines.items(), key=lambda item: -item[1]["ndcg"]):
         if baseline["differenceLow"] <= 0:

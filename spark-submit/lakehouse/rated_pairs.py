@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import DataFrame, SparkSession
 
 from lakehouse.affinity import share_left
 from lakehouse.files import read_parquet, remove_folder, write_bytes, write_parquet
@@ -42,11 +41,9 @@ def track_ids(met_uri: str, past: PastParts | None) -> pa.Array:
     return pc.unique(pa.chunked_array(ids, pa.string()))
 
 
-def write_pairs(
-    spark: SparkSession, met_uri: str, past: PastParts | None, ids: pa.Array, views: list[View], uri: str
-) -> DataFrame:
-    """Writes `<uri>/pairs`, one file a shard: user_id, track (its place in `ids`, which has all of them), first_heard, each view's
-    affinity and rating; gives them back as Spark reads them. Beside them `<uri>/dearest`: of each user and view the FOLLOWED_TRACKS
+def write_pairs(met_uri: str, past: PastParts | None, ids: pa.Array, views: list[View], uri: str) -> None:
+    """Writes `<uri>/pairs`, one file a shard: user_id, track (its place in `ids`, which has all of them), first_heard, last_met, each
+    view's affinity and rating. Beside them `<uri>/dearest`: of each user and view the FOLLOWED_TRACKS
     pairs of most affinity (user_id, track, the rating as the view's `followed`).
 
     Of what is under `met_uri` (interactions.encounters, by_shard) and of the past, which must lie before every view. Sums are
@@ -59,7 +56,7 @@ def write_pairs(
         known = []
         if shard in met:
             affinities = [view.affinity for view in views]
-            known.append(read_parquet(met[shard], ["user_id", "track_id", "first_heard", *affinities]))
+            known.append(read_parquet(met[shard], ["user_id", "track_id", "first_heard", "last_met", *affinities]))
         if past is not None and shard in past.parts:
             known.append(_past(past, shard, views))
         # What Spark knows to be there is marked so in some of the files.
@@ -68,7 +65,6 @@ def write_pairs(
         write_parquet(f"{folder}/part-{shard:05}-pairs.parquet", pairs.drop_columns("user"))
         write_parquet(f"{dearest}/part-{shard:05}-dearest.parquet", _dearest(pairs, views))
     write_bytes(f"{folder}/{LAST_WRITTEN}", b"")
-    return spark.read.parquet(folder)
 
 
 def ratings(users: np.ndarray, affinities: np.ndarray) -> np.ndarray:
@@ -97,10 +93,11 @@ def ratings(users: np.ndarray, affinities: np.ndarray) -> np.ndarray:
 
 def _past(past: PastParts, shard: int, views: list[View]) -> pa.Table:
     """The rows of a shard of the past as encounters at the views' days."""
-    rows = read_parquet(past.parts[shard], ["user_id", "track_id", "first_heard_on", "affinity"])
+    rows = read_parquet(past.parts[shard], ["user_id", "track_id", "first_heard_on", "last_event_at", "affinity"])
     left = {view.affinity: pc.multiply(rows.column("affinity"), share_left(view.until - past.until)) for view in views}
     first_heard = rows.column("first_heard_on").cast(pa.int32())
-    return pa.table({**_ids_of(rows), "first_heard": first_heard, **left})
+    last_met = rows.column("last_event_at").cast(pa.date32()).cast(pa.int32())
+    return pa.table({**_ids_of(rows), "first_heard": first_heard, "last_met": last_met, **left})
 
 
 def _ids_of(rows: pa.Table) -> dict[str, pa.ChunkedArray]:
@@ -118,7 +115,8 @@ def _added_up(rows: pa.Table, ids: pa.Array, views: list[View]) -> pa.Table:
         }
     )
     sums = [(view.affinity, "sum") for view in views]
-    found = numbered.group_by(["user", "track"], use_threads=False).aggregate([("first_heard", "min"), *sums])
+    days = [("first_heard", "min"), ("last_met", "max")]
+    found = numbered.group_by(["user", "track"], use_threads=False).aggregate([*days, *sums])
     found = found.sort_by([("user", "ascending"), ("track", "ascending")])
     affinities = {view.affinity: pc.round(found.column(f"{view.affinity}_sum"), 6) for view in views}
     return pa.table(
@@ -127,6 +125,7 @@ def _added_up(rows: pa.Table, ids: pa.Array, views: list[View]) -> pa.Table:
             "user_id": users.take(found.column("user")),
             "track": found.column("track"),
             "first_heard": found.column("first_heard_min"),
+            "last_met": found.column("last_met_max"),
             **affinities,
         }
     )

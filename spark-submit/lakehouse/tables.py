@@ -60,6 +60,13 @@ def read_table(spark: SparkSession, table: Table, lake_uri: str, version: int | 
     return (reader if version is None else reader.option("versionAsOf", version)).load(table.uri(lake_uri))
 
 
+def read_if_there(spark: SparkSession, table: Table, lake_uri: str, version: int | None) -> DataFrame:
+    """A version of a table as `newest_commit` named it; no rows where it named none: a lake need not have every table."""
+    if version is None:
+        return spark.createDataFrame([], ", ".join(f"`{column.name}` {column.spark_type}" for column in table.columns))
+    return read_table(spark, table, lake_uri, version)
+
+
 def replace_file(rows: DataFrame, table: Table, lake_uri: str, file_column: str, file: str, key: str) -> None:
     """Makes `rows` the only rows of `table` that came from `file`, in one commit. Rows of other files stay as they are.
 

@@ -1,4 +1,4 @@
-"""From what listeners did to a model: shards of listeners, ALS in Spark, one pass over the shards.
+"""From what listeners did to a model: shards of listeners, ALS of their ratings, one pass over the shards.
 
 The same steps serve the lake (events) and `npm run evaluate` (counted pairs).
 """
@@ -10,21 +10,19 @@ import numpy as np
 from pyspark.sql import DataFrame
 
 from lakehouse import als
-from lakehouse.errors import BrokenContract
 from lakehouse.interactions import followed_tracks
 from lakehouse.item_to_item import Cover, Together, ease
-from lakehouse.listeners import Listener, Tracks, View, count_shards, read_shards
-from lakehouse.model import Fit, Model, learn
+from lakehouse.listeners import Listener, Tracks, View, count_shards, read_ratings, read_shards
+from lakehouse.model import Fit, Model, learn, one_core
 from lakehouse.shards import by_shard
 
 
 @dataclass(frozen=True)
 class Listening:
-    """What is learnt from: the shards of listeners as one view knows them, the pairs in them, and the sizes."""
+    """What is learnt from: the shards of listeners as one view knows them, and the sizes."""
 
     shards_uri: str
     view: View
-    pairs: DataFrame
     listeners_of: np.ndarray
     users: int
     ratings: int
@@ -45,22 +43,19 @@ def write_followed(views: list[View], follows: DataFrame, uri: str) -> None:
     by_shard(followed_tracks(dearest, follows, views)).write.mode("overwrite").parquet(f"{uri}/followed")
 
 
-def counted(pairs: DataFrame, views: list[View], uri: str, track_count: int) -> list[Listening]:
-    """What is in the shards under `uri`, of each view; `pairs` are theirs, which are read once."""
+def counted(views: list[View], uri: str, track_count: int) -> list[Listening]:
+    """What is in the shards under `uri`, of each view."""
     counts = count_shards(uri, views, track_count)
     return [
-        Listening(uri, view, pairs, found.listeners_of, found.users, int(found.listeners_of.sum()))
+        Listening(uri, view, found.listeners_of, found.users, int(found.listeners_of.sum()))
         for view, found in zip(views, counts, strict=True)
     ]
 
 
 def fit_model(listening: Listening, tracks: Tracks, seed: int) -> Fit:
-    """ALS in Spark, and EASE from one pass over the shards; BrokenContract where nobody likes anything."""
-    if listening.ratings == 0:
-        raise BrokenContract(
-            "silver/listening_events: there is no complete listen and no like to learn from; load events first"
-        )
-    factors = als.fit(listening.pairs, listening.view, len(tracks.ids), listening.ratings, seed)
+    """ALS of all ratings, and EASE from one pass over the shards. Where nobody likes anything it says nothing of any track."""
+    with one_core():
+        factors = als.fit(read_ratings(listening.shards_uri, listening.view), len(tracks.ids), seed)
     cover = Cover.most_liked(listening.listeners_of)
     return Fit(factors, cover, ease(Together.of(listening.shards(), cover)))
 

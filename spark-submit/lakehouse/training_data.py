@@ -15,32 +15,34 @@ from pyspark.sql import functions as F
 from lakehouse.blocks import last_whole_block
 from lakehouse.contracts import Table, table
 from lakehouse.delta_log import newest_commit
-from lakehouse.errors import BrokenContract
 from lakehouse.events_refresh import EVENTS, SONGS
-from lakehouse.files import all_exist, read_parquet, remove_folder, write_parquet
+from lakehouse.files import all_exist, parquet_columns, read_parquet, remove_folder, write_parquet
 from lakehouse.held_out import Split, split_by_time
 from lakehouse.interactions import encounters, with_feedback
 from lakehouse.listener_tracks import LISTENER_TRACKS, Past, past_of
 from lakehouse.listeners import Tracks, View, day_number, every_track, tracks_of
 from lakehouse.rated_pairs import LAST_WRITTEN, PastParts, track_ids, write_pairs
+from lakehouse.shards import parts_in
 from lakehouse.songs import catalogue
 from lakehouse.table_state import parts_by, range_of, weeks_of
-from lakehouse.tables import newest_version, read_table
+from lakehouse.tables import newest_version, read_if_there, read_table
 from lakehouse.training import Listening, counted, write_followed
 
 FEEDBACK = table("bronze", "feedback_events")
+# Stands for the only day of a lake in which nothing has happened.
+_NO_DAY = date(1970, 1, 1)
 
 
 @dataclass(frozen=True)
 class Sources:
-    """What there is to learn from: the tables' versions, the first day of an event, the split of the days, and the end of the
-    last block of weeks that is over."""
+    """What there is to learn from: the tables' versions (None: there is no such table), the first day of an event, the split of
+    the days, and the end of the last block of weeks that is over (None: there is no week)."""
 
     lake_uri: str
     versions: dict[Table, int | None]
     first: date
     split: Split
-    block: date
+    block: date | None
 
     @property
     def events_version(self) -> int:
@@ -49,22 +51,17 @@ class Sources:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """`known` is every track there is; `met` are the pairs of rated_pairs.write_pairs at days of the split; `uri` is where they are,
-    as shards."""
+    """`known` is every track there is; `uri` is where the pairs of rated_pairs.write_pairs at days of the split are, as shards."""
 
     uri: str
     known: Tracks
-    met: DataFrame
 
 
 def sources_of(spark: SparkSession, lake_uri: str) -> Sources:
-    """What there is now; BrokenContract where there is no event."""
-    versions = {source: newest_version(source, lake_uri) for source in (EVENTS, SONGS)}
-    versions |= {source: newest_commit(source, lake_uri) for source in (LISTENER_TRACKS, FEEDBACK)}
-    days = range_of(spark, EVENTS, lake_uri, "event_date", versions[EVENTS])
-    if days is None:
-        raise BrokenContract("silver/listening_events: there is no event to learn from; load events first")
-    first, last = days
+    """What there is now. A lake need not have any event, nor a catalogue."""
+    versions: dict[Table, int | None] = {EVENTS: newest_version(EVENTS, lake_uri)}
+    versions |= {source: newest_commit(source, lake_uri) for source in (SONGS, LISTENER_TRACKS, FEEDBACK)}
+    first, last = range_of(spark, EVENTS, lake_uri, "event_date", versions[EVENTS]) or (_NO_DAY, _NO_DAY)
     block = last_whole_block(weeks_of(EVENTS, lake_uri, versions[EVENTS]))
     return Sources(lake_uri, versions, first, split_by_time(first, last), block)
 
@@ -73,19 +70,12 @@ def training_data(spark: SparkSession, sources: Sources, run_key: str, days: lis
     """What was known at the start of each of these days of the split. The run has it already, or it is made now, in one pass over
     the events since the past and one over the pairs."""
     uri = f"{work_uri(sources.lake_uri, run_key)}/{'-'.join(map(str, sources.versions.values()))}"
-    met = _met_at(spark, uri, days)
-    if met is None:
-        met = _meet(spark, sources, uri, days)
-    return TrainingData(uri, tracks_of(read_parquet([_tracks(uri)], None)), met)
+    if not {View.at(day).rating for day in days} <= whole_columns(f"{uri}/pairs"):
+        _meet(spark, sources, uri, days)
+    return TrainingData(uri, tracks_of(read_parquet([_tracks(uri)], None)))
 
 
-def _met_at(spark: SparkSession, uri: str, days: list[date]) -> DataFrame | None:
-    """Encounters that the run has already; None where it has none, or not of all these days."""
-    met = _whole(spark, f"{uri}/pairs")
-    return met if met is not None and {View.at(day).rating for day in days} <= set(met.columns) else None
-
-
-def _meet(spark: SparkSession, sources: Sources, uri: str, days: list[date]) -> DataFrame:
+def _meet(spark: SparkSession, sources: Sources, uri: str, days: list[date]) -> None:
     lake_uri, versions = sources.lake_uri, sources.versions
     events = read_table(spark, EVENTS, lake_uri, versions[EVENTS])
     past = _past_before(min(days), past_of(spark, lake_uri, versions[LISTENER_TRACKS]))
@@ -95,9 +85,9 @@ def _meet(spark: SparkSession, sources: Sources, uri: str, days: list[date]) -> 
     met = f"{uri}/met"
     encounters(since, days).write.mode("overwrite").parquet(met)
     parts = None if past is None else _parts_of(past, lake_uri, versions[LISTENER_TRACKS])
-    tracks = every_track(_songs(read_table(spark, SONGS, lake_uri, versions[SONGS])), track_ids(met, parts))
+    tracks = every_track(_songs(read_if_there(spark, SONGS, lake_uri, versions[SONGS])), track_ids(met, parts))
     write_parquet(_tracks(uri), tracks)
-    return write_pairs(spark, met, parts, tracks.column("track_id"), [View.at(day) for day in days], uri)
+    write_pairs(met, parts, tracks.column("track_id"), [View.at(day) for day in days], uri)
 
 
 def _parts_of(past: Past, lake_uri: str, version: int) -> PastParts:
@@ -118,16 +108,15 @@ def listening_at(
 ) -> list[Listening]:
     """What was known at each of these days of the split, as the run has it already or gathered now."""
     views = [View.at(day) for day in days]
-    if follows is not None:
-        followed = _whole(spark, f"{data.uri}/followed")
-        if followed is None or not {view.followed for view in views} <= set(followed.columns):
-            write_followed(views, follows, data.uri)
-    return counted(data.met, views, data.uri, len(data.known.ids))
+    if follows is not None and not {view.followed for view in views} <= whole_columns(f"{data.uri}/followed"):
+        write_followed(views, follows, data.uri)
+    return counted(views, data.uri, len(data.known.ids))
 
 
-def _whole(spark: SparkSession, uri: str) -> DataFrame | None:
-    """The rows of files that were all written; None where they were not."""
-    return spark.read.parquet(uri) if all_exist([f"{uri}/{LAST_WRITTEN}"]) else None
+def whole_columns(uri: str) -> set[str]:
+    """The columns of a folder's files where all of them were written; none where they were not."""
+    files = parts_in(uri) if all_exist([f"{uri}/{LAST_WRITTEN}"]) else {}
+    return parquet_columns(next(iter(files.values()))[0]) if files else set()
 
 
 def _past_before(cut: date, past: Past | None) -> Past | None:

@@ -38,7 +38,7 @@ def pool_of(parts: np.ndarray, unknown: np.ndarray, heard: np.ndarray, truth: in
 
 
 def tuned_weights(pools: Iterable[Pool], k: int) -> dict[str, float]:
-    """The weights with the highest mean NDCG@k over the pools; the default ones where there is no pool.
+    """The weights with the highest mean NDCG@k over the pools; the default ones where there is no pool with a track in it.
 
     A part that says nothing in any pool gets 0.
     """
@@ -70,9 +70,9 @@ class _Stack:
 
     @classmethod
     def of(cls, pools: list[Pool]) -> "_Stack | None":
-        if not pools:
+        width = max((pool.parts.shape[1] for pool in pools), default=0)
+        if width == 0:
             return None
-        width = max(pool.parts.shape[1] for pool in pools)
         parts = np.zeros((len(pools), len(PARTS), width), dtype=np.float32)
         is_heard, is_real = np.zeros((len(pools), width), bool), np.zeros((len(pools), width), bool)
         for row, pool in enumerate(pools):

@@ -36,7 +36,7 @@ from lakehouse.listener_tracks import LISTENER_TRACKS, listener_tracks
 from lakehouse.similarity import song_similarity
 from lakehouse.songs import catalogue
 from lakehouse.table_state import weeks_of
-from lakehouse.tables import read_table
+from lakehouse.tables import read_if_there, read_table
 from lakehouse.trending import CHART_COLUMNS, charts, described
 
 CHARTS = table("silver", "weekly_trending_tracks")
@@ -77,7 +77,7 @@ class Lake:
         return recipe_of([EVENTS, SONGS], self.lake_uri, self.build)
 
     def read(self, source: Table, recipe: Recipe) -> DataFrame:
-        return read_table(self.spark, source, self.lake_uri, recipe.versions[source.path])
+        return read_if_there(self.spark, source, self.lake_uri, recipe.versions[source.path])
 
     def songs(self, recipe: Recipe) -> DataFrame:
         version = recipe.versions[SONGS.path]

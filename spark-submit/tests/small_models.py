@@ -30,6 +30,7 @@ def listener(
         ratings=np.ones(len(liked)),
         affinities=np.array(list(liked.values()), dtype=float),
         first_heard=np.full(len(liked), heard),
+        last_met=np.full(len(liked), heard),
         followed=np.array(list(followed), dtype=np.int64),
         followed_ratings=np.array(list(followed.values()), dtype=float),
     )

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from lakehouse.metrics import coverage, diversity, interval, novelty, ranked
+from lakehouse.metrics import Ranked, coverage, diversity, interval, novelty, ranked
 
 
 def test_the_best_possible_list_scores_one_and_a_list_without_a_hit_nothing():
@@ -48,3 +48,10 @@ def test_the_interval_holds_the_mean_and_is_a_point_for_equal_values():
     assert 0.045 < high - low < 0.07
     assert interval(values, seed=1) == (low, high)
     assert interval(np.array([]), seed=1) == (0, 0)
+
+
+def test_lists_in_which_nothing_is_are_measured_as_nothing():
+    empty = [np.array([], dtype=np.int64)]
+    assert novelty(empty, np.array([1.0]), 3) == 0.0
+    assert coverage(empty, 4) == diversity(empty, np.ones((1, 2))) == 0.0
+    assert ranked(empty[0], np.array([1]), 10) == Ranked(0.0, 0.0, 0.0)

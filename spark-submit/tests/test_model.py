@@ -192,3 +192,11 @@ def test_the_oracle_and_the_same_list_for_all_are_measured_beside_the_model():
     found = measure(model, ONLY["follows"], [crowd], truth, k=5, oracle=oracle)
     assert found["oracle"].ndcg.mean() == pytest.approx(1)
     assert found["same_for_all"].ndcg.mean() < found["candidate"].ndcg.mean()
+
+
+def test_scores_of_no_track_and_pools_of_no_track_are_none():
+    nothing = z_scored(np.zeros((len(PARTS), 2, 0), dtype=np.float32))
+    assert (nothing.values.shape, nothing.scales.shape) == ((len(PARTS), 2, 0), (len(PARTS), 2))
+    empty = np.array([], dtype=np.int64)
+    pool = pool_of(np.zeros((len(PARTS), 0)), unknown=empty, heard=empty, truth=3)
+    assert tuned_weights([pool], k=10) == DEFAULT_WEIGHTS

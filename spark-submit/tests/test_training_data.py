@@ -15,7 +15,7 @@ from lakehouse.files import remove_folder
 from lakehouse.listeners import View
 from lakehouse.tables import overwrite_table, read_table
 from lakehouse.training import Listening
-from lakehouse.training_data import listening_at, sources_of, training_data
+from lakehouse.training_data import listening_at, sources_of, training_data, whole_columns
 from lakehouse.trending import weekly_trending_tracks
 
 
@@ -70,11 +70,11 @@ def test_what_was_made_for_some_days_serves_them_and_is_made_anew_for_more(spark
     sources = sources_of(spark, charted)
     split = sources.split
     few = training_data(spark, sources, "run", [split.test_from, split.until])
-    assert View.at(split.valid_from).rating not in few.met.columns
+    assert View.at(split.valid_from).rating not in whole_columns(f"{few.uri}/pairs")
     many = training_data(spark, sources, "run", [split.valid_from, split.test_from, split.until])
-    assert View.at(split.valid_from).rating in many.met.columns
+    assert View.at(split.valid_from).rating in whole_columns(f"{many.uri}/pairs")
     monkeypatch.setattr(lakehouse.training_data, "encounters", _not_again)
-    assert training_data(spark, sources, "run", [split.until]).met.columns == many.met.columns
+    assert training_data(spark, sources, "run", [split.until]).uri == many.uri
 
 
 def _described(listening: Listening) -> dict:

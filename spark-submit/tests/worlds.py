@@ -93,4 +93,5 @@ def met_at(
     encounters(events, days).write.parquet(f"{folder}/met")
     ids = track_ids(f"{folder}/met", past).sort()
     views = [View.at(day) for day in days]
-    return write_pairs(events.sparkSession, f"{folder}/met", past, ids, views, str(folder)), ids.to_pylist()
+    write_pairs(f"{folder}/met", past, ids, views, str(folder))
+    return events.sparkSession.read.parquet(f"{folder}/pairs"), ids.to_pylist()

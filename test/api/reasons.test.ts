@@ -23,6 +23,8 @@ describe('the reasons', () => {
         'artist_you_play',
         'trending_in_genre',
         'trending',
+        'not_heard_yet',
+        'rediscover',
       ].map((type) => textOf(type)),
       [
         'Because you played “Low Tide” by The Shore',
@@ -31,6 +33,8 @@ describe('the reasons', () => {
         'More from Ann, whom you play',
         'Trending in folk, which you play',
         'Many people are listening to this',
+        'You have not played this yet',
+        'You liked this before: hear it again',
       ],
     );
   });
