@@ -9,24 +9,16 @@ export interface CommitKey {
   readonly key: string;
 }
 
-/**
- * The newest commits of a Delta table that lie in its log as JSON, oldest first: at least `count` of them where there are so many.
- * Reads the pointer to the last checkpoint and lists what comes a little before it: a log may hold 50,000 commits.
- */
+/** The newest commits that lie in a Delta table's log as JSON, oldest first: at least `count` where there are so many. */
 export async function newestCommits(store: ObjectStore, table: string, count: number): Promise<readonly CommitKey[]> {
-  const checkpoint = await lastCheckpoint(store, table);
-  const startAfter = commitKey(table, Math.max(0, (checkpoint ?? 0) - count)).replace(/\.json$/, '');
-  const keys = await store.list(lake.buckets.data, logPrefix(table), startAfter);
-  const commits = keys.flatMap((key) => {
-    const version = commitFile.exec(key)?.[1];
-    return version === undefined ? [] : [{ version: Number(version), key }];
-  });
-  return commits.toSorted((one, other) => one.version - other.version);
+  const checkpoint = (await lastCheckpoint(store, table)) ?? 0;
+  return commitsFrom(store, table, Math.max(0, checkpoint - count));
 }
 
 /** The newest version in a Delta table's log, or undefined where there is no table. */
 export async function latestVersion(store: ObjectStore, table: string): Promise<number | undefined> {
-  return (await newestCommits(store, table, 1)).at(-1)?.version ?? (await lastCheckpoint(store, table));
+  const checkpoint = await lastCheckpoint(store, table);
+  return (await commitsFrom(store, table, checkpoint ?? 0)).at(-1)?.version ?? checkpoint;
 }
 
 /** The newest version of a table that may hold rows: undefined where there is no table, or one that was just made. */
@@ -50,6 +42,18 @@ export async function readCommit(store: ObjectStore, { key }: CommitKey): Promis
   // At \n alone: the statistics of a commit hold texts with U+0085 and U+2028 as they are.
   const lines = commit?.body.toString('utf8').split('\n') ?? [];
   return lines.flatMap((line) => (line ? [JSON.parse(line) as CommitAction] : []));
+}
+
+/** The commits from a version on. A log may hold 50,000: nobody lists it from its start who knows of a checkpoint. */
+async function commitsFrom(store: ObjectStore, table: string, version: number): Promise<readonly CommitKey[]> {
+  // A key right before that of the commit.
+  const startAfter = commitKey(table, version).replace(/\.json$/, '');
+  const keys = await store.list(lake.buckets.data, logPrefix(table), startAfter);
+  const commits = keys.flatMap((key) => {
+    const found = commitFile.exec(key)?.[1];
+    return found === undefined ? [] : [{ version: Number(found), key }];
+  });
+  return commits.toSorted((one, other) => one.version - other.version);
 }
 
 function logPrefix(table: string): string {

@@ -82,7 +82,12 @@ def read_small(table: Table, lake_uri: str, columns: list[str]) -> pa.Table:
     File by file, as Parquet: delta-rs' own reader leaves threads behind that now and then abort a process at its end.
     """
     uris = _uris(table, lake_uri, _files(table, lake_uri, None))
-    return read_parquet(uris, columns) if uris else pa.table({name: [] for name in columns})
+    if not uris:
+        return pa.table({name: [] for name in columns})
+    # Whole: a file written before one of its columns was there has none of it.
+    rows = read_parquet(uris, None)
+    of_no_file = pa.nulls(rows.num_rows)
+    return pa.table({name: rows[name] if name in rows.column_names else of_no_file for name in columns})
 
 
 def _files(table: Table, lake_uri: str, version: int | None) -> pa.Table:

@@ -13,6 +13,7 @@ from lakehouse.contracts import Column, lake_tables, landing_tables, table
 from lakehouse.delta_log import changes_between
 from lakehouse.errors import BrokenContract
 from lakehouse.incremental import changed_rows
+from lakehouse.table_state import read_small
 from lakehouse.tables import append_rows, conform_table, create_table, read_table
 
 SONGS = table("bronze", "dim_songs")
@@ -104,6 +105,20 @@ def test_a_new_column_may_stand_anywhere_in_the_contract(spark, lake, place):
     # By delta-rs.
     assert rows(lake, SONGS.path, "title", "moods") == [("Old", None), ("Old", ["calm"])]
     assert read_table(spark, contract, lake).where("moods IS NULL").count() == 1
+
+
+def test_a_small_table_is_read_by_its_new_column_before_and_after_it_has_a_value(spark, lake):
+    checks = table("gold", "table_checks")
+    filled = "'r', TIMESTAMP'2025-01-01', 'silver/x', 1L, 'whole', 'key', true, true, 0D, 'unique'"
+    create_table(spark, checks, lake)
+    append_rows(spark.sql(f"SELECT {filled}").toDF(*checks.column_names), checks, lake, "old", 1)
+    contract = replace(checks, columns=(*checks.columns, Column("note", "string")))
+    create_table(spark, contract, lake)
+    assert read_small(contract, lake, ["run_key", "note"]).to_pylist() == [{"run_key": "r", "note": None}]
+    new = spark.sql(f"SELECT {filled}, 'seen' AS note").toDF(*contract.column_names)
+    append_rows(new, contract, lake, "new", 1)
+    found = read_small(contract, lake, ["run_key", "note"]).to_pylist()
+    assert sorted(found, key=repr) == [{"run_key": "r", "note": "seen"}, {"run_key": "r", "note": None}]
 
 
 REFUSED = {
