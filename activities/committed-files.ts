@@ -1,7 +1,7 @@
 import type { LoadBronzeSummary, PlannedFile } from '../contracts/activities.ts';
 import { bronzeFileKey } from '../contracts/ids.ts';
 import type { ObjectStore } from '../platform/object-store.ts';
-import { commitKeys, readCommit, type CommitAction } from './delta-log.ts';
+import { newestCommits, readCommit, type CommitAction } from './delta-log.ts';
 
 /** A commit that is being looked for is a recent one; an older one is still recognised by Delta itself, in Spark. */
 const commitsLookedAt = 32;
@@ -32,7 +32,7 @@ interface Commit {
 
 /** The commit with this transaction id among a table's newest ones. */
 async function findCommit(store: ObjectStore, table: string, key: string, file: string): Promise<Commit | undefined> {
-  const newest = (await commitKeys(store, table)).slice(-commitsLookedAt).toReversed();
+  const newest = (await newestCommits(store, table, commitsLookedAt)).slice(-commitsLookedAt).toReversed();
   const commits = await Promise.all(newest.map((commit) => readCommit(store, commit)));
   for (const [index, actions] of commits.entries()) {
     if (!actions.some(({ txn }) => txn?.appId === key)) continue;

@@ -9,26 +9,25 @@ export interface CommitKey {
   readonly key: string;
 }
 
-/** The commits that lie in a Delta table's log as JSON, oldest first. Reads one listing. */
-export async function commitKeys(store: ObjectStore, table: string): Promise<readonly CommitKey[]> {
-  const keys = await store.list(lake.buckets.data, `${table}/_delta_log/`);
-  const commits = keys.flatMap((key) => {
-    const version = commitFile.exec(key)?.[1];
-    return version === undefined ? [] : [{ version: Number(version), key }];
-  });
-  return commits.toSorted((one, other) => one.version - other.version);
+/** The newest commits that lie in a Delta table's log as JSON, oldest first: at least `count` where there are so many. */
+export async function newestCommits(store: ObjectStore, table: string, count: number): Promise<readonly CommitKey[]> {
+  const checkpoint = (await lastCheckpoint(store, table)) ?? 0;
+  return commitsFrom(store, table, Math.max(0, checkpoint - count));
 }
 
-/** The newest version in a Delta table's log, or undefined where there is no table. Reads one listing. */
+/** The newest version in a Delta table's log, or undefined where there is no table. */
 export async function latestVersion(store: ObjectStore, table: string): Promise<number | undefined> {
-  return (await commitKeys(store, table)).at(-1)?.version;
+  const checkpoint = await lastCheckpoint(store, table);
+  return (await commitsFrom(store, table, checkpoint ?? 0)).at(-1)?.version ?? checkpoint;
 }
 
 /** The newest version of a table that may hold rows: undefined where there is no table, or one that was just made. */
 export async function latestFilledVersion(store: ObjectStore, table: string): Promise<number | undefined> {
-  const newest = (await commitKeys(store, table)).at(-1);
-  const isEmpty = newest?.version === 0 && !(await readCommit(store, newest)).some(({ add }) => add);
-  return isEmpty ? undefined : newest?.version;
+  const newest = await latestVersion(store, table);
+  const isEmpty =
+    newest === 0 &&
+    !(await readCommit(store, { version: 0, key: commitKey(table, 0) })).some(({ add }) => add !== undefined);
+  return isEmpty ? undefined : newest;
 }
 
 /** The few things of a commit's actions that are read here. */
@@ -40,6 +39,38 @@ export interface CommitAction {
 /** What a commit did; nothing where the log was cleaned up since it was listed. */
 export async function readCommit(store: ObjectStore, { key }: CommitKey): Promise<readonly CommitAction[]> {
   const commit = await store.get(lake.buckets.data, key);
+  // At \n alone: the statistics of a commit hold texts with U+0085 and U+2028 as they are.
   const lines = commit?.body.toString('utf8').split('\n') ?? [];
   return lines.flatMap((line) => (line ? [JSON.parse(line) as CommitAction] : []));
+}
+
+/** The commits from a version on. A log may hold 50,000: nobody lists it from its start who knows of a checkpoint. */
+async function commitsFrom(store: ObjectStore, table: string, version: number): Promise<readonly CommitKey[]> {
+  // A key right before that of the commit.
+  const startAfter = commitKey(table, version).replace(/\.json$/, '');
+  const keys = await store.list(lake.buckets.data, logPrefix(table), startAfter);
+  const commits = keys.flatMap((key) => {
+    const found = commitFile.exec(key)?.[1];
+    return found === undefined ? [] : [{ version: Number(found), key }];
+  });
+  return commits.toSorted((one, other) => one.version - other.version);
+}
+
+function logPrefix(table: string): string {
+  return `${table}/_delta_log/`;
+}
+
+function commitKey(table: string, version: number): string {
+  return `${logPrefix(table)}${String(version).padStart(20, '0')}.json`;
+}
+
+/** The version that the log's pointer names; undefined without one, or where nobody can read it: Delta, too, does without. */
+async function lastCheckpoint(store: ObjectStore, table: string): Promise<number | undefined> {
+  const pointer = await store.get(lake.buckets.data, `${logPrefix(table)}_last_checkpoint`);
+  try {
+    const { version } = JSON.parse(pointer?.body.toString('utf8') ?? '{}') as { version?: unknown };
+    return typeof version === 'number' ? version : undefined;
+  } catch {
+    return undefined;
+  }
 }

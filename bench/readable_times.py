@@ -29,7 +29,7 @@ def main(table: str, out: str) -> None:
     with open(out, "w", encoding="utf-8") as lines:
         for commit in sorted((c for c in commits if c.path.endswith(".json")), key=lambda c: c.path):
             with filesystem.open_input_stream(commit.path) as stream:
-                actions = [json.loads(line) for line in stream.read().decode().splitlines() if line]
+                actions = [json.loads(line) for line in stream.read().decode().split("\n") if line]
             added = [action["add"] for action in actions if "add" in action and action["add"]["dataChange"]]
             if not added:
                 continue

@@ -2,6 +2,7 @@
 import { benchEventStream } from './event-stream.ts';
 import { benchEvents } from './events.ts';
 import { benchInitialLoad } from './initial-load.ts';
+import { benchLongLog } from './long-log.ts';
 import { benchOrchestration } from './orchestration.ts';
 import { benchWeeklyLoad } from './weekly-load.ts';
 import { benchRefresh } from './refresh.ts';
@@ -13,6 +14,7 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   'initial-load': benchInitialLoad,
   'weekly-load': benchWeeklyLoad,
   orchestration: benchOrchestration,
+  'long-log': benchLongLog,
   events: async () => {
     await benchEvents();
     await benchEventStream();

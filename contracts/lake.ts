@@ -76,6 +76,11 @@ export const lake = lakeJson as {
     readonly timeTravelHours: number;
     /** The longest a job reads one version. */
     readonly longestReaderHours: number;
+    /**
+     * The log tells what changed since a version for this long after a checkpoint took its place. At least `timeTravelHours`; two
+     * weekly refreshes that failed do not make the third one start from nothing.
+     */
+    readonly logRetentionHours: number;
     readonly smallFileBytes: number;
     readonly targetFileBytes: number;
     /** Compaction is worth it from this many small files on that have another beside them in their partition. */

@@ -25,7 +25,7 @@ export interface TableMeasure {
 export interface TableMaintenance {
   readonly table: string;
   readonly outcome: 'maintained' | 'unchanged';
-  readonly actions: readonly ('compacted' | 'vacuumed' | 'checkpointed')[];
+  readonly actions: readonly ('compacted' | 'vacuumed' | 'checkpointed' | 'log cleaned')[];
   readonly before: TableMeasure;
   readonly after: TableMeasure;
 }

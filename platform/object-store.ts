@@ -43,8 +43,8 @@ export interface ObjectStore {
   uploadFile(upload: FileUpload): Promise<void>;
   /** Removes an object; one that is not there is no error. */
   remove(bucket: string, key: string): Promise<void>;
-  /** Every key under a prefix. */
-  list(bucket: string, prefix: string): Promise<readonly string[]>;
+  /** Every key under a prefix; of those in order, only what comes after a key when one is given. */
+  list(bucket: string, prefix: string, startAfter?: string): Promise<readonly string[]>;
   /** Every object under a prefix, without its metadata, which a listing does not tell. */
   listObjects(bucket: string, prefix: string): Promise<readonly ListedObject[]>;
   /** The bytes of an object as a stream, or undefined. */
@@ -82,7 +82,8 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore {
       }
     },
     remove: (bucket, key) => client.removeObject(bucket, key),
-    list: async (bucket, prefix) => (await listObjects(client, bucket, prefix)).map(({ key }) => key),
+    list: async (bucket, prefix, startAfter) =>
+      (await listObjects(client, bucket, prefix, startAfter)).map(({ key }) => key),
     listObjects: (bucket, prefix) => listObjects(client, bucket, prefix),
     read: (bucket, key) => orUndefined(() => client.getObject(bucket, key)),
   };
@@ -133,9 +134,14 @@ function explained(error: unknown, what: string): unknown {
   return new Error(`${what}: the store could not take it (${error.message}); ${advice}`, { cause: error });
 }
 
-async function listObjects(client: Client, bucket: string, prefix: string): Promise<ListedObject[]> {
+async function listObjects(
+  client: Client,
+  bucket: string,
+  prefix: string,
+  startAfter?: string,
+): Promise<ListedObject[]> {
   const objects: ListedObject[] = [];
-  for await (const item of client.listObjectsV2(bucket, prefix, true)) {
+  for await (const item of client.listObjectsV2(bucket, prefix, true, startAfter)) {
     // The client's own type leaves the fields of an object open: a recursive listing has no folders.
     const { name, size, etag, lastModified } = item as { name: string; size: number; etag: string; lastModified: Date };
     objects.push({ key: name, sizeBytes: size, etag, modifiedAt: lastModified.getTime() });

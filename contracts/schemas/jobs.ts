@@ -239,7 +239,7 @@ export const maintainLakehouseResult = z.object({
     z.object({
       table: z.string(),
       outcome: z.enum(['maintained', 'unchanged']),
-      actions: z.array(z.enum(['compacted', 'vacuumed', 'checkpointed'])),
+      actions: z.array(z.enum(['compacted', 'vacuumed', 'checkpointed', 'log cleaned'])),
       before: tableMeasure,
       after: tableMeasure,
     }),

@@ -222,7 +222,7 @@ def _report(
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="npm run evaluate --", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="npm run evaluate --", description=__doc__.partition("\n")[0])
     parser.add_argument("--train", type=Path, required=True, help="CSV user_id,item_id,count to learn from")
     parser.add_argument("--test", type=Path, required=True, help="CSV of the pairs to find; they are only scored")
     parser.add_argument("--valid", type=Path, help="CSV of the pairs to tune on; never recommended")

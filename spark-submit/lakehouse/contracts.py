@@ -97,8 +97,13 @@ def _lake() -> dict:
 
 
 def table_properties() -> dict[str, str]:
-    """Properties every table of the lake has."""
-    return _lake()["tableProperties"]
+    """Properties every table of the lake has. Delta and delta-rs keep files and log for what maintenance promises."""
+    promised = maintenance()
+    return {
+        **_lake()["tableProperties"],
+        "delta.deletedFileRetentionDuration": f"interval {promised['timeTravelHours']} hours",
+        "delta.logRetentionDuration": f"interval {promised['logRetentionHours']} hours",
+    }
 
 
 def maintenance() -> dict[str, int]:

@@ -6,7 +6,9 @@ AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION.
 
 import os
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from urllib.parse import urlparse
 
@@ -15,6 +17,7 @@ import pyarrow.parquet as pq
 from pyarrow import fs
 
 _S3_SCHEMES = ("s3a", "s3")
+_FILES_AT_ONCE = 8
 
 
 def open_uri(uri: str) -> tuple[fs.FileSystem, str]:
@@ -39,17 +42,22 @@ def is_file(uri: str) -> bool:
 
 @dataclass(frozen=True)
 class StoredFile:
-    """One file of a folder: its path under it, and its size in bytes."""
+    """One file of a folder: its path under it, its size in bytes, and when it was written."""
 
     path: str
     size: int
+    modified_at: datetime
 
 
 def list_files(uri: str) -> list[StoredFile]:
     """Every file under a folder; none where there is no folder."""
     filesystem, folder = open_uri(uri)
     entries = filesystem.get_file_info(fs.FileSelector(folder, recursive=True, allow_not_found=True))
-    return [StoredFile(entry.path.removeprefix(folder).lstrip("/"), entry.size) for entry in entries if entry.is_file]
+    return [
+        StoredFile(entry.path.removeprefix(folder).lstrip("/"), entry.size, entry.mtime)
+        for entry in entries
+        if entry.is_file
+    ]
 
 
 def write_bytes(uri: str, body: bytes) -> None:
@@ -105,6 +113,12 @@ def remove_file(uri: str) -> None:
     if is_file(uri):
         filesystem, path = open_uri(uri)
         filesystem.delete_file(path)
+
+
+def remove_files(uris: list[str]) -> None:
+    """Removes files; no error where one is not there. Some at once: what costs is to wait for the store."""
+    with ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
+        list(pool.map(remove_file, uris))
 
 
 def storage_options() -> dict[str, str]:

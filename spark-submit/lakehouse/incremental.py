@@ -88,17 +88,18 @@ def changed_rows(
     None where a file is gone from the store (vacuumed), so that nobody can tell. Reads the changed files only.
     """
     uri = source.uri(lake_uri)
+    # By the contract: a file written before one of its columns was there has none of it.
+    schema = ", ".join(f"`{column.name}` {column.spark_type}" for column in source.columns)
     parts = []
     for files, sign in ((changes.added, 1), (changes.removed, -1)):
         paths = [f"{uri}/{file.path}" for file in files]
         if not all_exist(paths):
             return None
         if paths:
-            rows = spark.read.option("basePath", uri).parquet(*paths)
+            rows = spark.read.schema(schema).option("basePath", uri).parquet(*paths)
             parts.append(rows.select(*columns, F.lit(sign).alias("_sign")))
     if not parts:
-        schema = ", ".join(f"`{c.name}` {c.spark_type}" for c in source.columns if c.name in columns)
-        return spark.createDataFrame([], schema)
+        return spark.createDataFrame([], schema).select(*columns)
     if len(parts) == 1:
         return parts[0].drop("_sign")
     moved = parts[0].unionByName(parts[1]).groupBy(*columns).agg(F.sum("_sign").alias("_sign"))

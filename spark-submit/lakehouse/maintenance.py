@@ -1,10 +1,12 @@
-"""What a Delta table needs: files joined, files that no version in use needs removed, a checkpoint of a long log.
+"""What a Delta table needs: files joined, files that no version in use needs removed, a checkpoint of a long log, its start removed.
 
 Decisions are pure functions of a listing; `look_after` acts on them. Repeating it finds nothing left to do.
 """
 
+import re
 from collections import Counter
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from urllib.parse import unquote, urlparse
 
 from deltalake.exceptions import DeltaError
@@ -12,11 +14,14 @@ from pyspark.sql import SparkSession
 
 from lakehouse.contracts import Table, maintenance
 from lakehouse.errors import RetentionTooShort
-from lakehouse.files import StoredFile, list_files, list_names, remove_file
+from lakehouse.files import StoredFile, list_files, list_names, remove_file, remove_files
 from lakehouse.table_state import open_table
 from lakehouse.tables import read_table, retry_conflicts
 
 _LOG = "_delta_log"
+# A file of the log that belongs to a version, and a checkpoint of one: those in one file, as Spark and delta-rs write them here.
+_OF_VERSION = re.compile(r"([0-9]{20})\..*")
+_CHECKPOINT = re.compile(r"([0-9]{20})\.checkpoint\.parquet")
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,8 @@ def look_after(spark: SparkSession, table: Table, lake_uri: str, retention_hours
         open_table(table, lake_uri).create_checkpoint()
         actions.append("checkpointed")
         measured = _measure(spark, table, lake_uri)
+    if clean_log(table, lake_uri, datetime.now(timezone.utc)):
+        actions.append("log cleaned")
     return {
         "table": table.path,
         "outcome": "maintained" if actions else "unchanged",
@@ -94,6 +101,28 @@ def vacuum(table: Table, lake_uri: str, retention_hours: int) -> list[str]:
     for path in removed:
         remove_file(f"{table.uri(lake_uri)}/{path}")
     return removed
+
+
+def clean_log(table: Table, lake_uri: str, now: datetime) -> list[str]:
+    """Removes what the log needs no longer; answers the names. Safe to repeat, and to be ended half way: oldest first.
+
+    Delta would go by each commit's age, at every checkpoint, and list the whole log for it; the contract switches that off.
+    """
+    log = f"{table.uri(lake_uri)}/{_LOG}"
+    removed = outdated(list_files(log), now - timedelta(hours=maintenance()["logRetentionHours"]))
+    remove_files([f"{log}/{name}" for name in removed])
+    return removed
+
+
+def outdated(log: list[StoredFile], cutoff: datetime) -> list[str]:
+    """The files of a log that are older than its newest checkpoint from before `cutoff`, oldest first.
+
+    Every version from that checkpoint on can still be read and compared with: whatever was the newest version at `cutoff` or
+    later, however long nobody wrote.
+    """
+    checkpoints = [file.path for file in log if _CHECKPOINT.fullmatch(file.path) and file.modified_at < cutoff]
+    kept_from = max((int(path[:20]) for path in checkpoints), default=0)
+    return sorted(file.path for file in log if _OF_VERSION.fullmatch(file.path) and int(file.path[:20]) < kept_from)
 
 
 def measure(files: list[StoredFile], used: set[str], log_names: list[str]) -> Measure:
@@ -129,9 +158,9 @@ def _joinable(files: list[StoredFile]) -> int:
 
 
 def _entries_since_checkpoint(names: list[str]) -> int:
-    checkpoints = [int(name[:20]) for name in names if ".checkpoint." in name and name[:20].isdigit()]
-    newest = max(checkpoints, default=-1)
-    commits = [int(name[:20]) for name in names if name.endswith(".json") and name[:-5].isdigit()]
+    versions = [name for name in names if _OF_VERSION.fullmatch(name)]
+    newest = max((int(name[:20]) for name in versions if ".checkpoint." in name), default=-1)
+    commits = [int(name[:20]) for name in versions if name.endswith(".json") and ".checkpoint." not in name]
     return sum(1 for commit in commits if commit > newest)
 
 

@@ -178,7 +178,7 @@ class TopicStream:
 
     def _note_failure(self, error: str, now: float) -> None:
         if "LeaseLost" in error:
-            raise LeaseLost(error.split("\n")[0])
+            raise LeaseLost(error.partition("\n")[0])
         self._failures = 1 if now - self._started_at > _STABLE_SECONDS else self._failures + 1
         self._retry_at = now + min(_FIRST_PAUSE_SECONDS * 2 ** (self._failures - 1), _LONGEST_PAUSE_SECONDS)
         self._query = None

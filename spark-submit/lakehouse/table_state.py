@@ -16,7 +16,8 @@ from pyspark.sql import functions as F
 
 from lakehouse.contracts import Table
 from lakehouse.delta_log import rows_in_files
-from lakehouse.files import read_parquet, storage_options
+from lakehouse.delta_rs import open_delta
+from lakehouse.files import read_parquet
 from lakehouse.incremental import WEEK
 from lakehouse.tables import has_table, missing_table, newest_version, read_table
 
@@ -25,8 +26,7 @@ def open_table(table: Table, lake_uri: str, version: int | None = None) -> Delta
     """A version of a table, the newest unless told, as delta-rs has it; BrokenContract where there is no table."""
     if not has_table(table, lake_uri):
         raise missing_table(table, lake_uri)
-    uri = table.uri(lake_uri).replace("s3a://", "s3://", 1)
-    return DeltaTable(uri, version=version, storage_options=storage_options())
+    return open_delta(table, lake_uri, version)
 
 
 def describe_table(table: Table, lake_uri: str) -> dict:
@@ -82,7 +82,12 @@ def read_small(table: Table, lake_uri: str, columns: list[str]) -> pa.Table:
     File by file, as Parquet: delta-rs' own reader leaves threads behind that now and then abort a process at its end.
     """
     uris = _uris(table, lake_uri, _files(table, lake_uri, None))
-    return read_parquet(uris, columns) if uris else pa.table({name: [] for name in columns})
+    if not uris:
+        return pa.table({name: [] for name in columns})
+    # Whole: a file written before one of its columns was there has none of it.
+    rows = read_parquet(uris, None)
+    of_no_file = pa.nulls(rows.num_rows)
+    return pa.table({name: rows[name] if name in rows.column_names else of_no_file for name in columns})
 
 
 def _files(table: Table, lake_uri: str, version: int | None) -> pa.Table:

@@ -12,14 +12,14 @@ from typing import TypeVar
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from lakehouse.contracts import Table, table_properties
+from lakehouse.contracts import Table
 from lakehouse.delta_log import has_commits, is_new, newest_commit
 from lakehouse.errors import BrokenContract
+from lakehouse.layout import Difference, Layout, difference
 
 Answer = TypeVar("Answer")
 
 _ATTEMPTS = 6
-_STATS_COLUMNS = "delta.dataSkippingStatsColumns"
 # What Delta says to a writer that lost a race; the names are part of its messages and error classes.
 _CONFLICTS = (
     "ConcurrentTransactionException",
@@ -36,15 +36,22 @@ _CONFLICTS = (
     # another writer is just making the table
     "DELTA_CREATE_TABLE_WITH_NON_EMPTY_LOCATION",
     "FileAlreadyExistsException",
+    # another writer has just added the column
+    "FIELD_ALREADY_EXISTS",
 )
 
 
 def create_table(spark: SparkSession, table: Table, lake_uri: str) -> None:
-    """Creates the table as its contract says where it is missing; NOT NULL where a column is required."""
-    if has_table(table, lake_uri):
-        return
-    statement = _create_statement(table, table.uri(lake_uri))
-    retry_conflicts(lambda: spark.sql(statement).collect())
+    """Creates the table as its contract says where it is missing; NOT NULL where a column is required.
+
+    A table that is there gets the columns and properties that are new in the contract, by ALTER. BrokenContract, before
+    anything is written, where it differs in anything else.
+    """
+    if not has_table(table, lake_uri):
+        statement = _create_statement(table, table.uri(lake_uri))
+        retry_conflicts(lambda: spark.sql(statement).collect())
+    else:
+        retry_conflicts(lambda: _alter_to_contract(spark, table, lake_uri))
 
 
 def has_table(table: Table, lake_uri: str) -> bool:
@@ -53,7 +60,11 @@ def has_table(table: Table, lake_uri: str) -> bool:
 
 
 def read_table(spark: SparkSession, table: Table, lake_uri: str, version: int | None = None) -> DataFrame:
-    """A version of a table, the newest unless told; BrokenContract where there is no table."""
+    """A version of a table, the newest unless told; BrokenContract where there is no table.
+
+    A version can be read for as long as its files are there, which maintenance sees to: for `timeTravelHours` after a newer one
+    took its place (docs/adr/0018).
+    """
     if not has_table(table, lake_uri):
         raise missing_table(table, lake_uri)
     reader = spark.read.format("delta")
@@ -82,8 +93,8 @@ def replace_file(rows: DataFrame, table: Table, lake_uri: str, file_column: str,
 
 
 def overwrite_table(rows: DataFrame, table: Table, lake_uri: str, run_key: str) -> None:
-    """Replaces the whole table by `rows` in one commit; the transaction id is `<run_key>/<table>`."""
-    create_table(rows.sparkSession, table, lake_uri)
+    """Replaces the whole table by `rows` in one commit; the transaction id is `<run_key>/<table>`. For tables that are derived."""
+    conform_table(rows.sparkSession, table, lake_uri)
     writer = writer_of(rows, table, f"{run_key}/{table.path}").mode("overwrite")
     retry_conflicts(lambda: writer.save(table.uri(lake_uri)))
 
@@ -103,7 +114,7 @@ def delete_rows(spark: SparkSession, table: Table, lake_uri: str, condition: str
 def conform_table(spark: SparkSession, table: Table, lake_uri: str) -> None:
     """Makes an empty table as the contract says where there is none, or one of another layout. For tables that are derived:
     what they held is made again."""
-    if has_table(table, lake_uri) and not _has_layout(spark, table, lake_uri):
+    if has_table(table, lake_uri) and _difference(table, lake_uri).needs_replacing:
         # CREATE OR REPLACE would refuse a table at a path that is not as it says.
         statement = _create_statement(table, table.uri(lake_uri), "REPLACE TABLE")
         retry_conflicts(lambda: spark.sql(statement).collect())
@@ -159,16 +170,29 @@ def _with_transaction(rows: DataFrame, key: str):
     return rows.write.format("delta").option("txnAppId", key).option("txnVersion", "1")
 
 
-def _has_layout(spark: SparkSession, table: Table, lake_uri: str) -> bool:
-    detail = spark.sql(f"DESCRIBE DETAIL delta.`{table.uri(lake_uri)}`").select("partitionColumns", "properties")
-    partition_by, properties = detail.collect()[0]
-    found = {field.name: field.dataType.simpleString() for field in read_table(spark, table, lake_uri).schema}
-    expected = {column.name: column.spark_type.lower() for column in table.columns}
-    return (
-        found == expected
-        and tuple(partition_by) == table.partition_by
-        and properties.get(_STATS_COLUMNS) == ",".join(table.stats_columns)
-    )
+def _difference(table: Table, lake_uri: str) -> Difference:
+    return difference(Layout.of_lake(table, lake_uri), Layout.of_contract(table))
+
+
+def _alter_to_contract(spark: SparkSession, table: Table, lake_uri: str) -> None:
+    """Gives the table what it lacks. Looks anew at every try: another writer may have altered it, too."""
+    lacking = _difference(table, lake_uri)
+    if lacking.obstacles:
+        raise BrokenContract(
+            f"{table.path} under {lake_uri} is not made as contracts/lake.json says: {'; '.join(lacking.obstacles)}; "
+            "nothing was written. Only columns that may be empty can be added to a table that has rows: take the change "
+            "back, or write the table anew under the new contract"
+        )
+    altered = f"ALTER TABLE delta.`{table.uri(lake_uri)}`"
+    if lacking.new_columns:
+        columns = ", ".join(f"`{name}` {column_type}" for name, column_type in lacking.new_columns.items())
+        spark.sql(f"{altered} ADD COLUMNS ({columns})").collect()
+    if lacking.properties:
+        spark.sql(f"{altered} SET TBLPROPERTIES ({_properties_sql(lacking.properties)})").collect()
+
+
+def _properties_sql(properties: dict[str, str]) -> str:
+    return ", ".join(f"{sql_text(name)} = {sql_text(value)}" for name, value in properties.items())
 
 
 def _create_statement(table: Table, uri: str, verb: str = "CREATE TABLE IF NOT EXISTS") -> str:
@@ -176,10 +200,9 @@ def _create_statement(table: Table, uri: str, verb: str = "CREATE TABLE IF NOT E
         f"`{column.name}` {column.spark_type}{' NOT NULL' if column.required else ''}" for column in table.columns
     )
     partitions = ", ".join(f"`{name}`" for name in table.partition_by)
-    properties = {**table_properties(), _STATS_COLUMNS: ",".join(table.stats_columns)}
-    listed = ", ".join(f"{sql_text(name)} = {sql_text(value)}" for name, value in properties.items())
+    properties = _properties_sql(Layout.of_contract(table).properties)
     return (
         f"{verb} delta.`{uri}` ({columns}) USING delta "
         + (f"PARTITIONED BY ({partitions}) " if partitions else "")
-        + f"TBLPROPERTIES ({listed})"
+        + f"TBLPROPERTIES ({properties})"
     )

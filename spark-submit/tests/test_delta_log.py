@@ -59,6 +59,18 @@ def test_the_note_of_a_commit_is_found_beside_such_texts(spark, lake):
     assert commit_note(TRACKS, lake) == {"inputs": {TRACKS.path: None}, "build": build}
 
 
+def test_no_code_of_ours_ends_lines_as_splitlines_does():
+    room = Path(__file__).resolve().parents[1]
+    sources = [
+        *room.glob("*.py"),
+        *room.glob("jobs/*.py"),
+        *room.glob("lakehouse/*.py"),
+        *room.parent.glob("bench/**/*.py"),
+    ]
+    assert len(sources) > 50
+    assert [source.name for source in sources if ".splitlines(" in source.read_text(encoding="utf-8")] == []
+
+
 def test_a_table_that_is_not_there_has_no_newest_commit(lake):
     assert (has_commits(TRACKS, lake), newest_commit(TRACKS, lake)) == (False, None)
     Path(TRACKS.uri(lake), "_delta_log").mkdir(parents=True)

@@ -1,6 +1,7 @@
 import json
 import os
 import time
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,7 +14,7 @@ from worlds import bronze_params, events_file, rows, run, version
 from lakehouse.contracts import maintenance, table
 from lakehouse.errors import RetentionTooShort
 from lakehouse.files import StoredFile
-from lakehouse.maintenance import measure, needs_compaction, vacuum
+from lakehouse.maintenance import clean_log, measure, needs_compaction, outdated, vacuum
 
 EVENTS = "bronze/fact_listening_events"
 SIMILAR = table("silver", "song_similarity")
@@ -21,8 +22,11 @@ SMALL = maintenance()["smallFileBytes"] - 1
 AT_LEAST = maintenance()["smallFilesAtLeast"]
 
 
-def file(path, size=SMALL):
-    return StoredFile(path, size)
+WRITTEN_AT = datetime(2025, 1, 7, tzinfo=timezone.utc)
+
+
+def file(path, size=SMALL, days=0):
+    return StoredFile(path, size, WRITTEN_AT + timedelta(days=days))
 
 
 def measured(files, used=None, log=()):
@@ -121,6 +125,33 @@ def test_a_checkpoint_keeps_what_makes_a_repeated_load_a_no_op(spark, lake, tmp_
     assert version(lake, EVENTS) == at
 
 
+def test_a_log_is_cleaned_up_to_a_checkpoint_that_is_old_itself():
+    log = [file(f"{n:020}.json", days=n) for n in range(12)] + [file(f"{n:020}.crc", days=n) for n in range(12)]
+    log += [file("_last_checkpoint", days=10), file(f"{0:020}.checkpoint.{1:010}.{2:010}.parquet")]
+    checkpoints = [file(f"{n:020}.checkpoint.parquet", days=n) for n in (3, 6, 10)]
+    assert outdated(log, WRITTEN_AT + timedelta(days=365)) == []
+    assert outdated([*log, *checkpoints], WRITTEN_AT + timedelta(days=3)) == []
+    # Version 6 was the newest until day 7: it can be read after day 8, whatever its age, and 5 was none any longer on day 6.
+    removed = outdated([*log, *checkpoints], WRITTEN_AT + timedelta(days=8))
+    names = {f"{n:020}.{kind}" for n in range(6) for kind in ("json", "crc")}
+    assert set(removed) == names | {checkpoints[0].path, f"{0:020}.checkpoint.{1:010}.{2:010}.parquet"}
+    assert removed == sorted(removed)
+
+
+def test_a_table_whose_log_was_cleaned_is_read_written_and_loaded_only_once(spark, lake, tmp_path):
+    load_files(spark, lake, tmp_path, maintenance()["logEntriesAtLeast"] + 1)
+    first, second = maintain(spark, lake, EVENTS)[0], maintain(spark, lake, EVENTS)[0]
+    assert (("checkpointed" in first["actions"]), second["actions"]) == (True, [])
+    before, at = rows(lake, EVENTS, "event_id"), version(lake, EVENTS)
+    removed = clean_log(table("bronze", "fact_listening_events"), lake, datetime.now(timezone.utc) + timedelta(days=15))
+    assert f"{at - 1:020}.json" in removed
+    assert f"{at:020}.json" not in removed
+    forget(spark)
+    load_files(spark, lake, tmp_path, 3)
+    assert (rows(lake, EVENTS, "event_id"), version(lake, EVENTS)) == (before, at)
+    maintain(spark, lake, EVENTS)
+
+
 def versions(lake, count, configuration=None):
     """A table that was written whole so many times, by a writer that is not Spark."""
     for number in range(count):
@@ -155,7 +186,7 @@ def _forget_removal_times(lake, path):
     ago = int((time.time() - 8 * 86_400) * 1000)
     log = Path(lake, path, "_delta_log")
     for commit in log.glob("*.json"):
-        actions = [json.loads(line) for line in commit.read_text().splitlines()]
+        actions = [json.loads(line) for line in commit.read_text().split("\n") if line]
         for action in actions:
             if "remove" in action:
                 action["remove"]["deletionTimestamp"] = ago

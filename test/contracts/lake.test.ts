@@ -20,6 +20,12 @@ describe('the lake contract', () => {
     }
   });
 
+  it('keeps the log of a table for as long as its versions can be read, which is longer than any job reads one', () => {
+    const { timeTravelHours, longestReaderHours, logRetentionHours } = lake.maintenance;
+    assert.ok(logRetentionHours >= timeTravelHours);
+    assert.ok(timeTravelHours >= longestReaderHours);
+  });
+
   it('takes any fact_listening_events*.csv for events, and no other name', () => {
     assert.equal(datasetOfFile('fact_listening_events_2024.csv')?.table, 'fact_listening_events');
     assert.equal(datasetOfFile('fact_listening_events.csv')?.table, 'fact_listening_events');

@@ -95,4 +95,16 @@ describe('a file on its way to the store', function () {
     assert.ok((await buffer(stored!)).equals(content));
     assert.equal(await client.findUploadId(bucket, key), undefined);
   });
+
+  it('is listed in order, from a key on where one is given', async () => {
+    const keys = ['log/1.json', 'log/2.crc', 'log/2.json', 'log/3.json'];
+    for (const name of keys) await store.put(bucket, name, 'x');
+    try {
+      assert.deepEqual(await store.list(bucket, 'log/'), keys);
+      assert.deepEqual(await store.list(bucket, 'log/', 'log/2'), keys.slice(1));
+      assert.deepEqual(await store.list(bucket, 'log/', 'log/2.crc'), keys.slice(2));
+    } finally {
+      for (const name of keys) await store.remove(bucket, name);
+    }
+  });
 });

@@ -39,10 +39,10 @@ export function createMemoryStore(): ObjectStore & { readonly objects: Map<strin
     remove: async (bucket, key) => {
       objects.delete(`${bucket}/${key}`);
     },
-    list: async (bucket, prefix) =>
-      [...objects.keys()].flatMap((name) =>
-        name.startsWith(`${bucket}/${prefix}`) ? [name.slice(bucket.length + 1)] : [],
-      ),
+    list: async (bucket, prefix, startAfter = '') =>
+      [...objects.keys()]
+        .flatMap((name) => (name.startsWith(`${bucket}/${prefix}`) ? [name.slice(bucket.length + 1)] : []))
+        .filter((key) => key > startAfter),
     listObjects: async (bucket, prefix) =>
       [...objects].flatMap(([name, { body, etag, modifiedAt }]) =>
         name.startsWith(`${bucket}/${prefix}`)
