@@ -20,7 +20,7 @@ import { readRanges } from '../../platform/kafka/ranges.ts';
 import { ensureTopics, ensureTopicSettings } from '../../platform/kafka/topics.ts';
 import { createLogger } from '../../platform/logger.ts';
 import { startStack, type RunningStack } from '../../stack/stack.ts';
-import { codecs, startGuest, type Guest } from '../support/guest.ts';
+import { codecs, remakeTopic, startGuest, type Guest } from '../support/guest.ts';
 import { installed } from '../support/installed.ts';
 import { until } from '../support/wait.ts';
 
@@ -242,14 +242,7 @@ describe('Kafka with guests', function () {
     const before = Array.from({ length: 50 }, () => listen('anew'));
     await guest.send({ topic: topicNames.pipeline, records: before });
     await until('all are told', () => world.told.length >= 50);
-    await admin.deleteTopics({ topics: [topicNames.pipeline] });
-    const pipeline = topics.find(({ name }) => name === topicNames.pipeline)!;
-    await until('it can be made again', () =>
-      ensureTopics(kafka.brokers[0]!, [pipeline]).then(
-        () => true,
-        () => false,
-      ),
-    );
+    await remakeTopic(kafka, topicNames.pipeline);
     const after = Array.from({ length: 30 }, () => listen('anew'));
     await guest.send({ topic: topicNames.pipeline, records: after });
     await until('all of the new topic are told', () => world.told.length >= 80, { timeoutMs: 30_000 });

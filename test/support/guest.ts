@@ -1,7 +1,11 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
+import { topics } from '../../contracts/topics.ts';
+import { createKafka, type KafkaOptions } from '../../platform/kafka/client.ts';
+import { ensureTopics } from '../../platform/kafka/topics.ts';
 import { installed } from './installed.ts';
+import { until } from './wait.ts';
 
 export const codecs = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const;
 
@@ -53,4 +57,18 @@ export async function startGuest(servers: string): Promise<Guest> {
       await child;
     },
   };
+}
+
+/** Deletes a topic of the contract and makes it again; Kafka takes a moment to let the old one go. */
+export async function remakeTopic(kafka: KafkaOptions, name: string): Promise<void> {
+  const admin = createKafka(kafka).admin();
+  await admin.connect();
+  await admin.deleteTopics({ topics: [name] }).finally(() => admin.disconnect());
+  const wanted = topics.filter((topic) => topic.name === name);
+  await until('the topic can be made again', () =>
+    ensureTopics(kafka.brokers[0]!, wanted).then(
+      () => true,
+      () => false,
+    ),
+  );
 }
