@@ -103,7 +103,7 @@ describe('Kafka with guests', function () {
     const resources = [{ type: ConfigResourceTypes.TOPIC, name }];
     const { resources: found } = await admin.describeConfigs({ includeSynonyms: false, resources });
     const set = found[0]!.configEntries.flatMap(({ configName, configValue, configSource }) =>
-      configSource === 1 ? [[configName, configValue]] : [],
+      (configSource as number) === 1 ? [[configName, configValue]] : [],
     );
     assert.deepEqual(Object.fromEntries(set), {
       'retention.ms': '123456789',

@@ -39,13 +39,15 @@ export async function startGuest(servers: string): Promise<Guest> {
   /** One command after another: an answer belongs to the oldest command. */
   function tell(command: string, { topic, records, codec = 'none', timestampMs }: GuestRecords): Promise<void> {
     const words = [command, topic, codec, timestampMs ?? '', ...records.flatMap(({ key, value }) => [key, value])];
-    const said = turn.then(async () => {
-      child.stdin.write(`${words.join('\t')}\n`);
-      const { value } = await answers.next();
-      if (value !== 'ok') throw new Error(`the guest said: ${String(value)}`);
-    });
+    const said = turn.then(() => exchange(words));
     turn = said.catch(() => undefined);
     return said;
+  }
+
+  async function exchange(words: readonly (string | number)[]): Promise<void> {
+    child.stdin.write(`${words.join('\t')}\n`);
+    const { value } = await answers.next();
+    if (value !== 'ok') throw new Error(`the guest said: ${String(value)}`);
   }
 
   return {
@@ -63,7 +65,11 @@ export async function startGuest(servers: string): Promise<Guest> {
 export async function remakeTopic(kafka: KafkaOptions, name: string): Promise<void> {
   const admin = createKafka(kafka).admin();
   await admin.connect();
-  await admin.deleteTopics({ topics: [name] }).finally(() => admin.disconnect());
+  try {
+    await admin.deleteTopics({ topics: [name] });
+  } finally {
+    await admin.disconnect();
+  }
   const wanted = topics.filter((topic) => topic.name === name);
   await until('the topic can be made again', () =>
     ensureTopics(kafka.brokers[0]!, wanted).then(
