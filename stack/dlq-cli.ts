@@ -41,8 +41,14 @@ async function list(topic: string): Promise<number> {
 }
 
 function describe({ offset, detectedAt, place, reason, value, isReplayed }: DeadLetter): string {
-  const text = (value?.toString('utf8') ?? '(no value)').slice(0, shownCharacters);
-  return `${offset}  ${detectedAt}  ${place}  ${reason}${isReplayed ? '  (replayed)' : ''}\n    ${text}`;
+  const text = (value?.toString('utf8', 0, 4 * shownCharacters) ?? '(no value)').slice(0, shownCharacters);
+  const head = printable(`${offset}  ${detectedAt}  ${place}  ${reason}`);
+  return `${head}${isReplayed ? '  (replayed)' : ''}\n    ${printable(text)}`;
+}
+
+/** What somebody else wrote must not steer the terminal. */
+function printable(text: string): string {
+  return text.replaceAll(/[\p{Cc}\u2028\u2029]/gu, '\ufffd');
 }
 
 async function replay(topic: string): Promise<number> {

@@ -45,21 +45,25 @@ export interface RawBatch {
 
 /**
  * Runs a consumer and hands every stretch over, those without a record too. Nothing is committed. A handler that throws gets a
- * stretch with records again; a stretch without records is told once.
+ * stretch with records again; a stretch without records is told once, and `fail` is told when its handler throws.
  */
-export async function runBatches(consumer: Consumer, take: (batch: RawBatch) => void | Promise<void>): Promise<void> {
+export async function runBatches(
+  consumer: Consumer,
+  take: (batch: RawBatch) => Promise<void>,
+  fail: (cause: Error) => void,
+): Promise<void> {
   // Of markers and aborted records alone kafkajs never calls eachBatch.
-  consumer.on(consumer.events.END_BATCH_PROCESS, async ({ payload }) => {
+  consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload }) => {
     const { topic, partition, batchSize, lastOffset } = payload;
     if (batchSize > 0) return;
-    await take({ topic, partition, messages: [], unreadable: [], next: Number(lastOffset) + 1 });
+    take({ topic, partition, messages: [], unreadable: [], next: Number(lastOffset) + 1 }).catch(fail);
   });
   await consumer.run({
     autoCommit: false,
-    eachBatch: async ({ batch, resolveOffset, heartbeat }) => {
-      await take(toRawBatch(batch));
-      resolveOffset(batch.lastOffset());
-      await heartbeat();
+    eachBatch: async (payload) => {
+      await take(toRawBatch(payload.batch));
+      payload.resolveOffset(payload.batch.lastOffset());
+      await payload.heartbeat();
     },
   });
 }

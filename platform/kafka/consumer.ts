@@ -114,7 +114,11 @@ class Reader implements KafkaReader {
       await consumer.connect();
       // Where a topic was made anew, the offset to read on from is out of its range: its first record is where to begin.
       await consumer.subscribe({ topics: this.#topics, fromBeginning: true });
-      await runBatches(consumer, (batch) => this.#take(consumer, batch));
+      await runBatches(
+        consumer,
+        (batch) => this.#take(consumer, batch),
+        (error) => this.#end(consumer, error),
+      );
     } catch (error) {
       this.#consumer = undefined;
       await consumer.disconnect();

@@ -140,7 +140,7 @@ async function readToEnd(
       consumer.on(consumer.events.CRASH, ({ payload }) => {
         if (!payload.restart) reject(payload.error);
       });
-      runBatches(consumer, (batch) => takeUpToEnd(batch).catch(reject)).catch(reject);
+      runBatches(consumer, (batch) => takeUpToEnd(batch).catch(reject), reject).catch(reject);
     });
   } finally {
     await consumer.disconnect();

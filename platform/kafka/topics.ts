@@ -75,7 +75,7 @@ async function guardTopics(admin: Admin, topics: readonly Topic[]): Promise<void
     if ([...wanted].every(([name, value]) => has.get(name) === value)) continue;
     // Kafka replaces all settings of a topic at once: those that somebody has set stay.
     const kept = entries.flatMap(({ configName, configValue, configSource }): [string, string][] =>
-      configSource === topicSource ? [[configName, configValue]] : [],
+      (configSource as number) === topicSource ? [[configName, configValue]] : [],
     );
     await alter(admin, topic.name, new Map([...kept, ...wanted]), wanted);
   }

@@ -17,6 +17,21 @@ from lakehouse.topics import StreamedTopic
 
 # Rows that one file is worth: a small batch makes one small file, which compaction merges later.
 _ROWS_PER_FILE = 100_000
+# Kafka refuses a record of over 1 MiB, and a refused letter would stop the stream; what a guest sends can be larger.
+_MOST_LETTER_BYTES = 512 * 1024
+
+
+def cut_to_size(letters: DataFrame) -> DataFrame:
+    """The letters with the beginning alone of a key or value that is too large; a header `segue-cut` says how large it was."""
+    size = F.greatest(F.length("key"), F.length("value"))
+    cut = F.array(F.struct(F.lit("segue-cut").alias("key"), size.cast("string").cast("binary").alias("value")))
+    return letters.withColumns(
+        {
+            "headers": F.when(size > _MOST_LETTER_BYTES, F.concat("headers", cut)).otherwise(F.col("headers")),
+            "key": F.substring("key", 1, _MOST_LETTER_BYTES // 2),
+            "value": F.substring("value", 1, _MOST_LETTER_BYTES),
+        }
+    )
 
 
 class BronzeSink:
@@ -83,7 +98,7 @@ class BronzeSink:
             delete_rows(spark, self._topic.table, self._lake_uri, condition)
 
     def _send_dead_letters(self, refused: DataFrame, at: str) -> None:
-        letters = dead_letters(refused, self._topic, at)
+        letters = cut_to_size(dead_letters(refused, self._topic, at))
         letters.write.format("kafka").options(**kafka_options(self._servers)).save()
 
     def _id_of_query(self) -> str:

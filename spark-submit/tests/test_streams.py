@@ -9,9 +9,10 @@ from worlds import rows, version
 from lakehouse.acceptance.times import ListenTimes
 from lakehouse.lease import Lease, LeaseLost
 from lakehouse.stream_records import dead_letters, parse_records
-from lakehouse.stream_sink import BronzeSink
-from lakehouse.streams import offsets_after
+from lakehouse.stream_sink import BronzeSink, cut_to_size
+from lakehouse.streams import StreamSettings, TopicStream, offsets_after
 from lakehouse.tables import create_table, read_table
+from lakehouse.topic_identity import TopicIdentity
 from lakehouse.topics import streamed_topics
 
 LISTENS, ANSWERS, FEEDBACK = streamed_topics()
@@ -174,6 +175,50 @@ def test_a_dead_letter_is_the_record_as_it_came_with_its_place_and_the_reason(sp
         "segue-offset": "41",
         "segue-detected-at": "2025-01-08T00:00:00Z",
     }
+
+
+def test_a_letter_that_kafka_would_refuse_is_cut_and_says_how_large_it_was(spark):
+    parsed = parse_records(records(spark, LISTENS, [b"x" * 2_000_000, b"short"]), LISTENS)
+    large, small = cut_to_size(dead_letters(parsed, LISTENS, "2025-01-08T00:00:00Z")).orderBy("headers").collect()
+    assert (len(large["value"]), bytes(small["value"])) == (512 * 1024, b"short")
+    assert {h["key"]: bytes(h["value"]) for h in large["headers"]}["segue-cut"] == b"2000000"
+    assert len(small["headers"]) == 5
+
+
+class Kafka:
+    """Says which topic it is; what else a stream asks of Kafka it asks through Spark."""
+
+    def __init__(self, topic_id: str):
+        self.topic_id = topic_id
+
+    def look(self, topic: str, timeout_ms: int = 0) -> TopicIdentity:
+        return TopicIdentity(self.topic_id, 3)
+
+
+def test_a_topic_that_was_made_anew_gets_a_checkpoint_of_its_own_and_begins_with_its_first_record(
+    spark, lake, tmp_path, sink, capfd
+):
+    sink(records(spark, LISTENS, [LISTEN], first_offset=49), 0)
+    first, second = "first_id_1234567890123", "second_id_123456789012"
+    settings = StreamSettings(lake, str(tmp_path / "checkpoints"), "nowhere:1", 1.0, 100, "table")
+    stream = TopicStream(spark, LISTENS, settings, lambda: None)
+    stream._looker = Kafka(first)
+    old = stream._identify()
+    # Without a checkpoint the table decides: offset 49 of partition 0 is there.
+    assert json.loads(stream._starting_offsets(old))[LISTENS.name]["0"] == 50
+    checkpoint = tmp_path / "checkpoints" / LISTENS.name / first
+    checkpoint.mkdir(parents=True)
+    (checkpoint / "metadata").write_text('{"id": "query"}')
+    stream._identified_at = -100.0
+    assert not stream._was_made_anew(0.0)
+    stream._looker.topic_id = second
+    assert not stream._was_made_anew(1.0), "Kafka is not asked at every look"
+    assert stream._was_made_anew(10.0)
+    assert stream._identify() == f"{settings.checkpoints_uri}/{LISTENS.name}/{second}"
+    assert stream._starting_offsets(stream._identify()) == "earliest"
+    told = stream._describe()
+    assert (told["topicId"], told["madeAnew"]) == (second, 1)
+    assert capfd.readouterr().err.count("was deleted and made again") == 1
 
 
 @pytest.fixture

@@ -162,6 +162,62 @@ describe('GET /events/stream', () => {
     stream.close();
   });
 
+  it('knows where a client stands behind a transaction’s marker, with and without a record before it', async () => {
+    begin(api, { from: 0, news: 0 });
+    api.hub.accept({ ...stretch(record(0)), next: 3 });
+    api.hub.accept({ topic: listens, partition: 1, records: [], next: 7 });
+    api.hub.flush();
+    assert.deepEqual([api.hub.position.next(listens, 0), api.hub.position.next(listens, 1)], [3, 7]);
+    const stream = await openStream(`${api.url}/events/stream`, {
+      'last-event-id': `@${listens}=0:3,1:7;pipeline_events=0:0`,
+    });
+    await until('it watches', () => api.hub.watchers > 0);
+    assert.ok(!stream.text().includes('event: gap'));
+    stream.close();
+  });
+
+  it('is caught up at a marker, and when the topic was made anew meanwhile', async () => {
+    for (const last of [{ next: 3 }, { next: 1, isRestarted: true }]) {
+      const hub = new EventHub();
+      hub.begin([{ topic: listens, partition: 0, offset: 0 }], [{ topic: listens, partition: 0, offset: 3 }]);
+      hub.accept({ topic: listens, partition: 0, records: [record(0)], ...last });
+      await hub.caughtUp;
+    }
+  });
+
+  it('begins anew with a topic that was made anew, and remembers nothing of the old one', async () => {
+    begin(api, { from: 5 });
+    api.hub.accept(stretch(record(5), record(6)));
+    api.hub.accept(stretch(record(9, { partition: 1 })));
+    const stream = await openStream(`${api.url}/events/stream`, { 'last-event-id': `${listens}-1-9` });
+    await until('it watches', () => api.hub.watchers > 0);
+    api.hub.accept({ ...stretch(record(0), record(1)), isRestarted: true });
+    await until('the new ones are there', () => stream.events().length === 2);
+    assert.deepEqual(
+      api.hub.since(new Position())?.map(({ partition, offset }) => [partition, offset]),
+      [
+        [1, 9],
+        [0, 0],
+        [0, 1],
+      ],
+    );
+    stream.close();
+    const beyond = await openStream(`${api.url}/events/stream`, {
+      'last-event-id': `@${listens}=0:7,1:10;pipeline_events=0:5`,
+    });
+    await until('the gap is told', () => beyond.text().includes('event: gap'));
+    beyond.close();
+  });
+
+  it('passes on no record that is larger than any of ours', async () => {
+    begin(api);
+    const stream = await openStream(`${api.url}/events/stream`);
+    api.hub.accept(stretch({ ...record(0), value: 'x'.repeat(1024 * 1024 + 1) }, record(1)));
+    await until('the next one is there', () => stream.events().length === 1);
+    assert.equal(stream.events()[0]!.id, `${listens}-0-1`);
+    stream.close();
+  });
+
   it('forgets clients that leave', async () => {
     const stream = await openStream(`${api.url}/events/stream`);
     await until('it is watched', () => api.hub.watchers === 1);

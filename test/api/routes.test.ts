@@ -80,6 +80,23 @@ describe('the API', () => {
     }
   });
 
+  it('is not ready, and says why, while Kafka answers and is not read', async () => {
+    const fed = await startApi({ feed: { isViewRebuilt: true, problem: 'the group is not ours' } });
+    try {
+      await publishSnapshot(fed.store, 'als-1');
+      await fed.snapshots.check();
+      const { status, body } = await ask(fed, '/readyz');
+      assert.equal(status, 503);
+      assert.match(body['reason'] as string, /records are not read: the group is not ours/);
+      assert.match(await (await fetch(`${fed.url}/metrics`)).text(), /^segue_event_feed_reading 0$/m);
+      fed.kafka.isConnected = false;
+      // Nobody reads a Kafka that is away; the view that it has serves on.
+      assert.equal((await ask(fed, '/readyz')).body['reason'], undefined);
+    } finally {
+      await fed.stop();
+    }
+  });
+
   it('answers tracks like a track, and 404 for an unknown one', async () => {
     const { body } = await ask(api, '/tracks/t1/similar');
     assert.deepEqual(

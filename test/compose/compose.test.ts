@@ -91,6 +91,12 @@ describe('the compose files', () => {
         cleanupPolicy,
       })),
     );
+    const [, compression, timestamps] = /guards="compression\.type=(\w+),message\.timestamp\.type=(\w+)"/.exec(
+      services['kafka-topics']!.command![0]!,
+    )!;
+    for (const topic of topics) {
+      assert.deepEqual([topic.compressionType, topic.timestampType], [compression, timestamps], topic.name);
+    }
   });
 
   it('let Kafka remember what was read as long as the embedded one does', () => {

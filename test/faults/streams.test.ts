@@ -4,8 +4,11 @@ import { WorkflowFailedError } from '@temporalio/client';
 import { Kafka, logLevel, Partitioners } from 'kafkajs';
 import { streamEventsId } from '../../contracts/ids.ts';
 import { lake } from '../../contracts/lake.ts';
+import { readBounds } from '../../platform/kafka/offsets.ts';
 import { listDeadLetters } from '../../platform/kafka/dead-letters.ts';
 import { createLogger } from '../../platform/logger.ts';
+import { openStream } from '../support/event-stream.ts';
+import { codecs, remakeTopic, startGuest } from '../support/guest.ts';
 import { descendants, isRunning, type ProcessInfo } from '../support/processes.ts';
 import { readStreamTable, startStreamWorld, untilInTable, type StreamWorld } from '../support/stream-world.ts';
 import { until } from '../support/wait.ts';
@@ -23,6 +26,39 @@ describe('the streams under fire', function () {
     await untilInTable(world.lake, listens, await world.postListens(1), 4 * minutes);
   });
   after(() => world?.stop());
+
+  it('has each record of a guest once, in whatever codec, and none of an aborted transaction, in the lake and on the event stream', async () => {
+    const guest = await startGuest(world.stack.env['SEGUE_KAFKA_BROKERS']!);
+    const stream = await openStream(`${world.apiUrl}/events/stream?types=listen`);
+    const load = startLoad(world);
+    const sent: string[] = [];
+    const dropped: string[] = [];
+    for (let round = 0; round < 5; round++) {
+      for (const codec of codecs) {
+        const topic = 'user_listening_history';
+        const [plain, committed, aborted] = [guestListens(), guestListens(), guestListens()];
+        await guest.send({ topic, codec, records: plain });
+        await guest.abort({ topic, codec, records: aborted });
+        await guest.commit({ topic, codec, records: committed });
+        sent.push(...[...plain, ...committed].map(({ id }) => id));
+        dropped.push(...aborted.map(({ id }) => id));
+      }
+    }
+    const accepted = await load.stop();
+    await guest.stop();
+    assert.ok(accepted.length > 0);
+    const all = [...accepted, ...sent];
+    await everyOneOnce(world, all);
+    const { values } = (await readStreamTable(world.lake, listens))!;
+    await until('the stream has all', () => stream.events().length >= all.length);
+    const told = stream.events().map(({ data }) => (JSON.parse(data) as { event_id: string }).event_id);
+    stream.close();
+    assert.deepEqual(told.toSorted(), all.toSorted());
+    assert.deepEqual(
+      dropped.filter((id) => values[id] !== undefined),
+      [],
+    );
+  });
 
   it('loses and doubles nothing when Kafka is killed under load and back after 30 s', async () => {
     const load = startLoad(world);
@@ -90,6 +126,29 @@ describe('the streams under fire', function () {
     const found = await untilInTable(world.lake, listens, ids, 240_000);
     assert.deepEqual([found.rows, found.doubled], [before!.rows + 10, 0]);
   });
+
+  it('reads all of a topic that was made anew while no driver ran, and has outgrown the checkpoint', async () => {
+    const handle = world.client.workflow.getHandle(streamEventsId);
+    const topic = 'user_listening_history';
+    await handle.cancel();
+    await assert.rejects(handle.result(), WorkflowFailedError);
+    const [old] = (await readBounds(kafkaOf(world), [topic])).toSorted((one, other) => other.high - one.high);
+    await remakeTopic(kafkaOf(world), topic);
+    const guest = await startGuest(kafkaOf(world).brokers[0]!);
+    const ids: string[] = [];
+    while ((await readBounds(kafkaOf(world), [topic])).some(({ high }) => high <= old!.high)) {
+      const records = Array.from({ length: 100 }, guestListens).flat();
+      await guest.send({ topic, codec: 'zstd', records });
+      ids.push(...records.map(({ id }) => id));
+    }
+    await guest.stop();
+    await world.startStreams();
+    const found = await untilInTable(world.lake, listens, ids, 240_000);
+    assert.deepEqual(
+      ids.filter((id) => found.values[id] !== 1),
+      [],
+    );
+  });
 });
 
 interface Load {
@@ -98,6 +157,16 @@ interface Load {
   untilAccepted(count: number, timeoutMs?: number): Promise<unknown>;
   /** Ends the load; answers the ids of every listen that was accepted. */
   stop(): Promise<readonly string[]>;
+}
+
+/** Ten listens of users of their own, so that they lie in several partitions. */
+function guestListens() {
+  return Array.from({ length: 10 }, () => {
+    const id = randomUUID();
+    const at = new Date().toISOString();
+    const event = { schema_version: 1, event_id: id, user_id: id, track_id: '10001', event_type: 'like' };
+    return { id, key: id, value: JSON.stringify({ ...event, timestamp: at, received_at: at }) };
+  });
 }
 
 /** Posts 20 listens ten times a second, whatever happens. */

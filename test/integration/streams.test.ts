@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { execa } from 'execa';
 import { taskQueue } from '../../contracts/ids.ts';
+import { topicNames } from '../../contracts/topics.ts';
 import { listDeadLetters } from '../../platform/kafka/dead-letters.ts';
+import { readBounds } from '../../platform/kafka/offsets.ts';
 import { createEventProducer } from '../../platform/kafka/producer.ts';
 import { createLogger } from '../../platform/logger.ts';
+import { remakeTopic } from '../support/guest.ts';
 import { installed } from '../support/installed.ts';
 import { startStreamWorld, untilInTable, type StreamWorld } from '../support/stream-world.ts';
 import { until } from '../support/wait.ts';
@@ -91,5 +95,37 @@ describe('the streams, Kafka to Delta', function () {
       { timeoutMs: 60_000 },
     );
     assert.deepEqual([report.items[0]!['reason_type'], report.items[0]!['click_through_rate']], ['trending', 0.25]);
+  });
+
+  // The last one: the API's own producer knows the topic as it was.
+  it('reads a topic that was made anew from its first record, though it has outgrown the checkpoint', async () => {
+    const kafka = { brokers: [world.stack.env['SEGUE_KAFKA_BROKERS']!], clientId: 'test', logger };
+    const name = topicNames.listens;
+    const before = await readBounds(kafka, [name]);
+    await remakeTopic(kafka, name);
+    const at = new Date().toISOString();
+    const events = Array.from({ length: 600 }, (_, index) => {
+      const ids = { event_id: randomUUID(), user_id: `user-${index % 100}`, track_id: 't' };
+      return { schema_version: 1, ...ids, event_type: 'like', timestamp: at, received_at: at };
+    });
+    const producer = await createEventProducer(kafka);
+    await producer.send(
+      name,
+      events.map((value) => ({ key: value.user_id, value })),
+    );
+    await producer.close();
+    const after = await readBounds(kafka, [name]);
+    assert.ok(after.every(({ high }, index) => high > before[index]!.high));
+    await untilInTable(
+      world.lake,
+      listens,
+      events.map(({ event_id }) => event_id),
+      120_000,
+    );
+    const stream = await until('the progress says so', async () => {
+      const topic = (await world.progress())?.topics.find((each) => each.topic === name);
+      return topic?.state === 'running' && topic.madeAnew === 1 && topic;
+    });
+    assert.match(stream.topicId!, /^[\w-]{22}$/);
   });
 });
