@@ -1,7 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { promisify } from 'node:util';
 import { gzip, unzip } from 'node:zlib';
-import { CompressionCodecs, CompressionTypes, type KafkaMessage } from 'kafkajs';
+import kafkajs, { CompressionTypes, type KafkaMessage } from 'kafkajs';
+
+// Not among the names that Node finds in the module.
+const { CompressionCodecs } = kafkajs;
 
 /** Bytes that the records of one batch may have after decompression: a batch of ours has less than one MiB. */
 export const mostBatchBytes = 32 * 1024 * 1024;

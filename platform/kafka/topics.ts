@@ -1,6 +1,11 @@
-import { ConfigResourceTypes, Kafka, logLevel, type Admin } from 'kafkajs';
+import kafkajs, { Kafka, logLevel, type Admin } from 'kafkajs';
 import type { Topic } from '../../contracts/topics.ts';
 import { createKafka, type KafkaOptions } from './client.ts';
+
+/** What Kafka calls a topic among the things that have settings; not among the names that Node finds in the module. */
+const topicResource = kafkajs.ConfigResourceTypes.TOPIC;
+/** Kafka's number for a setting that was made for this topic. */
+const topicSource = 1;
 
 /** Resolves when the broker answers; rejects within seconds when it does not. */
 export async function pingKafka(broker: string): Promise<void> {
@@ -66,7 +71,7 @@ async function guardTopics(admin: Admin, topics: readonly Topic[]): Promise<void
   if (topics.length === 0) return;
   const { resources } = await admin.describeConfigs({
     includeSynonyms: false,
-    resources: topics.map(({ name }) => ({ type: ConfigResourceTypes.TOPIC, name })),
+    resources: topics.map(({ name }) => ({ type: topicResource, name })),
   });
   for (const topic of topics) {
     const entries = resources.find(({ resourceName }) => resourceName === topic.name)?.configEntries ?? [];
@@ -81,9 +86,6 @@ async function guardTopics(admin: Admin, topics: readonly Topic[]): Promise<void
   }
 }
 
-/** Kafka's number for a setting that was made for this topic. */
-const topicSource = 1;
-
 async function alter(
   admin: Admin,
   name: string,
@@ -93,7 +95,7 @@ async function alter(
   try {
     await admin.alterConfigs({
       validateOnly: false,
-      resources: [{ type: ConfigResourceTypes.TOPIC, name, configEntries: entriesOf(settings) }],
+      resources: [{ type: topicResource, name, configEntries: entriesOf(settings) }],
     });
   } catch (cause) {
     const list = [...wanted].map(([setting, value]) => `${setting}=${value}`).join(',');

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ConfigResourceTypes, KafkaJSNonRetriableError, type Admin } from 'kafkajs';
+import kafkajs, { type Admin } from 'kafkajs';
 import { createCatchUp } from '../../api/events/catch-up.ts';
 import { startFeed } from '../../api/events/feed.ts';
 import { EventHub } from '../../api/events/hub.ts';
@@ -100,7 +100,7 @@ describe('Kafka with guests', function () {
     const topic = { ...topics[0]!, name };
     await ensureTopicSettings(kafka, [topic, { ...topic, name: 'missing' }]);
     await ensureTopics(kafka.brokers[0]!, [topic]);
-    const resources = [{ type: ConfigResourceTypes.TOPIC, name }];
+    const resources = [{ type: kafkajs.ConfigResourceTypes.TOPIC, name }];
     const { resources: found } = await admin.describeConfigs({ includeSynonyms: false, resources });
     const set = found[0]!.configEntries.flatMap(({ configName, configValue, configSource }) =>
       (configSource as number) === 1 ? [[configName, configValue]] : [],
@@ -220,7 +220,8 @@ describe('Kafka with guests', function () {
       ({ records }) => {
         for (const { offset } of records) {
           // kafkajs takes this for the end of the consumer, as it takes a batch in a codec it does not know.
-          if (offset === 2 && isBroken) throw Object.assign(new KafkaJSNonRetriableError('broken'), notImplemented);
+          if (offset === 2 && isBroken)
+            throw Object.assign(new kafkajs.KafkaJSNonRetriableError('broken'), notImplemented);
           if (!seen.includes(offset)) seen.push(offset);
         }
       },
