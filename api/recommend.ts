@@ -95,7 +95,8 @@ function chartReason(
   week: string | undefined,
 ): Reason {
   if (isPreferred) return { type: 'trending_in_genre', text: `Trending in ${track.genre}, one of your genres` };
-  return { type: 'trending', text: `Trending: ${uniqueListeners} people listened to it in the week to ${week}` };
+  const listeners = uniqueListeners === 1 ? '1 person' : `${uniqueListeners} people`;
+  return { type: 'trending', text: `Trending: ${listeners} listened to it in the week to ${week}` };
 }
 
 function toItem(track: Track, score: number, rank: number, reason: Reason): RecommendedItem {

@@ -37,8 +37,13 @@ export function trackRoutes(deps: ApiDeps): Router {
     const snapshot = servedSnapshot(deps);
     const weekEnd = week ?? snapshot.currentWeek;
     const chart = weekEnd === undefined ? undefined : snapshot.trending(weekEnd, limit);
-    if (!chart)
-      throw new Problem('unknown_week', { detail: `There are charts for the weeks to ${snapshot.weeks.join(', ')}` });
+    if (!chart) {
+      const detail =
+        snapshot.weeks.length > 0
+          ? `There are charts for the weeks to ${snapshot.weeks.join(', ')}`
+          : 'There is no chart yet: nobody has listened to anything';
+      throw new Problem('unknown_week', { detail });
+    }
     const items = chart.map(({ track, rank, listenCount, uniqueListeners, trendScore, previousRank }) => ({
       ...track,
       rank,

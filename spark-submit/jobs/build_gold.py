@@ -23,7 +23,7 @@ from lakehouse.model import DEFAULT_WEIGHTS, PARTS, Fit
 from lakehouse.params import Params
 from lakehouse.progress import Progress
 from lakehouse.promotion import LEAST_LISTENERS
-from lakehouse.table_state import describe_table, weeks_of
+from lakehouse.table_state import describe_table, read_small, weeks_of
 from lakehouse.tables import conform_table, has_table, overwrite_table, read_table
 from lakehouse.training import Listening, fit_model, learn_model
 from lakehouse.training_data import Sources, listening_at, sources_of, training_data, work_uri
@@ -36,7 +36,7 @@ def build_gold(spark: SparkSession, params: Params, progress: Progress) -> dict:
     size = params.whole("recommendationsPerUser", at_least=1)
     gold = table("gold", "user_recommendations")
     work = work_uri(lake_uri, run_key)
-    judged = judged_as(spark, lake_uri, model_version)
+    judged = judged_as(lake_uri, model_version)
     # What a run that was killed left behind must not mix with this one's.
     remove_folder(f"{work}/lists")
     try:
@@ -79,19 +79,19 @@ class Judged:
     is_proven: bool = False
 
 
-def judged_as(spark: SparkSession, lake_uri: str, model_version: str) -> Judged:
+def judged_as(lake_uri: str, model_version: str) -> Judged:
     """As the model's evaluation is recorded; the default weights where there is none."""
     if not has_table(EVALUATIONS, lake_uri):
         return Judged(dict(DEFAULT_WEIGHTS))
-    recorded = read_table(spark, EVALUATIONS, lake_uri).where(F.col("model_version") == model_version)
-    found = recorded.select("weights", "settings", "promoted", "users").limit(1).collect()
-    if not found:
+    columns = ["model_version", "weights", "settings", "promoted", "users"]
+    rows = read_small(EVALUATIONS, lake_uri, columns).to_pylist()
+    found = next((row for row in rows if row["model_version"] == model_version), None)
+    if found is None:
         return Judged(dict(DEFAULT_WEIGHTS))
-    weights, settings, is_promoted, listeners = found[0]
-    if not is_promoted:
+    if not found["promoted"]:
         return Judged(None)
-    tuned = {name: json.loads(weights)[name] for name in PARTS}
-    return Judged(tuned, json.loads(settings).get("fit") == "kept", listeners >= LEAST_LISTENERS)
+    tuned = {name: json.loads(found["weights"])[name] for name in PARTS}
+    return Judged(tuned, json.loads(found["settings"]).get("fit") == "kept", found["users"] >= LEAST_LISTENERS)
 
 
 def _fit(

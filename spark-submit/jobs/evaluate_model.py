@@ -29,7 +29,7 @@ from lakehouse.oracle import read_oracle
 from lakehouse.params import Params
 from lakehouse.progress import Progress
 from lakehouse.promotion import decide_promotion
-from lakehouse.table_state import describe_table
+from lakehouse.table_state import describe_table, read_small
 from lakehouse.tables import append_rows, create_table, has_table, read_table
 from lakehouse.training import Listening, fit_model, learn_model
 from lakehouse.training_data import Sources, TrainingData, clear_work, listening_at, sources_of, training_data, work_uri
@@ -152,8 +152,8 @@ def _served(
     version = params.optional_text("servedModelVersion")
     if version is None or not has_table(EVALUATIONS, lake_uri) or not has_table(RECOMMENDATIONS, lake_uri):
         return None
-    rows = read_table(spark, EVALUATIONS, lake_uri).where(F.col("model_version") == version)
-    learnt_until = rows.agg(F.max("test_until")).collect()[0][0]
+    recorded = read_small(EVALUATIONS, lake_uri, ["model_version", "test_until"]).to_pylist()
+    learnt_until = max((row["test_until"] for row in recorded if row["model_version"] == version), default=None)
     if learnt_until is None or learnt_until > split.test_from:
         return None
     lists = read_table(spark, RECOMMENDATIONS, lake_uri).where(F.col("model_version") == version)

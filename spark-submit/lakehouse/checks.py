@@ -9,19 +9,19 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import chain
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from lakehouse.contracts import Check, Table, table
 from lakehouse.delta_log import changes_between, newest_commit
 from lakehouse.errors import FailedChecks
-from lakehouse.incremental import WEEK, in_weeks_sql, to_weeks
-from lakehouse.table_state import range_of, read_small, rows_in
-from lakehouse.tables import create_table, has_table, read_if_there, read_table, retry_conflicts, writer_of
+from lakehouse.incremental import WEEK, to_weeks
+from lakehouse.row_checks import Rows, check_reference, check_rows
+from lakehouse.table_state import range_of, read_small
+from lakehouse.tables import create_table, has_table, retry_conflicts, writer_of
 
 RESULTS = table("gold", "table_checks")
 _LONGEST_SCOPE = 8
-_FEW_ROWS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -75,109 +75,10 @@ def check_table(spark: SparkSession, checked: Table, lake_uri: str, passed: int 
     fresh = [check for check in checked.checks if check.kind == "freshness"]
     found = [_freshness(spark, check, checked, version, lake_uri) for check in fresh]
     if weeks != set():
-        everything = read_table(spark, checked, lake_uri, version)
-        rows = everything if weeks is None else everything.where(in_weeks_sql(weeks))
-        counts_keys = bool(checked.key) and (weeks is not None or rows_in(checked, lake_uri, version) <= _FEW_ROWS)
-        is_in_any_week = bool(weeks) and bool(checked.key) and WEEK not in checked.key
-        results, seen = _row_checks(checked, rows, counts_keys, is_in_any_week)
-        others = everything.where(f"NOT {in_weeks_sql(weeks)}") if is_in_any_week else None
-        found += [*results, *_unique(checked, rows, others, seen)]
-        found += [_references(spark, check, rows, lake_uri) for check in checked.checks if check.kind == "references"]
+        rows = Rows.of(checked, lake_uri, version, weeks)
+        found += check_rows(rows)
+        found += [check_reference(rows, check, lake_uri) for check in checked.checks if check.kind == "references"]
     return [Result(checked, version, _describe(weeks), *each) for each in found]
-
-
-@dataclass(frozen=True)
-class Keys:
-    """What one pass saw of the rows' keys: whether one may occur twice, and the least and greatest of the key's first column where
-    that was asked for."""
-
-    may_repeat: bool
-    bounds: tuple | None
-
-
-def _row_checks(checked: Table, rows: DataFrame, counts_keys: bool, bounds_keys: bool) -> tuple[list[tuple], Keys]:
-    """Rows that break a rule of their own, and shares of rows; and what is seen of their keys. All in one pass: what few rows cost is
-    the queries. To count the keys of many in it would shuffle all counters with every row."""
-    rules = _rules(checked)
-    shares = [check for check in checked.checks if check.kind == "share"]
-    counts = [F.count_if(rule).alias(f"r{place}") for place, rule in enumerate(rules.values())]
-    means = [F.avg(F.col(check.column).cast("double")).alias(f"s{place}") for place, check in enumerate(shares)]
-    keys = (
-        [F.count(F.lit(1)).alias("rows"), F.count_distinct(_hash_of_key(checked)).alias("keys")] if counts_keys else []
-    )
-    bounds = [F.min(checked.key[0]).alias("least"), F.max(checked.key[0]).alias("greatest")] if bounds_keys else []
-    found = rows.agg(*counts, *means, *keys, *bounds).collect()[0].asDict()
-    broken = [found[f"r{place}"] for place in range(len(counts))]
-    observed = [found[f"s{place}"] for place in range(len(means))]
-    results = [
-        *((name, True, count == 0, float(count), "0 rows") for name, count in zip(rules, broken, strict=True)),
-        *(_share(check, share) for check, share in zip(shares, observed, strict=True)),
-    ]
-    may_repeat = not counts_keys or found["keys"] < found["rows"]
-    return results, Keys(may_repeat, (found["least"], found["greatest"]) if bounds_keys else None)
-
-
-def _rules(checked: Table) -> dict[str, Column]:
-    """What is wrong with a row, by name."""
-    rules: dict[str, Column] = {}
-    for column in checked.columns:
-        if column.required:
-            rules[f"{column.name} is null"] = F.col(column.name).isNull()
-        if column.allowed:
-            rules[f"{column.name} is not allowed"] = ~F.col(column.name).isin(*column.allowed)
-    for check in checked.checks:
-        if check.kind == "range":
-            rules[f"{check.column} is out of range"] = _out_of_range(check)
-    return rules
-
-
-def _share(check: Check, share: float | None) -> tuple:
-    """The share of rows in which a boolean column is true; of no rows, all."""
-    observed = 1.0 if share is None else share
-    name, expected = f"{check.column} is true", f"a share of at least {check.least:g}"
-    return name, check.is_hard, observed >= check.least, observed, expected
-
-
-def _out_of_range(check: Check) -> Column:
-    value = F.col(check.column)
-    too_small = value < check.least if check.least is not None else F.lit(False)
-    too_large = value > check.most if check.most is not None else F.lit(False)
-    return too_small | too_large
-
-
-def _unique(checked: Table, rows: DataFrame, others: DataFrame | None, seen: Keys) -> list[tuple]:
-    """Keys that occur more than once among the rows; and beside them in `others`, where those may have them. Of the others Delta skips
-    the files whose keys are all less than the rows' least, or greater than their greatest."""
-    if not checked.key:
-        return []
-    key, hashed = list(checked.key), _hash_of_key(checked).alias("_hash")
-    doubled = 0
-    # Different keys may share a hash: only where hashes meet are keys compared as they are.
-    repeated = rows.groupBy(hashed).count().where(F.col("count") > 1).select("_hash")
-    if seen.may_repeat and not repeated.isEmpty():
-        suspects = rows.withColumn("_hash", hashed).join(repeated, on="_hash", how="left_semi")
-        doubled = suspects.groupBy(*key).count().where(F.col("count") > 1).count()
-    if others is not None:
-        near = others.where(F.col(key[0]).between(*seen.bounds))
-        if not near.select(hashed).join(rows.select(hashed), on="_hash", how="left_semi").isEmpty():
-            doubled += near.join(rows.select(*key).distinct(), on=key, how="left_semi").count()
-    return [(f"{', '.join(key)} is not unique", True, doubled == 0, float(doubled), "0 keys")]
-
-
-def _hash_of_key(checked: Table) -> Column:
-    return F.xxhash64(*checked.key)
-
-
-def _references(spark: SparkSession, check: Check, rows: DataFrame, lake_uri: str) -> tuple:
-    """The share of distinct values that the other table has; one that is not there has none."""
-    values = rows.where(F.col(check.column).isNotNull()).select(F.col(check.column).alias("_value")).distinct()
-    other = read_if_there(spark, check.other_table, lake_uri, newest_commit(check.other_table, lake_uri))
-    others = other.select(F.col(check.other_column).alias("_value")).distinct()
-    known = values.join(others.withColumn("_known", F.lit(1)), on="_value", how="left")
-    found, total = known.agg(F.count("_known"), F.count(F.lit(1))).collect()[0]
-    share = 1.0 if total == 0 else found / total
-    name = f"{check.column} in {check.other_table.path}"
-    return name, check.is_hard, share >= check.least, share, f"a share of at least {check.least:g}"
 
 
 def _freshness(spark: SparkSession, check: Check, checked: Table, version: int, lake_uri: str) -> tuple:

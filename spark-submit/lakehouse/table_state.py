@@ -5,6 +5,7 @@ lists as `statsColumns`. To ask it costs some hundredths of a second and opens n
 each of them. Deletion vectors, which would make it untrue, are off (contracts/lake.json).
 """
 
+from dataclasses import dataclass
 from datetime import date
 from urllib.parse import unquote
 
@@ -57,6 +58,38 @@ def parts_by(table: Table, lake_uri: str, column: str, version: int | None = Non
     return parts
 
 
+@dataclass(frozen=True)
+class RowFile:
+    """One file of a version: where it is, its rows, the values it is partitioned by, and the least and greatest value of a column
+    where the log tells them."""
+
+    uri: str
+    rows: int
+    partition: dict[str, object]
+    limits: tuple[object, object] | None
+
+    def may_hold(self, least: object, greatest: object) -> bool:
+        """Whether a value between these may be in the file, in the column of the limits."""
+        return self.limits is None or (self.limits[0] <= greatest and self.limits[1] >= least)
+
+
+def row_files(table: Table, lake_uri: str, version: int, column: str | None = None) -> list[RowFile]:
+    """The files of a version that have rows, with the limits of `column`."""
+    files = _with_rows(_files(table, lake_uri, version))
+    found = files.to_pylist()
+    untold = [entry["path"] for entry in found if entry["num_records"] is None]
+    told = dict(zip(untold, rows_in_files(table, lake_uri, untold), strict=True))
+    return [
+        RowFile(
+            uri,
+            told.get(entry["path"], entry["num_records"]),
+            {name: entry[f"partition.{name}"] for name in table.partition_by},
+            _both(entry.get(f"min.{column}"), entry.get(f"max.{column}")),
+        )
+        for uri, entry in zip(_uris(table, lake_uri, files), found, strict=True)
+    ]
+
+
 def range_of(
     spark: SparkSession, table: Table, lake_uri: str, column: str, version: int | None = None
 ) -> tuple[date, date] | None:
@@ -102,6 +135,10 @@ def _uris(table: Table, lake_uri: str, files: pa.Table) -> list[str]:
 def _with_rows(files: pa.Table) -> pa.Table:
     # A file that does not say how many it has may have some.
     return files.filter(pc.fill_null(pc.not_equal(files["num_records"], 0), True))
+
+
+def _both(least: object, greatest: object) -> tuple[object, object] | None:
+    return None if least is None or greatest is None else (least, greatest)
 
 
 def _limits(first: pa.ChunkedArray, last: pa.ChunkedArray) -> tuple[date, date] | None:

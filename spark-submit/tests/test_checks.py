@@ -7,7 +7,6 @@ from build_silver import build_silver
 from load_bronze import load_bronze
 from worlds import INGESTED_AT, bronze_params, events_file, rows, run, silver_params, songs_file, users_file
 
-import lakehouse.checks
 from lakehouse.checks import Checks, check_table
 from lakehouse.contracts import Check, Table, table
 from lakehouse.errors import FailedChecks
@@ -43,12 +42,6 @@ def test_a_key_that_is_not_unique_and_values_out_of_range_are_counted(spark, lak
         "listens is out of range": 1,
         "listen_share is out of range": 1,
     }
-
-
-def test_of_many_rows_keys_are_counted_in_a_pass_of_their_own(spark, lake, monkeypatch):
-    monkeypatch.setattr(lakehouse.checks, "_FEW_ROWS", 1)
-    write(spark, lake, (WEEK, "pop", 3, 0, 0, 2, 0.5), (WEEK, "pop", 3, 0, 0, 2, 0.5), (WEEK, "rock", 3, 0, 0, 2, 0.5))
-    assert failed(check_table(spark, GENRES, lake)) == {"week_end, genre is not unique": 1}
 
 
 def test_limits_of_a_range_are_in_it_and_null_is_for_required_columns_to_refuse(spark, lake):
