@@ -111,12 +111,13 @@ export function recommenderSettings(config: WorkerConfig): RecommenderSettings {
   };
 }
 
-/** A fingerprint of the jobs' code, the tables' contract and the settings: new code makes a refresh worth doing. */
+/** A fingerprint of the jobs' code, the contracts they read and the settings: new code makes a refresh worth doing. */
 export async function codeVersion(settings: RecommenderSettings): Promise<string> {
   const hash = createHash('sha256').update(JSON.stringify(settings));
   for (const folder of ['jobs', 'lakehouse']) {
     const files = (await readdir(join(sparkRoom, folder))).filter((name) => name.endsWith('.py')).toSorted();
     for (const file of files) hash.update(file).update(await readFile(join(sparkRoom, folder, file)));
   }
-  return hash.update(await readFile(join(contractsRoom, 'lake.json'))).digest('hex');
+  for (const file of ['lake.json', 'acceptance/rules.json']) hash.update(await readFile(join(contractsRoom, file)));
+  return hash.digest('hex');
 }

@@ -65,6 +65,7 @@ export const buildSilverParams = z.object({
   force,
   checkedAt,
   weekEndsOn: z.enum(['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday']),
+  earliest: isoTime.optional().describe('listens before it are refused; time.earliest of contracts/acceptance without'),
 });
 
 export const buildSilverResult = z.object({
@@ -83,8 +84,13 @@ export const buildSilverResult = z.object({
     within_stream: z.number().int(),
     against_stream: z.number().int(),
   }),
+  refused: z
+    .record(z.string(), z.number().int())
+    .describe('rows of silver/refused_events by reason, in the whole table'),
   checks,
-  lastWeekEnd: z.string().nullable(),
+  lastWeekEnd: z.string().nullable().describe("the data's last week; null where there is no event"),
+  pendingWeeks: z.number().int().describe('weeks after it, which have too few users to count'),
+  pendingEvents: z.number().int(),
   seconds,
 });
 

@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 
 from lakehouse.blocks import last_whole_block
 from lakehouse.contracts import Table, table
+from lakehouse.data_weeks import data_weeks
 from lakehouse.delta_log import newest_commit
 from lakehouse.errors import BrokenContract
 from lakehouse.events_refresh import EVENTS, SONGS
@@ -24,7 +25,7 @@ from lakehouse.listener_tracks import LISTENER_TRACKS, Past, past_of
 from lakehouse.listeners import Tracks, View, day_number, every_track, tracks_of
 from lakehouse.rated_pairs import LAST_WRITTEN, PastParts, track_ids, write_pairs
 from lakehouse.songs import catalogue
-from lakehouse.table_state import parts_by, range_of, weeks_of
+from lakehouse.table_state import parts_by
 from lakehouse.tables import newest_version, read_table
 from lakehouse.training import Listening, counted, write_followed
 
@@ -57,16 +58,15 @@ class TrainingData:
     met: DataFrame
 
 
-def sources_of(spark: SparkSession, lake_uri: str) -> Sources:
+def sources_of(lake_uri: str) -> Sources:
     """What there is now; BrokenContract where there is no event."""
     versions = {source: newest_version(source, lake_uri) for source in (EVENTS, SONGS)}
     versions |= {source: newest_commit(source, lake_uri) for source in (LISTENER_TRACKS, FEEDBACK)}
-    days = range_of(spark, EVENTS, lake_uri, "event_date", versions[EVENTS])
-    if days is None:
+    data = data_weeks(lake_uri)
+    if data is None:
         raise BrokenContract("silver/listening_events: there is no event to learn from; load events first")
-    first, last = days
-    block = last_whole_block(weeks_of(EVENTS, lake_uri, versions[EVENTS]))
-    return Sources(lake_uri, versions, first, split_by_time(first, last), block)
+    split = split_by_time(data.first_day, data.last_day)
+    return Sources(lake_uri, versions, data.first_day, split, last_whole_block(data.weeks))
 
 
 def training_data(spark: SparkSession, sources: Sources, run_key: str, days: list[date]) -> TrainingData:
@@ -89,11 +89,14 @@ def _meet(spark: SparkSession, sources: Sources, uri: str, days: list[date]) -> 
     lake_uri, versions = sources.lake_uri, sources.versions
     events = read_table(spark, EVENTS, lake_uri, versions[EVENTS])
     past = _past_before(min(days), past_of(spark, lake_uri, versions[LISTENER_TRACKS]))
-    since = events if past is None else past.since(events)
+    until = F.lit(sources.split.until)
+    since = (events if past is None else past.since(events)).where(F.col("event_date") < until)
+    # Pending: they say nothing yet but that a track that may be recommended is not new to the user.
+    later = events.where((F.col("week_end") >= until) & (F.col("event_date") >= until) & F.col("is_known_track"))
     if versions[FEEDBACK] is not None:
         since = with_feedback(since, read_table(spark, FEEDBACK, lake_uri, versions[FEEDBACK]))
     met = f"{uri}/met"
-    encounters(since, days).write.mode("overwrite").parquet(met)
+    encounters(since, days, later).write.mode("overwrite").parquet(met)
     parts = None if past is None else _parts_of(past, lake_uri, versions[LISTENER_TRACKS])
     tracks = every_track(_songs(read_table(spark, SONGS, lake_uri, versions[SONGS])), track_ids(met, parts))
     write_parquet(_tracks(uri), tracks)
