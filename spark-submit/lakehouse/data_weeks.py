@@ -16,8 +16,8 @@ from lakehouse.contracts import table
 from lakehouse.table_state import read_small
 
 ACTIVE_USERS = table("silver", "active_users")
-# Of the most users that a week before had, this share at least; and never one user alone, where there were more than two.
-LEAST_SHARE = 0.01
+# A week needs one user for every hundred of the most that a week before had; and never one alone, where there were more than two.
+USERS_FOR_ONE = 100
 FEW_USERS = 2
 
 
@@ -85,7 +85,7 @@ def _last_of(in_order: list[date], users: dict[date, int]) -> date:
 
 
 def _needed(most: int) -> int:
-    return 1 if most <= FEW_USERS else max(FEW_USERS, ceil(most * LEAST_SHARE))
+    return 1 if most <= FEW_USERS else max(FEW_USERS, ceil(most / USERS_FOR_ONE))
 
 
 def _users_by_day(days: list[dict], week: date) -> dict[date, int]:

@@ -71,7 +71,7 @@ def _text_rules(name: str) -> list[tuple[str, Column]]:
     text, limits = F.col(name), acceptance_rules()["text"]
     return [
         (f"control_character_{name}", text.rlike(f"[{_refused_characters()}]")),
-        (f"missing_{name}", text.isNull() | text.rlike(f"^[{_blanks()}]*$")),
+        (f"missing_{name}", text.isNull() | text.rlike(rf"^[{_blanks()}]*\z")),
         (f"too_long_{name}", F.char_length(text) > limits["idMaxLength"]),
     ]
 
