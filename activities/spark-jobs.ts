@@ -12,6 +12,7 @@ import { failure } from './failures.ts';
 import { whileHeartbeating } from './heartbeat.ts';
 import { landingKey } from './landing-files.ts';
 import { createProgressReporter } from './progress-reporter.ts';
+import { createRefusedGauge } from './refused-events.ts';
 import { runSparkProcess, type SparkExit, type SparkProcessOptions } from './spark-process.ts';
 
 const askedAtOnce = 16;
@@ -50,6 +51,7 @@ const lakeUri = `s3a://${lake.buckets.data}`;
 export function createSparkActivities({ process, settings, store, codeVersion }: SparkDeps): SparkActivities {
   const run = <Job extends SparkJobName>(job: Job, params: SparkJobParams<Job>): Promise<SparkJobResult<Job>> =>
     runSparkJob(process, job, params);
+  const tellRefused = createRefusedGauge();
   return {
     loadBronze: async ({ files, ingestedAt }) => {
       const committed = await whileHeartbeating(() => lookUp(store, files));
@@ -73,9 +75,11 @@ export function createSparkActivities({ process, settings, store, codeVersion }:
       const { files: loaded } = await runSparkJob(process, 'load_bronze', params, { identity: submissionKey });
       return { files: [...done, ...loaded] };
     },
-    buildSilver: (input) => {
+    buildSilver: async (input) => {
       const { weekEndsOn, earliest } = settings;
-      return run('build_silver', { ...input, lakeUri, build: codeVersion, weekEndsOn, earliest });
+      const built = await run('build_silver', { ...input, lakeUri, build: codeVersion, weekEndsOn, earliest });
+      tellRefused(built.refused);
+      return built;
     },
     buildFeatures: (input) => run('build_features', { ...input, lakeUri, build: codeVersion }),
     evaluateModel: async ({ force = false, ...input }) => {

@@ -1,5 +1,5 @@
 import type { MaintenanceActivities } from './maintenance.ts';
-import type { DuplicateCounts, FileSummary, RefreshedTable, RollbackResult, TableVersion } from './runs.ts';
+import type { FileSummary, RefreshedTable, RollbackResult, SilverRefresh, TableVersion } from './runs.ts';
 import type { WeeklyActivities, WeeklyPlace } from './weekly.ts';
 import type { WriteLockName, WriteLockWait } from './write-locks.ts';
 import type { ForgettingActivities } from './forgetting.ts';
@@ -149,12 +149,8 @@ export interface RefreshStep {
 }
 
 /** What build_silver did, as far as the workflow passes it on. */
-export interface SilverSummary {
+export interface SilverSummary extends SilverRefresh {
   readonly tables: readonly RefreshedTable[];
-  readonly mode: 'whole' | 'weeks';
-  readonly why: string;
-  readonly rowsRead: number;
-  readonly duplicates: DuplicateCounts;
 }
 
 /** What the evaluation of a model came to. */

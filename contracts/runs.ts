@@ -47,13 +47,22 @@ export interface RefreshResult {
   readonly users: number;
   readonly recommendations: number;
   readonly tables: readonly TableVersion[];
-  readonly silver?: {
-    /** Whether silver's events were made whole or by weeks, and what decided it. */
-    readonly mode: 'whole' | 'weeks';
-    readonly why: string;
-    readonly rowsRead: number;
-    readonly duplicates: DuplicateCounts;
-  };
+  readonly silver?: SilverRefresh;
+}
+
+/** What a refresh did to silver's events. */
+export interface SilverRefresh {
+  /** Whether silver's events were made whole or by weeks, and what decided it. */
+  readonly mode: 'whole' | 'weeks';
+  readonly why: string;
+  readonly rowsRead: number;
+  readonly duplicates: DuplicateCounts;
+  readonly refused: RefusedCounts;
+  /** The data's last week by its last day; null where there is no event. */
+  readonly lastWeekEnd: string | null;
+  /** Weeks after it, which have too few users to count, and the events in them. */
+  readonly pendingWeeks: number;
+  readonly pendingEvents: number;
 }
 
 /** Input of `rollbackModel`; without a model it waits a minute for the update `rollBack`. */
@@ -82,6 +91,9 @@ export interface DuplicateCounts {
   readonly within_stream: number;
   readonly against_stream: number;
 }
+
+/** Deliveries of events in bronze that break contracts/acceptance, by why: see silver/refused_events. */
+export type RefusedCounts = Readonly<Record<string, number>>;
 
 /** A Delta table at one version: how data passes between steps. */
 export interface TableVersion {

@@ -113,11 +113,12 @@ export function recommenderSettings(config: WorkerConfig): RecommenderSettings {
   };
 }
 
-/** A fingerprint of the jobs' code, the contracts of tables and listens, and the settings: new code makes a refresh worth doing. */
+/** A fingerprint of the jobs' code, the contracts they read and the settings: new code makes a refresh worth doing. */
 export async function codeVersion(settings: RecommenderSettings): Promise<string> {
   const hash = createHash('sha256').update(JSON.stringify(settings));
   for (const folder of ['jobs', 'lakehouse']) {
-    const files = (await readdir(join(sparkRoom, folder))).filter((name) => name.endsWith('.py')).toSorted();
+    const names = await readdir(join(sparkRoom, folder), { recursive: true });
+    const files = names.filter((name) => name.endsWith('.py')).toSorted();
     for (const file of files) hash.update(file).update(await readFile(join(sparkRoom, folder, file)));
   }
   for (const contract of ['lake.json', 'acceptance/rules.json']) {

@@ -5,11 +5,12 @@ import type {
   PublishedSnapshot,
   RefreshStep,
   RefusedModel,
+  SilverSummary,
   SparkActivities,
 } from '../contracts/activities.ts';
 import { chartVersionOf, modelVersionOf } from '../contracts/ids.ts';
 import { lake } from '../contracts/lake.ts';
-import type { RefreshedTable, RefreshInput, RefreshResult } from '../contracts/runs.ts';
+import type { RefreshedTable, RefreshInput, RefreshResult, SilverRefresh } from '../contracts/runs.ts';
 import type { TablePath } from '../contracts/write-locks.ts';
 import { quick, sparkJob } from './activity-options.ts';
 import { announce } from './announce.ts';
@@ -64,9 +65,13 @@ async function rebuild(progress: ProgressTracker, input: RefreshInput): Promise<
     ? await publish(progress, { ...run, inputs, published, ...model })
     : await refuse(progress, { ...run, inputs, published, ...model });
 
-  const { mode, why, rowsRead, duplicates } = silver;
   const tables = [...silver.tables, ...features, ...served.tables];
-  return { ...served, tables, silver: { mode, why, rowsRead, duplicates } };
+  return { ...served, tables, silver: summaryOf(silver) };
+}
+
+function summaryOf(silver: SilverSummary): SilverRefresh {
+  const { mode, why, rowsRead, duplicates, refused, lastWeekEnd, pendingWeeks, pendingEvents } = silver;
+  return { mode, why, rowsRead, duplicates, refused, lastWeekEnd, pendingWeeks, pendingEvents };
 }
 
 /** What a refresh of the same inputs would come to again; undefined when something is new. */

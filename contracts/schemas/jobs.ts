@@ -86,8 +86,13 @@ export const buildSilverResult = z.object({
     within_stream: z.number().int(),
     against_stream: z.number().int(),
   }),
+  refused: z
+    .record(z.string(), z.number().int())
+    .describe('rows of silver/refused_events by reason, in the whole table'),
   checks,
-  lastWeekEnd: z.string().nullable(),
+  lastWeekEnd: z.string().nullable().describe("the data's last week; null where there is no event"),
+  pendingWeeks: z.number().int().describe('weeks after it, which have too few users to count'),
+  pendingEvents: z.number().int(),
   seconds,
 });
 

@@ -62,7 +62,8 @@ def _weekly(name: str, lake: Lake) -> list[Written]:
 def _features(lake: Lake) -> list[Written]:
     """Both tables are made of the same pairs, which are made once."""
     events, past = lake.read(EVENTS, lake.recipe()), past_of(lake.spark, lake.lake_uri)
-    pairs = pairs_of(events if past is None else past.since(events), past).persist()
+    last_week = None if lake.data is None else lake.data.last_week
+    pairs = pairs_of(events if past is None else past.since(events), last_week, past).persist()
     users, tracks = table("gold", "user_features"), table("gold", "track_features")
 
     def of_users(recipe: Recipe):

@@ -42,7 +42,7 @@ def build_gold(spark: SparkSession, params: Params, progress: Progress) -> dict:
     try:
         with ThreadPoolExecutor(1) as reader:
             with progress.step("training data"):
-                sources = sources_of(spark, lake_uri)
+                sources = sources_of(lake_uri)
                 until, build = sources.split.until, Build(params.text("build"))
                 # As large as a matrix of item_to_item.MOST_TRACKS.
                 kept = reader.submit(find_fit, sources.split, sources.block, sources.events_version, build, lake_uri)
@@ -110,7 +110,7 @@ def _fit(
 
 
 def chart_of(spark: SparkSession, lake_uri: str, tracks: Tracks) -> list[int]:
-    """The chart of the data's last week: indexes of tracks by rank."""
+    """The chart of the data's last week (the charts end with it): indexes of tracks by rank."""
     weeks = weeks_of(CHARTS, lake_uri)
     if not weeks:
         return []

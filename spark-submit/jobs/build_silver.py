@@ -1,4 +1,5 @@
-"""Bronze → silver: every event once, the weekly charts, similar tracks, the past of listeners. Parameters and result: contracts/schemas/jobs.ts."""
+"""Bronze → silver: every event once, those refused, the weekly charts, similar tracks, the past of listeners. Parameters and
+result: contracts/schemas/jobs.ts."""
 
 import sys
 from contextlib import closing
@@ -11,6 +12,7 @@ from pyspark.sql import SparkSession
 
 from lakehouse.checks import Checks
 from lakehouse.contracts import Table
+from lakehouse.data_weeks import ACTIVE_USERS
 from lakehouse.events_refresh import DUPLICATES, EVENTS, EventsRefresh, Refreshed, duplicate_counts
 from lakehouse.incremental import Build
 from lakehouse.job import run_job
@@ -18,13 +20,15 @@ from lakehouse.listener_tracks import LISTENER_TRACKS
 from lakehouse.params import Params
 from lakehouse.progress import Progress
 from lakehouse.refresh_report import report
+from lakehouse.refused_events import REFUSED, acceptance_rules
+from lakehouse.refused_refresh import refused_counts
 from lakehouse.session import SHORT_QUERIES_AT_ONCE, side_by_side
-from lakehouse.table_state import weeks_of
 from lakehouse.weeks_refresh import (
     CHARTS,
     SIMILARITY,
     Lake,
     Written,
+    refresh_active_users,
     refresh_charts,
     refresh_listener_tracks,
     refresh_similarity,
@@ -42,13 +46,18 @@ REFRESHES = {
 def build_silver(spark: SparkSession, params: Params, progress: Progress) -> dict:
     lake_uri, run_key, build = params.text("lakeUri"), params.text("runKey"), Build.of(params)
     with progress.step("listening_events"):
-        events = EventsRefresh(spark, lake_uri, run_key, params.one_of("weekEndsOn", WEEKDAYS), build).run()
+        week_ends_on, earliest = params.one_of("weekEndsOn", WEEKDAYS), earliest_of(params)
+        events = EventsRefresh(spark, lake_uri, run_key, week_ends_on, earliest, build).run()
     checks = Checks(spark, lake_uri, run_key, params.time("checkedAt"))
 
     def refresh(target: Table, lake: Lake) -> Written:
         if target in REFRESHES:
             with progress.step(target.name):
                 written = REFRESHES[target](lake)
+        elif target == REFUSED:
+            written = Written(target, None if events.wrote_refused else set())
+        elif target == ACTIVE_USERS:
+            written = active_users
         else:
             written = Written(target, events.weeks)
         with progress.step(f"check {target.name}"):
@@ -56,22 +65,35 @@ def build_silver(spark: SparkSession, params: Params, progress: Progress) -> dic
         return written
 
     with closing(Lake(spark, lake_uri, run_key, build)) as lake:
-        works = [partial(refresh, target, lake) for target in (EVENTS, DUPLICATES, *REFRESHES)]
-        works.append(partial(duplicate_counts, spark, lake_uri))
-        *written, duplicates = side_by_side(spark, run_key, SHORT_QUERIES_AT_ONCE, lambda work: work(), works)
+        with progress.step("active_users"):
+            active_users = refresh_active_users(lake)
+        targets = (EVENTS, DUPLICATES, REFUSED, ACTIVE_USERS, *REFRESHES)
+        works = [partial(refresh, target, lake) for target in targets]
+        works += [partial(counts, spark, lake_uri) for counts in (duplicate_counts, refused_counts)]
+        done = side_by_side(spark, run_key, SHORT_QUERIES_AT_ONCE, lambda work: work(), works)
+        *written, duplicates, refused = done
+        data = lake.data
     with progress.step("record checks"):
         concluded = checks.conclude()
     with progress.step("read back"):
         tables = [report(lake_uri, each) for each in written]
-        last_week_end = max(map(str, weeks_of(EVENTS, lake_uri)), default=None)
     return {
         "tables": tables,
         **_described(events),
         "duplicatesDropped": sum(duplicates.values()),
         "duplicates": duplicates,
+        "refused": refused,
         "checks": concluded,
-        "lastWeekEnd": last_week_end,
+        "lastWeekEnd": str(data.last_week) if data else None,
+        "pendingWeeks": data.pending_weeks if data else 0,
+        "pendingEvents": data.pending_events if data else 0,
     }
+
+
+def earliest_of(params: Params) -> str:
+    """Times before this are refused: what the parameters say, else what contracts/acceptance does."""
+    is_given = params.optional_text("earliest") is not None
+    return params.time("earliest") if is_given else acceptance_rules()["time"]["earliest"]
 
 
 def _described(events: Refreshed) -> dict:

@@ -62,7 +62,7 @@ def evaluate_model(spark: SparkSession, params: Params, progress: Progress) -> d
 
 def _judge(spark: SparkSession, params: Params, progress: Progress) -> dict:
     lake_uri = params.text("lakeUri")
-    sources = sources_of(spark, lake_uri)
+    sources = sources_of(lake_uri)
     judge = _Judge(spark, params, progress, sources)
     kept = find_fit(sources.split, sources.block, sources.events_version, Build.of(params), lake_uri)
     judged = judge.kept(kept) if kept is not None and kept.may_be_judged_on(sources.split) else None

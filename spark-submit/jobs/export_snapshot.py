@@ -1,7 +1,6 @@
 """Gold → a serving snapshot of Arrow files with a manifest. Parameters and result: contracts/schemas/jobs.ts."""
 
 import sys
-from datetime import date
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -11,6 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from pyspark.sql import DataFrame, SparkSession
 
 from lakehouse.contracts import Table, table
+from lakehouse.data_weeks import data_weeks
 from lakehouse.delta_log import newest_commit
 from lakehouse.errors import BadParameters, BrokenContract
 from lakehouse.job import run_job
@@ -29,7 +29,7 @@ from lakehouse.snapshot import (
     write_manifest,
 )
 from lakehouse.songs import catalogue, with_told_names
-from lakehouse.table_state import rows_in, weeks_of
+from lakehouse.table_state import rows_in
 from lakehouse.tables import has_table, missing_table, read_if_there
 
 SOURCES = {
@@ -76,9 +76,7 @@ def export_snapshot(spark: SparkSession, params: Params, progress: Progress) -> 
                 users_of_shards.append(len(lists.column("user_id").unique()))
             return files
 
-    def last_week(kind: str) -> date | None:
-        return max(weeks_of(sources[kind], lake_uri, versions[sources[kind]]), default=None)
-
+    data = data_weeks(lake_uri)
     songs = catalogue(read["tracks"])
     for stream in streams:
         songs = with_told_names(songs, _at(spark, stream, lake_uri, versions))
@@ -86,8 +84,8 @@ def export_snapshot(spark: SparkSession, params: Params, progress: Progress) -> 
         "tracks": songs,
         "users": listeners(read["users"], _at(spark, USERS, lake_uri, versions)),
         "similar": read["similar"],
-        "trending": last_weeks(read["trending"], last_week("trending")),
-        "history": last_plays(read["history"], last_week("history")),
+        "trending": last_weeks(read["trending"], data and data.last_week),
+        "history": last_plays(read["history"], data and data.last_week),
     }
 
     def write(kind: str) -> list[SnapshotFile]:

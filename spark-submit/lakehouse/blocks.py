@@ -1,5 +1,6 @@
 """Blocks of four weeks of the data: what costs most of a refresh is made anew when one is over, all of it in the same refresh."""
 
+from collections.abc import Collection
 from datetime import date, timedelta
 
 BLOCK_WEEKS = 4
@@ -8,7 +9,7 @@ _FIRST_BLOCK = date(2024, 1, 2)
 _A_WEEK = timedelta(days=7)
 
 
-def last_whole_block(weeks: set[date]) -> date | None:
+def last_whole_block(weeks: Collection[date]) -> date | None:
     """The last day of the last block of four weeks that is over; the last week where no block is; None without a week."""
     if not weeks:
         return None

@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 from lakehouse.contracts import Check, Table, table
 from lakehouse.delta_log import changes_between, newest_commit
 from lakehouse.errors import FailedChecks
+from lakehouse.freshness import newest_that_counts
 from lakehouse.incremental import WEEK, to_weeks
 from lakehouse.row_checks import Rows, check_reference, check_rows
 from lakehouse.table_state import range_of, read_small
@@ -83,10 +84,10 @@ def check_table(spark: SparkSession, checked: Table, lake_uri: str, passed: int 
 
 def _freshness(spark: SparkSession, check: Check, checked: Table, version: int, lake_uri: str) -> tuple:
     """Days by which the newest value lies behind the newest of the other table; of a table that is not there, none."""
-    other = check.other_table
-    expected = range_of(spark, other, lake_uri, check.other_column) if has_table(other, lake_uri) else None
-    newest = None if expected is None else range_of(spark, checked, lake_uri, check.column, version)
-    behind = 0 if expected is None else (expected[1] - (newest[1] if newest else date.min)).days
+    found = range_of(spark, checked, lake_uri, check.column, version)
+    newest = found[1] if found else date.min
+    expected = newest_that_counts(spark, check.other_table, lake_uri, check.other_column, newest)
+    behind = 0 if expected is None else (expected - newest).days
     return f"days behind {check.other_table.path}", check.is_hard, behind <= 0, float(behind), "0 days"
 
 

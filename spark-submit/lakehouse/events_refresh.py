@@ -1,4 +1,5 @@
-"""Brings silver listening_events and duplicate_events up to date: whole, or the weeks that something new touches.
+"""Brings silver listening_events and duplicate_events up to date: whole, or the weeks that something new touches. Before them,
+refused_events: what is in it is in neither of them, and decides of no week.
 
 Which weeks those are: the weeks of rows that came or went in bronze, the weeks in which another delivery of the same events
 is kept or was dropped, and the weeks of tracks and users that dim_songs or dim_users came to know. All other weeks hold no
@@ -10,7 +11,7 @@ by the least and greatest that the table's log knows of each: few files where id
 random.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from pyspark.sql import DataFrame, SparkSession
@@ -31,14 +32,14 @@ from lakehouse.incremental import (
     write_weeks,
     write_whole,
 )
-from lakehouse.listening_events import deliveries, kept_and_dropped, reason_dropped, week_end, with_known
-from lakehouse.table_state import weeks_of
+from lakehouse.listening_events import FILES, STREAM, deliveries, kept_and_dropped, reason_dropped, week_end, with_known
+from lakehouse.refused_events import REFUSED, accepted, refusal
+from lakehouse.refused_refresh import RefusedRefresh
+from lakehouse.table_state import rows_in, weeks_of
 from lakehouse.tables import has_table, read_if_there, read_table
 
 EVENTS = table("silver", "listening_events")
 DUPLICATES = table("silver", "duplicate_events")
-FILES = table("bronze", "fact_listening_events")
-STREAM = table("bronze", "listening_events_stream")
 SONGS = table("bronze", "dim_songs")
 USERS = table("bronze", "dim_users")
 
@@ -53,19 +54,30 @@ class Refreshed:
     weeks: set[date] | None
     rows_read: int
     why: str
+    wrote_refused: bool = False
 
 
 class EventsRefresh:
     """One refresh of silver listening_events, reading bronze at the versions found at its start."""
 
-    def __init__(self, spark: SparkSession, lake_uri: str, run_key: str, week_ends_on: str, build: Build):
+    def __init__(
+        self, spark: SparkSession, lake_uri: str, run_key: str, week_ends_on: str, earliest: str, build: Build
+    ):
         self._spark = spark
         self._lake_uri = lake_uri
         self._run_key = run_key
         self._week_ends_on = week_ends_on
-        self._recipe = recipe_of([FILES, STREAM, SONGS, USERS], lake_uri, build.with_setting(week_ends_on))
+        self._earliest = earliest
+        build = build.with_setting(week_ends_on).with_setting(f"since {earliest}")
+        self._recipe = recipe_of([FILES, STREAM, SONGS, USERS], lake_uri, build)
 
     def run(self) -> Refreshed:
+        looked_through = former_versions(EVENTS, self._lake_uri, self._recipe)
+        refused = RefusedRefresh(self._spark, self._lake_uri, self._run_key, self._recipe, self._earliest)
+        wrote_refused = refused.run(looked_through)
+        return replace(self._events(), wrote_refused=wrote_refused)
+
+    def _events(self) -> Refreshed:
         former = self._former()
         if former is None:
             return self._whole("asked for, or no former refresh by this code and settings")
@@ -81,7 +93,7 @@ class EventsRefresh:
 
     def _whole(self, why: str) -> Refreshed:
         files, stream = self._bronze(FILES), self._bronze(STREAM)
-        kept, dropped = kept_and_dropped(deliveries(files, stream, self._week_ends_on))
+        kept, dropped = kept_and_dropped(self._deliveries(files, stream))
         write_whole(self._known(kept), EVENTS, self._lake_uri, self._run_key, self._recipe)
         write_whole(_with_reason(dropped), DUPLICATES, self._lake_uri, self._run_key, self._recipe)
         return Refreshed(None, _count(files) + _count(stream), why)
@@ -126,11 +138,11 @@ class EventsRefresh:
             candidates.unpersist()
 
     def _changed(self, changes: dict[Table, Changes]) -> DataFrame | None:
-        """event_id and week_end of every delivery that came or went."""
-        parts = []
+        """event_id and week_end of every delivery that came or went, of those that are not refused."""
+        parts, is_accepted = [], refusal(self._earliest).isNull()
         for source, columns in ((FILES, _FILE_COLUMNS), (STREAM, _STREAM_COLUMNS)):
             if changes[source].added or changes[source].removed:
-                parts.append(changed_rows(self._spark, source, self._lake_uri, changes[source], columns))
+                parts.append(changed_rows(self._spark, source, self._lake_uri, changes[source], columns, is_accepted))
         if None in parts:
             return None
         if not parts:
@@ -155,11 +167,16 @@ class EventsRefresh:
         days = {week - timedelta(days=back) for week in weeks for back in range(7)}
         condition = in_weeks_sql(days, "event_date")
         stream = self._bronze(STREAM)
-        return deliveries(
-            self._bronze(FILES).where(condition),
-            None if stream is None else stream.where(condition),
-            self._week_ends_on,
+        return self._deliveries(
+            self._bronze(FILES).where(condition), None if stream is None else stream.where(condition)
         )
+
+    def _deliveries(self, files: DataFrame, stream: DataFrame | None) -> DataFrame:
+        """Of rows of bronze those that are not refused. Where refused_events is empty none has to be looked at again."""
+        if rows_in(REFUSED, self._lake_uri) > 0:
+            files = accepted(files, self._earliest)
+            stream = None if stream is None else accepted(stream, self._earliest)
+        return deliveries(files, stream, self._week_ends_on)
 
     def _known(self, events: DataFrame) -> DataFrame:
         return with_known(events, self._bronze(SONGS), self._bronze(USERS))

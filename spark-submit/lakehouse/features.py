@@ -1,7 +1,9 @@
 """Gold's feature tables: what is known of each listener and each track, over all of the data and of late.
 
-"Of late" is the last RECENT_WEEKS weeks of the data, never of the clock.
+"Of late" is the last RECENT_WEEKS weeks up to the data's last one (lakehouse/data_weeks.py), never of the clock.
 """
+
+from datetime import date
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -12,16 +14,16 @@ from lakehouse.listening_events import COUNTED
 RECENT_WEEKS = 4
 
 
-def pairs_of(events: DataFrame, past: Past | None = None) -> DataFrame:
+def pairs_of(events: DataFrame, last_week: date | None, past: Past | None = None) -> DataFrame:
     """One row per (user_id, track_id) with an event; both feature tables are made of it, so that events are read once. Each user's
     rows lie together: what is summed up by user is not shuffled again.
 
     `past` must have nothing of late, and `events` nothing of it.
     """
-    last = events.agg(F.max("week_end").alias("_last"))
-    is_recent = F.datediff(F.col("_last"), F.col("week_end")) < 7 * RECENT_WEEKS
+    weeks_ago = F.datediff(F.lit(last_week).cast("date"), F.col("week_end")) / 7
+    is_recent = F.coalesce((weeks_ago >= 0) & (weeks_ago < RECENT_WEEKS), F.lit(False))
     is_of = {name: F.col("event_type") == kind for name, kind in COUNTED.items()}
-    pairs = events.crossJoin(F.broadcast(last)).select(
+    pairs = events.select(
         "user_id",
         "track_id",
         *(is_of[name].cast("long").alias(name) for name in COUNTED),

@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass
 from datetime import date
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lakehouse.contracts import Table
@@ -42,13 +42,16 @@ class Build:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a table is to be made of now: source tables by their newest versions (None: there is no such table)."""
+    """What a table is to be made of now: source tables by their newest versions (None: there is no such table), and, for a table
+    of weeks, the last week that is to be in it."""
 
     versions: dict[str, int | None]
     build: Build
+    through: date | None = None
 
     def note(self) -> dict:
-        return {"inputs": self.versions, "build": self.build.name}
+        through = {} if self.through is None else {"through": str(self.through)}
+        return {"inputs": self.versions, "build": self.build.name, **through}
 
     def key(self, run_key: str, table: Table) -> str:
         """A transaction id: this run, this table, these inputs. A repeat with newer inputs is another unit of work."""
@@ -60,14 +63,21 @@ def recipe_of(sources: list[Table], lake_uri: str, build: Build) -> Recipe:
     return Recipe({source.path: newest_commit(source, lake_uri) for source in sources}, build)
 
 
-def former_versions(table: Table, lake_uri: str, recipe: Recipe) -> dict[str, int | None] | None:
-    """The versions the table was made of; None where it must be made whole."""
+def former_recipe(table: Table, lake_uri: str, recipe: Recipe) -> Recipe | None:
+    """What the table was made of; None where it must be made whole."""
     if recipe.build.is_forced or not has_table(table, lake_uri):
         return None
     note = commit_note(table, lake_uri)
     if note is None or note.get("build") != recipe.build.name or set(note["inputs"]) != set(recipe.versions):
         return None
-    return note["inputs"]
+    through = note.get("through")
+    return Recipe(note["inputs"], recipe.build, None if through is None else date.fromisoformat(through))
+
+
+def former_versions(table: Table, lake_uri: str, recipe: Recipe) -> dict[str, int | None] | None:
+    """The versions the table was made of; None where it must be made whole."""
+    former = former_recipe(table, lake_uri, recipe)
+    return None if former is None else former.versions
 
 
 def changes_of(source: Table, lake_uri: str, former: dict, recipe: Recipe) -> Changes | None:
@@ -81,12 +91,21 @@ def changes_of(source: Table, lake_uri: str, former: dict, recipe: Recipe) -> Ch
 
 
 def changed_rows(
-    spark: SparkSession, source: Table, lake_uri: str, changes: Changes, columns: list[str]
+    spark: SparkSession, source: Table, lake_uri: str, changes: Changes, columns: list[str], only: Column | None = None
 ) -> DataFrame | None:
-    """Rows that came or went, each once: a row that was only written again, into another file, is none of them.
+    """Rows that came or went, each once: a row that was only written again, into another file, is none of them. `only` those of
+    which a condition is true, where one is given.
 
     None where a file is gone from the store (vacuumed), so that nobody can tell. Reads the changed files only.
     """
+    moved = moved_rows(spark, source, lake_uri, changes, columns, only)
+    return None if moved is None else moved.drop("_sign")
+
+
+def moved_rows(
+    spark: SparkSession, source: Table, lake_uri: str, changes: Changes, columns: list[str], only: Column | None = None
+) -> DataFrame | None:
+    """The same with `_sign`: how many more there are of a row than before; below 0, how many fewer."""
     uri = source.uri(lake_uri)
     # By the contract: a file written before one of its columns was there has none of it.
     schema = ", ".join(f"`{column.name}` {column.spark_type}" for column in source.columns)
@@ -97,13 +116,14 @@ def changed_rows(
             return None
         if paths:
             rows = spark.read.schema(schema).option("basePath", uri).parquet(*paths)
+            rows = rows if only is None else rows.where(only)
             parts.append(rows.select(*columns, F.lit(sign).alias("_sign")))
     if not parts:
-        return spark.createDataFrame([], schema).select(*columns)
+        return spark.createDataFrame([], f"{schema}, _sign INT").select(*columns, "_sign")
     if len(parts) == 1:
-        return parts[0].drop("_sign")
+        return parts[0]
     moved = parts[0].unionByName(parts[1]).groupBy(*columns).agg(F.sum("_sign").alias("_sign"))
-    return moved.where(F.col("_sign") != 0).drop("_sign")
+    return moved.where(F.col("_sign") != 0)
 
 
 def write_whole(rows: DataFrame, table: Table, lake_uri: str, run_key: str, recipe: Recipe) -> None:

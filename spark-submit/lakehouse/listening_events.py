@@ -10,6 +10,10 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from lakehouse.contracts import table
+
+FILES = table("bronze", "fact_listening_events")
+STREAM = table("bronze", "listening_events_stream")
 DELIVERY_COLUMNS = (
     "event_id",
     "user_id",
@@ -28,7 +32,8 @@ _CONTENT = ("timestamp", "user_id", "track_id", "event_type")
 def deliveries(file_events: DataFrame, stream_events: DataFrame | None, week_ends_on: str) -> DataFrame:
     """One row per delivery of an event: a row of a file, or a record of the stream where there is one.
 
-    `file_events` are rows of bronze fact_listening_events, `stream_events` of bronze listening_events_stream.
+    `file_events` are rows of bronze fact_listening_events, `stream_events` of bronze listening_events_stream; neither may hold a
+    row that is to be refused (lakehouse/refused_events.py): its week may lie outside the years that Python knows.
     """
     from_files = file_events.withColumn("source", F.lit("file"))
     parts = [from_files.select(*DELIVERY_COLUMNS)]

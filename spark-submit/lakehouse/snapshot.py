@@ -124,7 +124,8 @@ def last_weeks(trending: DataFrame, last: date | None) -> DataFrame:
 
 
 def last_plays(events: DataFrame, last: date | None) -> DataFrame:
-    """One row per (user_id, rank): the last plays of each user in the weeks up to the data's `last` one, the newest first."""
+    """One row per (user_id, rank): the last plays of each user in the weeks up to the data's `last` one and after it, the newest
+    first."""
     newest_first = Window.partitionBy("user_id").orderBy(F.col("timestamp").desc(), "event_id")
     return (
         _since(events, last, HISTORY_WEEKS)
@@ -135,7 +136,7 @@ def last_plays(events: DataFrame, last: date | None) -> DataFrame:
 
 
 def _since(rows: DataFrame, last: date | None, weeks: int) -> DataFrame:
-    """Rows of so many weeks up to `last`: their partitions alone are read. None of a table that has no week."""
+    """Rows of so many weeks up to `last`, and later ones: their partitions alone are read. None of data that has no week."""
     return rows.limit(0) if last is None else rows.where(F.col("week_end") > F.lit(last - timedelta(weeks=weeks)))
 
 

@@ -22,6 +22,8 @@ from lakehouse.files import read_parquet
 from lakehouse.incremental import WEEK
 from lakehouse.tables import has_table, missing_table, newest_version, read_table
 
+_EPOCH = date(1970, 1, 1).toordinal()
+
 
 def open_table(table: Table, lake_uri: str, version: int | None = None) -> DeltaTable:
     """A version of a table, the newest unless told, as delta-rs has it; BrokenContract where there is no table."""
@@ -93,8 +95,8 @@ def row_files(table: Table, lake_uri: str, version: int, column: str | None = No
 def range_of(
     spark: SparkSession, table: Table, lake_uri: str, column: str, version: int | None = None
 ) -> tuple[date, date] | None:
-    """The first and last day in a column; None where it has none. Read from the rows where somebody wrote a file of them
-    without saying its limits."""
+    """The first and last day in a column, within the years that Python knows; None where it has none. Read from the rows where
+    somebody wrote a file of them without saying its limits."""
     files = _with_rows(_files(table, lake_uri, version))
     if column in table.partition_by:
         return _limits(files[f"partition.{column}"], files[f"partition.{column}"])
@@ -105,8 +107,8 @@ def range_of(
     if files.num_rows == 0:
         return None
     rows = read_table(spark, table, lake_uri, version)
-    first, last = rows.agg(F.min(column), F.max(column)).collect()[0]
-    return None if first is None else (first, last)
+    first, last = rows.agg(F.unix_date(F.min(column)), F.unix_date(F.max(column))).collect()[0]
+    return None if first is None else (_day(first), _day(last))
 
 
 def read_small(table: Table, lake_uri: str, columns: list[str]) -> pa.Table:
@@ -142,5 +144,10 @@ def _both(least: object, greatest: object) -> tuple[object, object] | None:
 
 
 def _limits(first: pa.ChunkedArray, last: pa.ChunkedArray) -> tuple[date, date] | None:
-    low, high = pc.min(first).as_py(), pc.max(last).as_py()
-    return None if low is None else (low, high)
+    low, high = (limit.cast(pa.int32()).as_py() for limit in (pc.min(first), pc.max(last)))
+    return None if low is None else (_day(low), _day(high))
+
+
+def _day(since_1970: int) -> date:
+    """The day of that number, or the nearest that Python knows: bronze may hold a day of another writer's beyond those."""
+    return date.fromordinal(min(max(since_1970 + _EPOCH, 1), date.max.toordinal()))

@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 
 from lakehouse.blocks import last_whole_block
 from lakehouse.contracts import Table, table
+from lakehouse.data_weeks import data_weeks
 from lakehouse.delta_log import newest_commit
 from lakehouse.events_refresh import EVENTS, SONGS
 from lakehouse.files import all_exist, parquet_columns, read_parquet, remove_folder, write_parquet
@@ -24,7 +25,7 @@ from lakehouse.listeners import Tracks, View, day_number, every_track, tracks_of
 from lakehouse.rated_pairs import LAST_WRITTEN, PastParts, track_ids, write_pairs
 from lakehouse.shards import parts_in
 from lakehouse.songs import catalogue
-from lakehouse.table_state import parts_by, range_of, weeks_of
+from lakehouse.table_state import parts_by
 from lakehouse.tables import newest_version, read_if_there, read_table
 from lakehouse.training import Listening, counted, write_followed
 
@@ -57,13 +58,15 @@ class TrainingData:
     known: Tracks
 
 
-def sources_of(spark: SparkSession, lake_uri: str) -> Sources:
+def sources_of(lake_uri: str) -> Sources:
     """What there is now. A lake need not have any event, nor a catalogue."""
     versions: dict[Table, int | None] = {EVENTS: newest_version(EVENTS, lake_uri)}
     versions |= {source: newest_commit(source, lake_uri) for source in (SONGS, LISTENER_TRACKS, FEEDBACK)}
-    first, last = range_of(spark, EVENTS, lake_uri, "event_date", versions[EVENTS]) or (_NO_DAY, _NO_DAY)
-    block = last_whole_block(weeks_of(EVENTS, lake_uri, versions[EVENTS]))
-    return Sources(lake_uri, versions, first, split_by_time(first, last), block)
+    data = data_weeks(lake_uri)
+    if data is None:
+        return Sources(lake_uri, versions, _NO_DAY, split_by_time(_NO_DAY, _NO_DAY), None)
+    split = split_by_time(data.first_day, data.last_day)
+    return Sources(lake_uri, versions, data.first_day, split, last_whole_block(data.weeks))
 
 
 def training_data(spark: SparkSession, sources: Sources, run_key: str, days: list[date]) -> TrainingData:
@@ -79,11 +82,14 @@ def _meet(spark: SparkSession, sources: Sources, uri: str, days: list[date]) -> 
     lake_uri, versions = sources.lake_uri, sources.versions
     events = read_table(spark, EVENTS, lake_uri, versions[EVENTS])
     past = _past_before(min(days), past_of(spark, lake_uri, versions[LISTENER_TRACKS]))
-    since = events if past is None else past.since(events)
+    until = F.lit(sources.split.until)
+    since = (events if past is None else past.since(events)).where(F.col("event_date") < until)
+    # Pending: they say nothing yet but that a track that may be recommended is not new to the user.
+    later = events.where((F.col("week_end") >= until) & (F.col("event_date") >= until) & F.col("is_known_track"))
     if versions[FEEDBACK] is not None:
         since = with_feedback(since, read_table(spark, FEEDBACK, lake_uri, versions[FEEDBACK]))
     met = f"{uri}/met"
-    encounters(since, days).write.mode("overwrite").parquet(met)
+    encounters(since, days, later).write.mode("overwrite").parquet(met)
     parts = None if past is None else _parts_of(past, lake_uri, versions[LISTENER_TRACKS])
     tracks = every_track(_songs(read_if_there(spark, SONGS, lake_uri, versions[SONGS])), track_ids(met, parts))
     write_parquet(_tracks(uri), tracks)

@@ -6,7 +6,7 @@ where it stopped.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cached_property
 from threading import Lock
@@ -14,8 +14,10 @@ from threading import Lock
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from lakehouse.active_users import active_users
 from lakehouse.blocks import last_whole_block
 from lakehouse.contracts import Table, table
+from lakehouse.data_weeks import ACTIVE_USERS, DataWeeks, data_weeks
 from lakehouse.events_refresh import EVENTS, SONGS
 from lakehouse.incremental import (
     MOST_WEEKS,
@@ -24,6 +26,7 @@ from lakehouse.incremental import (
     Recipe,
     changed_rows,
     changes_of,
+    former_recipe,
     former_versions,
     in_weeks_sql,
     recipe_of,
@@ -35,7 +38,7 @@ from lakehouse.incremental import (
 from lakehouse.listener_tracks import LISTENER_TRACKS, listener_tracks
 from lakehouse.similarity import song_similarity
 from lakehouse.songs import catalogue
-from lakehouse.table_state import weeks_of
+from lakehouse.table_state import read_small, weeks_of
 from lakehouse.tables import read_if_there, read_table
 from lakehouse.trending import CHART_COLUMNS, charts, described
 
@@ -76,6 +79,15 @@ class Lake:
         """What a table of events and catalogue is to be made of now."""
         return recipe_of([EVENTS, SONGS], self.lake_uri, self.build)
 
+    def weekly_recipe(self) -> Recipe:
+        """The same of a table that ends with the data's last week."""
+        return replace(self.recipe(), through=None if self.data is None else self.data.last_week)
+
+    @cached_property
+    def data(self) -> DataWeeks | None:
+        """From when to when the data goes, as silver/active_users has it; None where there is no event."""
+        return data_weeks(self.lake_uri)
+
     def read(self, source: Table, recipe: Recipe) -> DataFrame:
         return read_if_there(self.spark, source, self.lake_uri, recipe.versions[source.path])
 
@@ -86,16 +98,24 @@ class Lake:
                 self._songs[version] = catalogue(self.read(SONGS, recipe)).persist()
             return self._songs[version]
 
+    def events(self, recipe: Recipe) -> DataFrame:
+        """Silver's events up to the recipe's last week."""
+        return self.read(EVENTS, recipe).where(F.col(WEEK) <= F.lit(recipe.through or _BEFORE_ALL))
+
     def new_weeks(self, target: Table, recipe: Recipe) -> set[date] | None:
         """The weeks of `target` that are not as its sources are; None where it must be made whole."""
-        former = former_versions(target, self.lake_uri, recipe)
+        former = former_recipe(target, self.lake_uri, recipe)
         if former is None:
             return None
-        changes = changes_of(EVENTS, self.lake_uri, former, recipe)
-        of_songs = self._weeks_of_songs(former, recipe)
+        changes = changes_of(EVENTS, self.lake_uri, former.versions, recipe)
+        of_songs = self._weeks_of_songs(former.versions, recipe)
         if changes is None or of_songs is None:
             return None
-        weeks = to_weeks(changes.partitions(WEEK)) | of_songs
+        # Weeks that were pending may count now, and the other way round: nothing in them need have changed.
+        low, high = sorted((former.through or _BEFORE_ALL, recipe.through or _BEFORE_ALL))
+        moved = {week for week in self.present_weeks | weeks_of(target, self.lake_uri) if week > low}
+        changed = to_weeks(changes.partitions(WEEK)) | of_songs
+        weeks = {week for week in changed | moved if week <= high}
         return None if len(weeks) > MOST_WEEKS * max(len(self.present_weeks), 2) else weeks
 
     @cached_property
@@ -119,13 +139,35 @@ class Lake:
         return weeks_in(events.join(tracks.select("track_id").distinct(), on="track_id", how="left_semi"))
 
 
+def refresh_active_users(lake: Lake) -> Written:
+    """Brings active_users up to date: the weeks that something new touches are counted anew, the table is written as one file.
+    Before all that goes up to the data's last week."""
+    recipe = recipe_of([EVENTS], lake.lake_uri, lake.build)
+    former = former_versions(ACTIVE_USERS, lake.lake_uri, recipe)
+    changes = None if former is None else changes_of(EVENTS, lake.lake_uri, former, recipe)
+    weeks = None if changes is None else to_weeks(changes.partitions(WEEK))
+    if weeks == set():
+        return Written(ACTIVE_USERS, set())
+    events, kept = lake.read(EVENTS, recipe), []
+    if weeks is not None:
+        events = events.where(in_weeks_sql(weeks))
+        before = read_small(ACTIVE_USERS, lake.lake_uri, ACTIVE_USERS.column_names).to_pylist()
+        kept = [row for row in before if row[WEEK] not in weeks]
+    schema = ", ".join(f"{column.name} {column.spark_type}" for column in ACTIVE_USERS.columns)
+    days = sorted([*kept, *active_users(events)], key=lambda row: row["event_date"])
+    rows = lake.spark.createDataFrame([tuple(row[name] for name in ACTIVE_USERS.column_names) for row in days], schema)
+    write_whole(rows.coalesce(1), ACTIVE_USERS, lake.lake_uri, lake.run_key, recipe)
+    return Written(ACTIVE_USERS, weeks)
+
+
 def refresh_weekly(lake: Lake, target: Table, make: Callable[[DataFrame, DataFrame], DataFrame]) -> Written:
-    """Brings a table up to date whose rows depend on their own week's events and on the catalogue: `make(events, songs)`."""
-    recipe = lake.recipe()
+    """Brings a table up to date whose rows depend on their own week's events and on the catalogue: `make(events, songs)`. It ends
+    with the data's last week."""
+    recipe = lake.weekly_recipe()
     weeks = lake.new_weeks(target, recipe)
     if weeks == set():
         return Written(target, set())
-    events, songs = lake.read(EVENTS, recipe), lake.songs(recipe)
+    events, songs = lake.events(recipe), lake.songs(recipe)
     if weeks is None:
         write_whole(make(events, songs), target, lake.lake_uri, lake.run_key, recipe)
     else:
@@ -135,12 +177,13 @@ def refresh_weekly(lake: Lake, target: Table, make: Callable[[DataFrame, DataFra
 
 
 def refresh_charts(lake: Lake) -> Written:
-    """Brings the charts up to date: of the new weeks, and of the weeks after them, whose previous ranks may be others."""
-    recipe = lake.recipe()
+    """Brings the charts up to date: of the new weeks, and of the weeks after them, whose previous ranks may be others. The last one
+    is of the data's last week."""
+    recipe = lake.weekly_recipe()
     weeks = lake.new_weeks(CHARTS, recipe)
     if weeks == set():
         return Written(CHARTS, set())
-    events, songs = lake.read(EVENTS, recipe), lake.songs(recipe)
+    events, songs = lake.events(recipe), lake.songs(recipe)
     if weeks is None:
         write_whole(described(charts(events), songs), CHARTS, lake.lake_uri, lake.run_key, recipe)
         return Written(CHARTS, None)
@@ -167,16 +210,15 @@ def refresh_whole(lake: Lake, target: Table, sources: list[Table], make: Callabl
 def refresh_similarity(lake: Lake) -> Written:
     """Makes song_similarity anew when four more weeks of the data are whole. What is heard together changes slowly and depends
     on all events at once."""
-    return _refresh_by_blocks(
-        lake, SIMILARITY, last_whole_block(lake.present_weeks), lambda events, _: song_similarity(events)
-    )
+    through = last_whole_block(lake.data.weeks) if lake.data else None
+    return _refresh_by_blocks(lake, SIMILARITY, through, lambda events, _: song_similarity(events))
 
 
 def refresh_listener_tracks(lake: Lake) -> Written:
     """Makes listener_tracks anew when four more weeks of the data are long over: PAST_WEEKS, so that what is learnt without
     the last weeks can be learnt from it, and features of late have nothing of it."""
-    weeks = lake.present_weeks
-    long_over = {week for week in weeks if week <= max(weeks) - PAST_WEEKS * _A_WEEK}
+    data = lake.data
+    long_over = {week for week in data.weeks if week <= data.last_week - PAST_WEEKS * _A_WEEK} if data else set()
     return _refresh_by_blocks(lake, LISTENER_TRACKS, last_whole_block(long_over), listener_tracks)
 
 

@@ -19,6 +19,8 @@ from lakehouse.tables import create_table, writer_of
 DERIVED = [
     "silver/listening_events",
     "silver/duplicate_events",
+    "silver/refused_events",
+    "silver/active_users",
     "silver/weekly_trending_tracks",
     "silver/song_similarity",
     "silver/listener_tracks",

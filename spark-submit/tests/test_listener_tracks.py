@@ -101,8 +101,9 @@ def test_a_file_is_of_one_shard_and_the_shard_is_the_part_it_is_in(spark, tmp_pa
 
 def test_the_past_and_the_events_since_have_the_features_of_all_events(events, past):
     order = ("user_id", "track_id")
-    at_once = pairs_of(events).orderBy(*order).collect()
-    assert pairs_of(past.since(events), past).orderBy(*order).collect() == at_once
+    last = date(2024, 12, 31)
+    at_once = pairs_of(events, last).orderBy(*order).collect()
+    assert pairs_of(past.since(events), last, past).orderBy(*order).collect() == at_once
     # December 4 lies in the first of the last four weeks, December 3 does not.
     assert [(r.user_id, r.track_id, r.recent_listens) for r in at_once if r.recent_listens] == [
         ("u", "t1", 1),

@@ -166,6 +166,8 @@ def test_silver_is_built_of_bronze_and_a_retry_adds_no_version(spark, lake, tmp_
     assert [(made["table"], made["rows"]) for made in result["tables"]] == [
         ("silver/listening_events", 2),
         ("silver/duplicate_events", 1),
+        ("silver/refused_events", 0),
+        ("silver/active_users", 2),
         ("silver/weekly_trending_tracks", 2),
         ("silver/song_similarity", 0),
         # Both weeks are of late.
@@ -173,7 +175,7 @@ def test_silver_is_built_of_bronze_and_a_retry_adds_no_version(spark, lake, tmp_
     ]
     versions = [[made["version"] for made in each["tables"]] for each in (result, again)]
     assert versions[0] == versions[1]
-    assert [made["rowsWritten"] for made in again["tables"]] == [0] * 5
+    assert [made["rowsWritten"] for made in again["tables"]] == [0] * 7
     assert version(lake, "silver/listening_events") == result["tables"][0]["version"]
 
 
@@ -182,6 +184,6 @@ def test_no_events_make_empty_tables(spark, lake, tmp_path):
     files = [events_file(tmp_path, []), songs, users_file(tmp_path, ["u1,Una,,"])]
     run(load_bronze, spark, bronze_params(lake, files))
     result = run(build_silver, spark, silver_params(lake))
-    assert [made["rows"] for made in result["tables"]] == [0] * 5
+    assert [made["rows"] for made in result["tables"]] == [0] * 7
     assert result["lastWeekEnd"] is None
     assert table(lake, "silver/weekly_trending_tracks").num_rows == 0

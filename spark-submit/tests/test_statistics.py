@@ -93,7 +93,7 @@ def test_a_day_counts_who_was_active_and_what_was_heard_to_the_end(events):
 def test_features_of_users_say_what_they_hear_and_of_the_silent_that_they_do_not(spark, events, songs):
     users = spark.createDataFrame([("u1",), ("quiet",)], "user_id string")
     found = rows_of(
-        user_features(pairs_of(events), users, songs),
+        user_features(pairs_of(events, LAST), users, songs),
         *("user_id", "listens", "likes", "skips", "recent_listens", "tracks_heard", "artists_heard"),
         *("skip_share", "top_genre", "top_genre_share"),
     )
@@ -108,7 +108,7 @@ def test_features_of_users_say_what_they_hear_and_of_the_silent_that_they_do_not
 
 def test_features_of_tracks_have_those_nobody_heard_and_those_no_file_names(events, songs):
     found = rows_of(
-        track_features(pairs_of(events), songs),
+        track_features(pairs_of(events, LAST), songs),
         *("track_id", "listens", "likes", "skips", "recent_listens", "unique_listeners", "skip_share"),
     )
     assert found == [

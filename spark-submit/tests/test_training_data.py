@@ -48,7 +48,7 @@ def test_the_lists_are_made_of_the_evaluations_training_data_and_nothing_is_left
 
 
 def test_several_days_gathered_at_once_are_each_as_if_gathered_alone(spark, charted):
-    sources = sources_of(spark, charted)
+    sources = sources_of(charted)
     split, pairs = sources.split, [("u0", "u3"), ("u3", "u149"), ("nobody", "u0")]
     follows = spark.createDataFrame(pairs, "user_id_a string, user_id_b string")
     days = [split.valid_from, split.test_from, split.until]
@@ -67,7 +67,7 @@ def test_several_days_gathered_at_once_are_each_as_if_gathered_alone(spark, char
 
 
 def test_what_was_made_for_some_days_serves_them_and_is_made_anew_for_more(spark, charted, monkeypatch):
-    sources = sources_of(spark, charted)
+    sources = sources_of(charted)
     split = sources.split
     few = training_data(spark, sources, "run", [split.test_from, split.until])
     assert View.at(split.valid_from).rating not in whole_columns(f"{few.uri}/pairs")

@@ -1,0 +1,36 @@
+"""Silver active_users: how many users had an event on each day and in each week. lakehouse/data_weeks.py reads it."""
+
+from datetime import date, timedelta
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+_WEEK_DAYS = 7
+
+
+def active_users(events: DataFrame) -> list[dict]:
+    """Rows of silver/active_users, one per day with an event, of events of silver listening_events: of whole weeks.
+
+    Cost: one shuffle, of a row for each user and week. The days on which a user was there are bits of one number: to count each
+    day's users by themselves would shuffle several times as many rows.
+    """
+    day = F.expr("shiftleft(1, datediff(week_end, event_date))")
+    by_user = events.groupBy("week_end", "user_id").agg(F.bit_or(day).alias("days"), F.count(F.lit(1)).alias("events"))
+    on_day = [F.count_if(F.get_bit("days", F.lit(day)) == 1).alias(f"d{day}") for day in range(_WEEK_DAYS)]
+    by_week = by_user.groupBy("week_end").agg(
+        F.count(F.lit(1)).alias("users"), F.sum("events").alias("events"), *on_day
+    )
+    return [row for week in by_week.collect() for row in _days_of(week.asDict())]
+
+
+def _days_of(week: dict) -> list[dict]:
+    shared = {"week_end": week["week_end"], "week_users": week["users"], "week_events": week["events"]}
+    return [
+        {"event_date": _day(week["week_end"], back), "users": week[f"d{back}"], **shared}
+        for back in range(_WEEK_DAYS)
+        if week[f"d{back}"]
+    ]
+
+
+def _day(week_end: date, back: int) -> date:
+    return week_end - timedelta(days=back)
