@@ -17,11 +17,13 @@ function activitiesOver(store: Store): ForgettingActivities {
 }
 
 function isUserServed(store: Store, userId: string): Promise<boolean> {
-  return new MockActivityEnvironment().run(activitiesOver(store).isUserServed, { userId });
+  const activities = activitiesOver(store);
+  return new MockActivityEnvironment().run(() => activities.isUserServed({ userId }));
 }
 
 function removeOldSnapshots(store: Store): Promise<{ readonly removed: number }> {
-  return new MockActivityEnvironment().run(activitiesOver(store).removeOldSnapshots);
+  const activities = activitiesOver(store);
+  return new MockActivityEnvironment().run(() => activities.removeOldSnapshots());
 }
 
 const snapshotKeys = async (store: Store): Promise<readonly string[]> => store.list('serving', 'snapshots/');
