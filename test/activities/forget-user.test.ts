@@ -60,7 +60,8 @@ describe('removing the snapshots that hold a forgotten user', () => {
     await exportSnapshot(store, 'als-1');
     await publishSnapshot(store, 'als-2');
     await store.put('serving', 'snapshots/als-0/users.arrow', 'half');
-    assert.deepEqual(await removeOldSnapshots(store), { removed: 2 });
+    await store.put('serving', 'snapshots/als-broken/manifest.json', '{"torn');
+    assert.deepEqual(await removeOldSnapshots(store), { removed: 3 });
     assert.ok((await snapshotKeys(store)).every((key) => key.startsWith('snapshots/als-2/')));
   });
 
