@@ -40,6 +40,7 @@ SOURCES = {
     "trending": table("silver", "weekly_trending_tracks"),
     "history": table("silver", "listening_events"),
 }
+# Names of users, and users of whom nothing is known but that.
 USERS = table("bronze", "dim_users")
 # Where there is one: players tell the names of tracks that no catalogue file knows.
 STREAM = table("bronze", "listening_events_stream")
