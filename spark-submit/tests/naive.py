@@ -13,7 +13,7 @@ RULES = json.loads((CONTRACT / "rules.json").read_text(encoding="utf-8"))
 REFUSED = [(int(first, 16), int(last, 16)) for first, last in RULES["text"]["refusedRanges"]]
 BLANKS = {chr(int(code, 16)) for code in RULES["text"]["blanks"]}
 LONGEST = {"id": RULES["text"]["idMaxLength"], "name": RULES["text"]["nameMaxLength"]}
-LONGEST_RECORD_BYTES = 65_536
+LONGEST_RECORD_BYTES = RULES["csv"]["longestRecordBytes"]
 DAY_MICROS = 86_400_000_000
 TIME = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})[T ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,9}))?)?"

@@ -40,6 +40,14 @@ def test_a_length_counts_characters_and_no_bytes(spark, kind, longest, character
     assert [row["problem"] for row in found] == [None, "too_long"]
 
 
+def test_a_text_that_may_be_left_out_may_be_blanks_however_many(spark):
+    given = spark.createDataFrame(
+        [("",), (" \u3000" * 900,), ("\t",), (" " * 900 + "x" * 101,), (None,)], "text string"
+    )
+    found = given.select(texts.problem(F.col("text"), "name", False).alias("problem")).collect()
+    assert [row["problem"] for row in found] == [None, None, "control_character", "too_long", None]
+
+
 def test_the_naive_reading_agrees_with_both_lists():
     since = naive.micros("1970-01-01T00:00Z")
     for entry in TIMES:

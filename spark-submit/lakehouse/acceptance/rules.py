@@ -19,6 +19,8 @@ class Rules:
     # Character classes for a regular expression, without their brackets.
     refused: str
     blanks: str
+    # A record over several lines that has more bytes counts as never closing.
+    longest_record_bytes: int
 
 
 @cache
@@ -31,6 +33,7 @@ def rules() -> Rules:
         longest={"id": text["idMaxLength"], "name": text["nameMaxLength"]},
         refused="".join(f"\\u{first}-\\u{last}" for first, last in text["refusedRanges"] if not _is_surrogate(first)),
         blanks="".join(f"\\u{code}" for code in text["blanks"]),
+        longest_record_bytes=document["csv"]["longestRecordBytes"],
     )
 
 

@@ -21,12 +21,13 @@ def is_missing(text: Column) -> Column:
 
 
 def problem(text: Column, kind: Kind, is_required: bool) -> Column:
-    """`control_character`, `missing`, `too_long`, or null for an acceptable id or name; never missing where it is not
-    required."""
+    """`control_character`, `missing`, `too_long`, or null for an acceptable id or name. One that is not required may be absent,
+    or blanks alone, however many."""
+    is_long = F.length(text) > rules().longest[kind]
     found = F.when(holds_refused_character(text), "control_character")
     if is_required:
-        found = found.when(is_missing(text), "missing")
-    return found.when(F.length(text) > rules().longest[kind], "too_long")
+        return found.when(is_missing(text), "missing").when(is_long, "too_long")
+    return found.when(is_long & ~is_missing(text), "too_long")
 
 
 def problem_of_items(items: Column, kind: Kind) -> Column:

@@ -16,6 +16,7 @@ from pyspark.sql import functions as F
 
 from lakehouse.contracts import Dataset
 from lakehouse.landing.records import SpanningRecord, spanning_records
+from lakehouse.landing.usual import is_usual
 
 # monotonically_increasing_id: the partition in the upper bits, the row's place in it in the lower 33.
 _PLACE_BITS = 33
@@ -53,26 +54,32 @@ class LandingLines:
         return cls(dataset, uri, header_line, tuple(_batches(spark, spanning_records(uri, len(dataset.columns)))))
 
     def records(self, spark: SparkSession) -> DataFrame:
-        """raw, fields: every record but the header and blank lines' worth of nothing, which have other numbers of fields.
+        """raw, is_usual, fields: every record but the header. Blank lines are among them, as records of one field.
 
-        `fields` is null where a quote closes wrongly or never.
+        `fields` are as they stand in the record (see `unquoted`); null where a quote closes wrongly or never.
         """
         if self.spanning:
             return self.numbered_records(spark).drop("line_number")
-        return _lines(spark, self.uri).where(~self._is_header()).select("raw", _fields().alias("fields"))
+        return self._split(_lines(spark, self.uri).where(~self._is_header()).select("raw"))
 
     def numbered_records(self, spark: SparkSession) -> DataFrame:
-        """raw, fields, line_number: the same without blank lines, each with the line it starts on."""
+        """raw, is_usual, fields, line_number: the same without blank lines, each with the line it starts on."""
         lines = _numbered(spark, _lines(spark, self.uri))
         singles = lines.where((F.col("line_number") > self.header_line) & F.col("raw").rlike(_NOT_BLANK))
         if not self.spanning:
-            return singles.select("raw", _fields().alias("fields"), "line_number")
+            return self._split(singles)
         spanning = reduce(DataFrame.union, self.spanning)
         taken = spanning.select(F.explode(F.sequence("first_line", "last_line")).alias("line_number"))
         singles = singles.join(taken, on="line_number", how="left_anti")
-        return singles.select("raw", _fields().alias("fields"), "line_number").union(
-            spanning.select("raw", "fields", "first_line")
+        spanning = spanning.select(
+            "raw", F.col("first_line").alias("line_number"), F.lit(False).alias("is_usual"), "fields"
         )
+        return self._split(singles).unionByName(spanning)
+
+    def _split(self, lines: DataFrame) -> DataFrame:
+        # A column each: they are asked for by every rule.
+        marked = lines.withColumn("is_usual", is_usual(F.col("raw"), self.dataset))
+        return marked.withColumn("fields", _fields())
 
     def _is_header(self) -> SparkColumn:
         return (F.col("block") == 0) & (_place() < self.header_line)
@@ -87,15 +94,15 @@ def _lines(spark: SparkSession, uri: str) -> DataFrame:
 
 
 def _fields() -> SparkColumn:
-    """The fields of a line, an array of texts; null where a quote closes wrongly or never."""
+    """The fields of a line as they stand there, an array of texts; null where a quote closes wrongly or never."""
     raw = F.col("raw")
     found = F.regexp_extract_all(F.concat(F.lit(","), raw), F.lit(f",({_FIELD})"), F.lit(1))
-    unquoted = F.transform(found, _unquoted)
-    is_quoted = F.contains(raw, F.lit('"'))
-    return F.when(~is_quoted, F.split(raw, ",", -1)).when(raw.rlike(_WHOLE), unquoted)
+    is_plain = F.col("is_usual") | ~F.contains(raw, F.lit('"'))
+    return F.when(is_plain, F.split(raw, ",", -1)).when(raw.rlike(_WHOLE), found)
 
 
-def _unquoted(field: SparkColumn) -> SparkColumn:
+def unquoted(field: SparkColumn) -> SparkColumn:
+    """The text of a field. (Not for the whole array at once: Spark compiles no function of each item.)"""
     inner = F.substring(field, F.lit(2), F.length(field) - 2)
     return F.when(F.startswith(field, F.lit('"')), F.replace(inner, F.lit('""'), F.lit('"'))).otherwise(field)
 

@@ -8,10 +8,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from lakehouse.acceptance.rules import rules
 from lakehouse.files import open_uri
 
-# A record of more bytes counts as never closing.
-LONGEST_RECORD_BYTES = 65_536
+LONGEST_RECORD_BYTES = rules().longest_record_bytes
 
 _QUOTED = '"[^"]*(?:""[^"]*)*"'
 _BARE = r'(?:[^",\r\n][^,\r\n]*)?'
@@ -24,7 +24,7 @@ _CHARACTERS_AT_ONCE = 1 << 20
 
 @dataclass(frozen=True)
 class SpanningRecord:
-    """A record over several lines: its text, its fields, and its first and last line (from 1)."""
+    """A record over several lines: its text, its fields as they stand there, and its first and last line (from 1)."""
 
     raw: str
     fields: list[str]
@@ -34,7 +34,7 @@ class SpanningRecord:
 
 def fields_of(record: str) -> list[str] | None:
     """The fields of one record's text; None where a quote closes wrongly or never."""
-    return _split(record) if _WHOLE.match(record) else None
+    return [_unquoted(field) for field in _split(record)] if _WHOLE.match(record) else None
 
 
 def spanning_records(uri: str, columns: int) -> Iterator[SpanningRecord]:
@@ -71,7 +71,7 @@ def _spanning(text: io.TextIOBase, columns: int) -> Iterator[SpanningRecord]:
 
 
 def _split(record: str) -> list[str]:
-    return [_unquoted(field) for field in _FIELDS.findall(f",{record}")]
+    return _FIELDS.findall(f",{record}")
 
 
 def _unquoted(field: str) -> str:

@@ -9,54 +9,33 @@ from pyspark.sql import functions as F
 
 from lakehouse.acceptance import texts
 from lakehouse.acceptance.reasons import missing_reason, value_reasons
-from lakehouse.acceptance.rules import rules
-from lakehouse.acceptance.times import WITH_SECONDS, ListenTimes, instant
+from lakehouse.acceptance.times import ListenTimes, instant
 from lakehouse.contracts import Column, Dataset
 from lakehouse.forgetting import FORGOTTEN, USER_COLUMNS, is_forgotten
+from lakehouse.landing.lines import unquoted
 
 _DATE = r"\A(?!0000)[0-9]{4}(?:-[0-9]{2}(?:-[0-9]{2})?)?\z"
 _DAY = len("2025-01-07")
-# Printable ASCII but the comma and the quote.
-_PLAIN = r"[ !#-+\--~]"
-_PLAIN_NOT_BLANK = r"[!#-+\--~]"
 
 
 def judged(records: DataFrame, dataset: Dataset, times: ListenTimes, forgotten: list[str]) -> DataFrame:
-    """The records (raw, fields, …) with the dataset's columns, typed, in place of `fields`, and with `reason`: the first one
-    to refuse the row, null for a good one.
+    """The records (raw, is_usual, fields, …) with the dataset's columns, typed, in place of `is_usual` and `fields`, and with
+    `reason`: the first one to refuse the row, null for a good one.
 
     `forgotten` are the hashes of users who do not come back.
     """
-    kept = [name for name in records.columns if name != "fields"]
+    kept = [name for name in records.columns if name not in ("fields", "is_usual")]
     broken = F.when(F.col("fields").isNull(), "unclosed_quote").when(
         F.size("fields") != len(dataset.columns), "wrong_column_count"
     )
     split = records.select(
         *kept,
-        F.col("raw").rlike(_usual_line(dataset)).alias("_is_usual"),
+        "is_usual",
         broken.alias("_broken"),
-        *(F.get("fields", F.lit(place)).alias(_text(column)) for place, column in enumerate(dataset.columns)),
+        *(unquoted(F.get("fields", F.lit(place))).alias(_text(column)) for place, column in enumerate(dataset.columns)),
     )
     typed = split.select("*", *(_typed(column).alias(column.name) for column in dataset.columns))
     return typed.select(*kept, *dataset.column_names, _reason(dataset, times, forgotten).alias("reason"))
-
-
-def _usual_line(dataset: Dataset) -> str:
-    """A pattern of lines as nearly all are: as many fields as the header, in printable ASCII and without a quote, no id or
-    name missing or too long, no value unknown. One look tells that only the types of the others can be wrong.
-    """
-    return rf"\A{','.join(_usual_field(column) for column in dataset.columns)}\z"
-
-
-def _usual_field(column: Column) -> str:
-    if column.allowed:
-        return f"(?:{'|'.join(column.allowed)})"
-    if column.type == "timestamp":
-        return WITH_SECONDS
-    if not column.text:
-        return f"{_PLAIN}*+"
-    given = f"{_PLAIN_NOT_BLANK}{_PLAIN}{{0,{rules().longest[column.text] - 1}}}+"
-    return given if column.required else f"(?:{given})?"
 
 
 def _reason(dataset: Dataset, times: ListenTimes, forgotten: list[str]) -> SparkColumn:
@@ -67,7 +46,7 @@ def _reason(dataset: Dataset, times: ListenTimes, forgotten: list[str]) -> Spark
     others = [reason for column in dataset.columns for reason in _text_reasons(column, times)]
     is_gone = _is_of_forgotten(dataset, forgotten)
     return F.when(is_gone, FORGOTTEN).otherwise(
-        F.when(F.col("_is_usual"), F.coalesce(*by_type, F.lit(None))).otherwise(
+        F.when(F.col("is_usual"), F.coalesce(*by_type, F.lit(None))).otherwise(
             F.coalesce(F.col("_broken"), *missing, *others)
         )
     )
@@ -105,7 +84,7 @@ def _typed(column: Column) -> SparkColumn:
     if column.type == "string":
         return text if column.required else F.when(~texts.is_missing(text), text)
     if column.type == "timestamp":
-        return F.when(F.col("_is_usual"), text.try_cast("timestamp")).otherwise(instant(text))
+        return F.when(F.col("is_usual"), text.try_cast("timestamp")).otherwise(instant(text))
     if column.type == "date":
         return F.when(text.rlike(_DATE), text.try_cast("date")).when(
             instant(text).isNotNull(), F.substring(text, 1, _DAY).try_cast("date")
