@@ -83,7 +83,9 @@ export async function checkCsvStream(source: AsyncIterable<Buffer>, options: Csv
 
 /** The fields of the first line that is not blank; where its quotes do not close, the line as it stands shows it. */
 function readHeader(head: Buffer): readonly string[] {
-  const lines = withoutMark(head).toString('utf8').split(/\r\n|\n|\r/);
+  const lines = withoutMark(head)
+    .toString('utf8')
+    .split(/\r\n|\n|\r/);
   const line = lines.find((text) => /[^\0- ]/.test(text));
   if (line === undefined) return [];
   const fields = splitRecord(line);

@@ -28,7 +28,7 @@ export interface RefusedCount {
 
 /**
  * Applies the rules of contracts/acceptance to the bytes of an event file, before anything is committed: the same reasons as
- * spark-submit/lakehouse/landing.py gives, which remains the one that decides row by row. A test runs both over the same rows.
+ * spark-submit/lakehouse/landing gives, which remains the one that decides row by row. A test runs both over the same rows.
  */
 export class EventRowCounter {
   #carried: Buffer[] = [];
