@@ -11,11 +11,3 @@ export function parseInput<Schema extends z.ZodType>(schema: Schema, input: unkn
 function toFieldProblem(issue: z.core.$ZodIssue): FieldProblem {
   return { field: issue.path.join('.') || '(body)', message: issue.message };
 }
-
-/** A path parameter that is an id. */
-export const idParam = z.string().min(1).max(200);
-
-/** ?limit= of a list. */
-export function limitParam(otherwise: number): z.ZodDefault<z.ZodCoercedNumber> {
-  return z.coerce.number().int().min(1).max(100).default(otherwise);
-}

@@ -7,8 +7,8 @@ import { ScrobbleError } from './errors.ts';
 export const mostListens = 1_000;
 export const mostListenBytes = 10_240;
 export const mostBodyBytes = mostListens * mostListenBytes;
-const mostTags = 50;
-const mostTagLength = 64;
+export const mostTags = 50;
+export const mostTagLength = 64;
 /** 2002-10-01, when the first scrobbler came out. */
 const firstListenSeconds = 1_033_430_400;
 const clockSkewSeconds = 60 * 60;

@@ -72,6 +72,7 @@ const app = buildApp({
   settings: {
     token: env.SEGUE_API_TOKEN,
     readAuth: false,
+    trustProxy: false,
     rateLimit: Number.MAX_SAFE_INTEGER,
     scrobbleRateLimit: Number.MAX_SAFE_INTEGER,
     streamsPerAddress: 1,

@@ -77,6 +77,7 @@ export async function startApi(
     settings: {
       token: testToken,
       readAuth: false,
+      trustProxy: false,
       rateLimit: 100_000,
       scrobbleRateLimit: 100,
       streamsPerAddress: 10,

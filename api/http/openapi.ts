@@ -1,0 +1,100 @@
+import { OpenAPIRegistry, OpenApiGeneratorV31, type ResponseConfig } from '@asteasolutions/zod-to-openapi';
+import { z } from 'zod';
+import { problems } from '../problems.ts';
+import type { Access, Answer, Route } from './route.ts';
+
+const problem = z.object({
+  type: z.string(),
+  code: z.enum(Object.keys(problems) as [string, ...string[]]),
+  status: z.number().int(),
+  title: z.string(),
+  detail: z.string().optional(),
+  errors: z.array(z.object({ field: z.string(), message: z.string() })).optional(),
+  request_id: z.string().optional(),
+});
+const scrobbleError = z.object({ code: z.number().int(), error: z.string() });
+const retryAfter = z.object({
+  'Retry-After': z.number().int().meta({ description: 'seconds until it is worth asking again' }),
+});
+
+const errors = {
+  problem: {
+    description: 'a problem with a stable code',
+    content: { 'application/problem+json': { schema: problem } },
+  },
+  scrobbleError: {
+    description: 'an error as ListenBrainz tells it',
+    content: { 'application/json': { schema: scrobbleError } },
+  },
+} as const satisfies Record<string, ResponseConfig>;
+
+/** Routes whose errors are told in one way. */
+export interface RouteGroup {
+  readonly routes: readonly Route[];
+  readonly errors: keyof typeof errors;
+}
+
+/** The API's description, OpenAPI 3.1, of its routes; `readAuth` says whether reads need a token. */
+export function buildOpenApi(groups: readonly RouteGroup[], { readAuth }: { readonly readAuth: boolean }): object {
+  const registry = new OpenAPIRegistry();
+  registry.registerComponent('securitySchemes', 'token', {
+    type: 'http',
+    scheme: 'bearer',
+    description: 'The API’s token',
+  });
+  registry.registerComponent('securitySchemes', 'listener', {
+    type: 'apiKey',
+    in: 'header',
+    name: 'Authorization',
+    description: 'Token TOKEN, made by npm run token -- create USER',
+  });
+  for (const { routes, errors: dialect } of groups) {
+    for (const route of routes) if (route.isDescribed) registry.registerPath(describe(route, dialect, readAuth));
+  }
+  return new OpenApiGeneratorV31(registry.definitions).generateDocument({
+    openapi: '3.1.0',
+    info: { title: 'Segue', version: '1', description: 'Recommendations, listens and pipeline runs.' },
+  });
+}
+
+type Operation = Parameters<OpenAPIRegistry['registerPath']>[0];
+
+function describe(route: Route, dialect: keyof typeof errors, readAuth: boolean): Operation {
+  const { method, path, summary, params, query, body, access } = route;
+  const security = securityOf(access, readAuth);
+  return {
+    method,
+    path: path.replaceAll(/[:*](\w+)/g, '{$1}'),
+    summary,
+    ...(security.length > 0 && { security }),
+    request: {
+      ...(params && { params }),
+      ...(query && { query }),
+      ...(body && { body: { required: true, content: { 'application/json': { schema: body.schema } } } }),
+    },
+    responses: responsesOf(route, errors[dialect]),
+  };
+}
+
+/** Any one of these will do; none where everybody may ask. */
+function securityOf(access: Access, readAuth: boolean): Record<string, never[]>[] {
+  const token = { token: [] };
+  const listener = { listener: [] };
+  if (access === 'write') return [token];
+  if (access === 'listener') return [listener];
+  if (access === 'public' || !readAuth) return [];
+  return access === 'listener_read' ? [listener, token] : [token];
+}
+
+function responsesOf({ answers, away }: Route, error: ResponseConfig): Record<string, ResponseConfig> {
+  const described = Object.entries(answers).map(([status, answer]) => [status, toResponse(answer)] as const);
+  return {
+    ...Object.fromEntries(described),
+    ...(away && { 503: { ...error, description: `${away}: ${problems[away].title}`, headers: retryAfter } }),
+    default: error,
+  };
+}
+
+function toResponse({ about = 'done', schema, mediaType = 'application/json' }: Answer): ResponseConfig {
+  return { description: about, ...(schema && { content: { [mediaType]: { schema } } }) };
+}
