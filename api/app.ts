@@ -1,7 +1,8 @@
 import express, { type Express, type RequestHandler } from 'express';
 import helmet from 'helmet';
+import rules from '../contracts/acceptance/rules.json' with { type: 'json' };
 import type { ApiDeps } from './deps.ts';
-import { buildOpenApi } from './http/openapi.ts';
+import { openApiOf } from './http/openapi.ts';
 import { routerOf, type Guards } from './http/router.ts';
 import { allowReader, requireListener } from './listenbrainz/access.ts';
 import { answerScrobbleError, parseScrobbleInput } from './listenbrainz/errors.ts';
@@ -32,12 +33,12 @@ export function buildApp(deps: ApiDeps): Express {
     ...[...pipelineRoutes(deps), ...modelRoutes(deps)],
   ];
   const scrobbling = listenBrainzRoutes(deps);
-  const description = buildOpenApi(
+  const describe = openApiOf(
     [
       { routes: scrobbling, errors: 'scrobbleError' },
       { routes: [...routes, ...health], errors: 'problem' },
     ],
-    settings,
+    { readAuth: settings.readAuth, earliestListen: new Date(rules.time.earliest) },
   );
 
   const app = express();
@@ -45,7 +46,7 @@ export function buildApp(deps: ApiDeps): Express {
   app.disable('etag');
   app.set('trust proxy', settings.trustProxy);
   app.use(requestLog(deps.logger), requestTimes(deps.metrics), secureHeaders);
-  app.use(routerOf([...health, ...docsRoutes(() => description)], guards), pageFiles());
+  app.use(routerOf([...health, ...docsRoutes(() => describe(deps.now()))], guards), pageFiles());
   app.use(limitRate(settings.rateLimit));
   app.use(routerOf(routes, guards));
   app.use('/1', allowOrigins, limitScrobbles(deps));

@@ -2,6 +2,7 @@ import { OpenAPIRegistry, OpenApiGeneratorV31, type ResponseConfig } from '@aste
 import { z } from 'zod';
 import { problems } from '../problems.ts';
 import type { Access, Answer, Route } from './route.ts';
+import { anyTimePattern, pastTimePattern } from './time-patterns.ts';
 
 const problem = z.object({
   type: z.string(),
@@ -34,8 +35,19 @@ export interface RouteGroup {
   readonly errors: keyof typeof errors;
 }
 
-/** The API's description, OpenAPI 3.1, of its routes; `readAuth` says whether reads need a token. */
-export function buildOpenApi(groups: readonly RouteGroup[], { readAuth }: { readonly readAuth: boolean }): object {
+/** What the description says besides the routes: whether reads need a token, and the earliest time of a listen. */
+export interface DescriptionSettings {
+  readonly readAuth: boolean;
+  readonly earliestListen: Date;
+}
+
+/** Writes the API's description, OpenAPI 3.1, of its routes; the times of listens in it move with the clock. */
+export function openApiOf(groups: readonly RouteGroup[], settings: DescriptionSettings): (now: Date) => object {
+  const description = generate(groups, settings.readAuth);
+  return (now) => withTimePatterns(description, pastTimePattern(settings.earliestListen, now));
+}
+
+function generate(groups: readonly RouteGroup[], readAuth: boolean): object {
   const registry = new OpenAPIRegistry();
   registry.registerComponent('securitySchemes', 'token', {
     type: 'http',
@@ -55,6 +67,19 @@ export function buildOpenApi(groups: readonly RouteGroup[], { readAuth }: { read
     openapi: '3.1.0',
     info: { title: 'Segue', version: '1', description: 'Recommendations, listens and pipeline runs.' },
   });
+}
+
+/** No pattern of a schema may move, so that schemas name the kind of time by a format of ours. */
+function withTimePatterns(description: object, pastTime: string | undefined): object {
+  const patterns: Readonly<Record<string, string | undefined>> = {
+    'listen-time': pastTime,
+    'any-time': anyTimePattern,
+  };
+  return JSON.parse(JSON.stringify(description), (_key, value: unknown) => {
+    const format = (value as { readonly format?: unknown } | null)?.format;
+    const pattern = typeof format === 'string' ? patterns[format] : undefined;
+    return pattern === undefined ? value : { ...(value as object), pattern };
+  }) as object;
 }
 
 type Operation = Parameters<OpenAPIRegistry['registerPath']>[0];

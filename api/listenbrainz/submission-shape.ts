@@ -31,10 +31,13 @@ const listen = z.strictObject({
 });
 
 export const submissionShape = z.union([
-  z.looseObject({ listen_type: z.literal('single'), payload: z.array(listen).length(1) }),
+  z.looseObject({ listen_type: z.literal('single'), payload: z.array(listen).min(1).max(1) }),
   z.looseObject({ listen_type: z.literal('import'), payload: z.array(listen).min(1).max(mostListens) }),
   z.looseObject({
     listen_type: z.literal('playing_now'),
-    payload: z.array(z.looseObject({ track_metadata: trackMetadata, listened_at: z.null().optional() })).length(1),
+    payload: z
+      .array(z.looseObject({ track_metadata: trackMetadata, listened_at: z.null().optional() }))
+      .min(1)
+      .max(1),
   }),
 ]);

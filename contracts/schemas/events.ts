@@ -4,6 +4,12 @@ import { acceptedId as id } from './texts.ts';
 /** The event shapes on Kafka: contracts/events.json in zod, which a test holds to it. */
 
 const isoTimestamp = z.iso.datetime({ offset: true });
+const listenTime = isoTimestamp.meta({
+  format: 'listen-time',
+  description:
+    'ISO 8601; UTC where it names no zone; from 2002-10-01 to an hour after the request. The pattern lists past months alone.',
+});
+const untilTime = isoTimestamp.meta({ format: 'any-time', description: 'ISO 8601; UTC where it names no zone' });
 
 /** What a client may post: one listen; a missing event_id is made by the API. */
 export const listeningEventInput = z.strictObject({
@@ -11,7 +17,7 @@ export const listeningEventInput = z.strictObject({
   user_id: id,
   track_id: id,
   event_type: z.enum(['complete_listen', 'like', 'skip']),
-  timestamp: isoTimestamp.optional(),
+  timestamp: listenTime.optional(),
 });
 
 /** Topic user_listening_history, keyed by user_id. */
@@ -58,7 +64,7 @@ export const feedbackInput = z.strictObject({
   user_id: id,
   track_id: id,
   feedback,
-  until: isoTimestamp.nullish(),
+  until: untilTime.nullish(),
 });
 
 /** Topic user_feedback (compacted), keyed by user_id and track_id: the newest says what holds. */
