@@ -1,20 +1,22 @@
-import { parse } from 'csv-parse/sync';
+import { splitRecord } from '../contracts/acceptance/csv.ts';
+import { eventTypes } from '../contracts/acceptance/rules.ts';
+import { idProblem, isBlank } from '../contracts/acceptance/text.ts';
+import { parseTime, timeProblem, type TimeRange } from '../contracts/acceptance/time.ts';
 
 /** Spark's parser holds a line in memory, as this one does; a longer one is no row but a broken file. */
 const longestLineBytes = 32 * 1024 * 1024;
 /** Spark's parser gives up on a line with more fields than this. */
 const mostFields = 20_000;
-const eventTypes = new Set(['complete_listen', 'like', 'skip']);
-const required = ['event_id', 'user_id', 'track_id', 'event_type', 'timestamp'] as const;
-const timestampText =
-  /^(\d{4})-(\d{2})-(\d{2})[T ](\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.\d{0,})?)?\s*(?:Z|UTC|GMT|UT|(?:UTC|GMT|UT)?[+-]\d{1,2}(?::?\d{2}(?::?\d{2})?)?|[A-Za-z]+(?:\/[A-Za-z_]+)+)?$/;
+const columns = ['event_id', 'user_id', 'track_id', 'event_type', 'timestamp'] as const;
+const dayMs = 86_400_000;
+const byteOrderMark = '\u{feff}';
+/** A line of this length has no id that is too long. */
+const usualLineLength = 200;
 /** A good row as nearly all are, told by one look: id, user, track, type, day, time in UTC. What it does not know is split. */
 const usualRow = new RegExp(
-  String.raw`^[^\0- ",]+,[^\0- ",]+,[^\0- ",]+,(?:${[...eventTypes].join('|')}),` +
-    String.raw`(\d{4})-(\d{2})-(\d{2})[T ](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d*)?Z?$`,
+  String.raw`^[!#-+\--~]+,[!#-+\--~]+,[!#-+\--~]+,(?:${eventTypes.join('|')}),` +
+    String.raw`(\d{4}-\d{2}-\d{2})[T ](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?Z?$`,
 );
-const earliestYear = 1970;
-const firstYearTooLate = 2100;
 
 /** How many rows of an event file would be refused, and why. */
 export interface RefusedCount {
@@ -25,9 +27,8 @@ export interface RefusedCount {
 }
 
 /**
- * Applies the rules of bronze/fact_listening_events to the bytes of an event file, before anything is committed: the same
- * reasons as spark-submit/lakehouse/landing.py gives, which remains the one that decides row by row. A test runs both over
- * the same rows.
+ * Applies the rules of contracts/acceptance to the bytes of an event file, before anything is committed: the same reasons as
+ * spark-submit/lakehouse/landing.py gives, which remains the one that decides row by row. A test runs both over the same rows.
  */
 export class EventRowCounter {
   #carried: Buffer[] = [];
@@ -35,10 +36,18 @@ export class EventRowCounter {
   #line = 0;
   #isHeaderSeen = false;
   #unreadable: { line: number; why: string } | undefined;
+  /** The last day that was found to lie in the range as a whole: rows of one day mostly follow one another. */
+  #wholeDay = '';
   readonly #reasons = new Map<string, number>();
+  readonly #range: TimeRange;
+
+  /** `range` holds the times that are taken. */
+  constructor(range: TimeRange) {
+    this.#range = range;
+  }
 
   add(chunk: Buffer): void {
-    const lastBreak = Math.max(chunk.lastIndexOf(0x0a), chunk.lastIndexOf(0x0d));
+    const lastBreak = lastLineBreak(chunk);
     if (lastBreak === -1) {
       this.#carry(chunk);
       return;
@@ -51,7 +60,7 @@ export class EventRowCounter {
 
   /** The count, once all bytes are in. */
   end(): RefusedCount {
-    if (this.#carriedBytes > 0) this.#addLine(Buffer.concat(this.#carried).toString('utf8'));
+    if (this.#carriedBytes > 0) this.#addLines(`${Buffer.concat(this.#carried).toString('utf8')}\n`);
     const rows = [...this.#reasons.values()].reduce((sum, count) => sum + count, 0);
     return {
       rows,
@@ -82,61 +91,58 @@ export class EventRowCounter {
 
   #addLine(line: string): void {
     this.#line++;
-    if (this.#isHeaderSeen && isUsual(line)) return;
-    if (!/[^\0- ]/.test(line)) return;
+    if (this.#isHeaderSeen && this.#isUsual(line)) return;
+    const record = this.#line === 1 && line.startsWith(byteOrderMark) ? line.slice(1) : line;
+    if (!/[^\0- ]/.test(record)) return;
     if (!this.#isHeaderSeen) {
       this.#isHeaderSeen = true;
       return;
     }
-    const fields = splitLine(line);
-    if (fields && fields.length > mostFields) {
-      this.#unreadable ??= { line: this.#line, why: `has more than ${mostFields} fields` };
-    }
-    const reason = refusalOf(fields);
+    const reason = this.#refusalOf(record);
     if (reason) this.#reasons.set(reason, (this.#reasons.get(reason) ?? 0) + 1);
   }
-}
 
-function isUsual(line: string): boolean {
-  const found = usualRow.exec(line);
-  return found !== null && isDay(Number(found[1]), Number(found[2]), Number(found[3]));
-}
+  #isUsual(line: string): boolean {
+    if (line.length > usualLineLength) return false;
+    const day = usualRow.exec(line)?.[1];
+    if (day === undefined) return false;
+    if (day !== this.#wholeDay && !liesWithin(day, this.#range)) return false;
+    this.#wholeDay = day;
+    return true;
+  }
 
-/** The fields of one line; undefined where its quotes do not close. */
-function splitLine(line: string): readonly string[] | undefined {
-  if (!line.includes('"')) return line.split(',');
-  try {
-    const [fields] = parse(line, { relaxQuotes: true, relaxColumnCount: true });
-    return fields;
-  } catch {
-    // An open quote: Spark, too, takes such a line for one of another number of fields.
-    return undefined;
+  #refusalOf(line: string): string | undefined {
+    const fields = splitRecord(line);
+    if (typeof fields === 'string') return 'unclosed_quote';
+    if (fields.length > mostFields) {
+      this.#unreadable ??= { line: this.#line, why: `has more than ${mostFields} fields` };
+    }
+    return fields.length === columns.length ? refusalOf(fields, this.#range) : 'wrong_column_count';
   }
 }
 
-/** The first reason to refuse a row, in the order of the Spark side; undefined for a good one. */
-function refusalOf(fields: readonly string[] | undefined): string | undefined {
-  if (fields?.length !== required.length) return 'wrong_column_count';
-  const missing = required.findIndex((_, index) => /^ *$/.test(fields[index]!));
-  if (missing !== -1) return `missing_${required[missing]}`;
-  if (!eventTypes.has(fields[3]!)) return 'unknown_event_type';
-  return isTimestamp(fields[4]!) ? undefined : 'bad_timestamp';
+/** The last line break after which the next chunk begins with another line: a return at the end may be half of one. */
+function lastLineBreak(chunk: Buffer): number {
+  const isHalf = chunk.at(-1) === 0x0d;
+  const end = isHalf ? chunk.length - 2 : chunk.length - 1;
+  return end < 0 ? -1 : Math.max(chunk.lastIndexOf(0x0a, end), chunk.lastIndexOf(0x0d, end));
 }
 
-function isTimestamp(text: string): boolean {
-  const found = timestampText.exec(text);
-  if (!found || text.length < '2024-01-01T00:00'.length) return false;
-  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = found
-    .slice(1, 7)
-    .map((part) => (part === undefined ? 0 : Number(part)));
-  return isDay(year, month, day) && hour < 24 && minute < 60 && second < 60;
+/** Whether every time of a day in UTC may be taken; false, too, for a day that no calendar has. */
+function liesWithin(day: string, range: TimeRange): boolean {
+  const start = parseTime(`${day}T00:00Z`);
+  return start !== undefined && start >= range.earliestMs && start + dayMs <= range.latestMs;
 }
 
-function isDay(year: number, month: number, day: number): boolean {
-  const isYear = year >= earliestYear && year < firstYearTooLate;
-  return isYear && month >= 1 && month <= 12 && day >= 1 && (day <= 28 || day <= daysIn(year, month));
-}
-
-function daysIn(year: number, month: number): number {
-  return new Date(Date.UTC(year, month, 0)).getUTCDate();
+/** The first reason to refuse a row with as many fields as columns, in the order of README.md; undefined for a good one. */
+function refusalOf(fields: readonly string[], range: TimeRange): string | undefined {
+  const [event, user, track, type, time] = fields as [string, string, string, string, string];
+  const missing = fields.findIndex(isBlank);
+  if (missing !== -1) return `missing_${columns[missing]}`;
+  const problems = [event, user, track].map(idProblem);
+  const bad = problems.findIndex((found) => found !== undefined);
+  if (bad !== -1) return `${problems[bad]}_${columns[bad]}`;
+  if (!eventTypes.some((known) => known === type)) return 'unknown_event_type';
+  const problem = timeProblem(time, range);
+  return problem && `${problem}_timestamp`;
 }

@@ -35,6 +35,8 @@ export interface SparkDeps {
 /** What an operator may set about the recommendations. */
 export interface RecommenderSettings {
   readonly weekEndsOn: SparkJobParams<'build_silver'>['weekEndsOn'];
+  /** The earliest time of a listen that is taken, by the grammar of contracts/acceptance. */
+  readonly earliest: string;
   readonly recommendationsPerUser: number;
   readonly snapshotShards: number;
   readonly seed: number;
@@ -59,6 +61,7 @@ export function createSparkActivities({ process, settings, store, codeVersion }:
         runKey: submissionKey,
         lakeUri,
         ingestedAt,
+        earliest: settings.earliest,
         files: left.map((file) => ({
           file: file.file,
           table: file.table,
@@ -71,8 +74,8 @@ export function createSparkActivities({ process, settings, store, codeVersion }:
       return { files: [...done, ...loaded] };
     },
     buildSilver: (input) => {
-      const { weekEndsOn } = settings;
-      return run('build_silver', { ...input, lakeUri, build: codeVersion, weekEndsOn });
+      const { weekEndsOn, earliest } = settings;
+      return run('build_silver', { ...input, lakeUri, build: codeVersion, weekEndsOn, earliest });
     },
     buildFeatures: (input) => run('build_features', { ...input, lakeUri, build: codeVersion }),
     evaluateModel: async ({ force = false, ...input }) => {

@@ -10,6 +10,8 @@ export interface StreamSettings {
   readonly servers: string;
   readonly triggerMs: number;
   readonly maxOffsetsPerTrigger: number;
+  /** The earliest time of a listen that is taken, by the grammar of contracts/acceptance. */
+  readonly earliest: string;
 }
 
 /** What running the driver needs: how to start it, the store its lease lies in, and its settings. */

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { Context } from '@temporalio/activity';
+import { timeRange } from '../contracts/acceptance/time.ts';
 import type { LoadBronzeSummary, PlannedFile } from '../contracts/activities.ts';
 import { lake } from '../contracts/lake.ts';
 import type { WeeklyEntry } from '../contracts/schemas/ledger.ts';
@@ -24,6 +25,8 @@ export interface WeeklyDeps {
   readonly dataDir: string;
   readonly store: ObjectStore;
   readonly maxRefusedShare: number;
+  /** The earliest time of a listen that is taken, by the grammar of contracts/acceptance. */
+  readonly earliestListen: string;
   readonly now: () => Date;
   readonly expectSparkJob: () => void;
 }
@@ -51,7 +54,7 @@ export function createWeeklyActivities(deps: WeeklyDeps): WeeklyActivities {
 async function check(deps: WeeklyDeps, file: WeeklyFile, acceptRefused: boolean): Promise<CheckedWeeklyFile> {
   const { cancellationSignal, heartbeat } = Context.current();
   deps.expectSparkJob();
-  const counter = new EventRowCounter();
+  const counter = new EventRowCounter(timeRange(deps.earliestListen, deps.now()));
   let bytes = 0;
   const found = await readThrough(deps, file, {
     multiLine: false,

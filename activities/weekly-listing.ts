@@ -1,6 +1,7 @@
 import type { Stats } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { parseTime } from '../contracts/acceptance/time.ts';
 import { lake } from '../contracts/lake.ts';
 import type { WeeklyEntry } from '../contracts/schemas/ledger.ts';
 import type { IgnoredFile, WeeklyFile, WeeklyListing } from '../contracts/weekly.ts';
@@ -29,8 +30,7 @@ export interface ListingDeps {
 export function weekEndOf(name: string): string | undefined {
   const date = weeklyName.exec(name)?.[1];
   if (date === undefined) return undefined;
-  const day = new Date(`${date}T00:00:00Z`);
-  return !Number.isNaN(day.getTime()) && day.toISOString().startsWith(date) ? date : undefined;
+  return parseTime(`${date}T00:00:00Z`) === undefined ? undefined : date;
 }
 
 interface Found {

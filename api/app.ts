@@ -1,6 +1,6 @@
 import express, { type Express, type RequestHandler } from 'express';
 import helmet from 'helmet';
-import rules from '../contracts/acceptance/rules.json' with { type: 'json' };
+import { parseTime } from '../contracts/acceptance/time.ts';
 import type { ApiDeps } from './deps.ts';
 import { openApiOf } from './http/openapi.ts';
 import { routerOf, type Guards } from './http/router.ts';
@@ -38,7 +38,7 @@ export function buildApp(deps: ApiDeps): Express {
       { routes: scrobbling, errors: 'scrobbleError' },
       { routes: [...routes, ...health], errors: 'problem' },
     ],
-    { readAuth: settings.readAuth, earliestListen: new Date(rules.time.earliest) },
+    { readAuth: settings.readAuth, earliestListen: new Date(parseTime(settings.earliestListen)!) },
   );
 
   const app = express();

@@ -33,6 +33,8 @@ export interface ApiDeps {
 }
 
 export interface ApiSettings {
+  /** The earliest time of a listen that is taken, by the grammar of contracts/acceptance. */
+  readonly earliestListen: string;
   readonly token: string;
   readonly readAuth: boolean;
   /** Whose X-Forwarded-For says where a request comes from. */

@@ -83,7 +83,7 @@ async function serve(env: ApiConfig, log: Logger): Promise<void> {
   const client = new Client({ connection: temporal, namespace: env.SEGUE_TEMPORAL_NAMESPACE });
   const hub = new EventHub(forgotten.has);
   const now = (): Date => new Date();
-  const view = new ListenerView(now, forgotten.has);
+  const view = new ListenerView(now, forgotten.has, env.SEGUE_EARLIEST_LISTEN);
   // Before the feed, so that who was forgotten is known when the first records come from Kafka.
   forgotten.start(view, hub);
   const feed = startFeed(kafka, hub, view, now);
@@ -105,6 +105,7 @@ async function serve(env: ApiConfig, log: Logger): Promise<void> {
     pipeline: createPipeline(client, env.SEGUE_TASK_QUEUE),
     models: createModels(store, client, env.SEGUE_TASK_QUEUE),
     settings: {
+      earliestListen: env.SEGUE_EARLIEST_LISTEN,
       token: env.SEGUE_API_TOKEN,
       readAuth: env.SEGUE_API_READ_AUTH,
       trustProxy: env.SEGUE_API_TRUST_PROXY,

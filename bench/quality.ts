@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { z } from 'zod';
+import { rules } from '../contracts/acceptance/rules.ts';
 import { lake } from '../contracts/lake.ts';
 import { evaluateModelResult, type SparkJobName, type SparkJobParams } from '../contracts/schemas/jobs.ts';
 import { runSparkProcess } from '../activities/spark-process.ts';
@@ -162,10 +163,11 @@ async function onGeneratedYear(tools: Installed, folder: string, options: SeedOp
   const oracle = join(folder, 'oracle.json');
   await writeOracle(oracle, oracleOf(buildWorld(options), firstWeeklyDay - judgedDays, judgedDays));
   const shared = { runKey: 'bench', lakeUri: `file://${folder}/lake` };
+  const { earliest } = rules.time;
   const files = await filesOf(data);
-  await submit(tools, 'load_bronze', { ...shared, ingestedAt: '2025-01-01T00:00:00Z', files });
+  await submit(tools, 'load_bronze', { ...shared, ingestedAt: '2025-01-01T00:00:00Z', earliest, files });
   const step = { build: 'bench', force: true, checkedAt: '2025-01-01T00:00:00Z' };
-  await submit(tools, 'build_silver', { ...shared, ...step, weekEndsOn: 'tuesday' });
+  await submit(tools, 'build_silver', { ...shared, ...step, earliest, weekEndsOn: 'tuesday' });
   const evaluation: SparkJobParams<'evaluate_model'> = {
     ...shared,
     modelVersion: 'bench',

@@ -1,3 +1,4 @@
+import { nameProblem } from './acceptance/text.ts';
 import lakeJson from './lake.json' with { type: 'json' };
 
 /** The type of a lake column, in the words of Spark's simple types. */
@@ -84,7 +85,11 @@ export const lake = lakeJson as {
   readonly tables: readonly LakeTable[];
 };
 
-/** The dataset whose file pattern fits this base name, or undefined for a file that no table is fed from. */
+/**
+ * The dataset whose file pattern fits this base name, or undefined for a file that no table is fed from: so for a name that is no
+ * text by contracts/acceptance, for it becomes `_source_file` of every row.
+ */
 export function datasetOfFile(fileName: string): Dataset | undefined {
+  if (nameProblem(fileName)) return undefined;
   return lake.datasets.find((dataset) => new RegExp(dataset.filePattern).test(fileName));
 }

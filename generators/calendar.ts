@@ -1,3 +1,5 @@
+import { parseTime } from '../contracts/acceptance/time.ts';
+
 /** Days are counted from 2024-01-01 = 0; 2025-01-01 is day 366. */
 export const msPerDay = 86_400_000;
 const dayZeroMs = Date.UTC(2024, 0, 1);
@@ -10,9 +12,10 @@ export function dateOf(day: number): string {
   return new Date(dayZeroMs + day * msPerDay).toISOString().slice(0, 10);
 }
 
-/** The day number of a YYYY-MM-DD. */
+/** The day number of a YYYY-MM-DD; NaN for what is no day of the calendar. */
 export function dayOf(date: string): number {
-  return Math.round((Date.parse(`${date}T00:00:00Z`) - dayZeroMs) / msPerDay);
+  const ms = parseTime(`${date}T00:00:00Z`) ?? Number.NaN;
+  return Math.round((ms - dayZeroMs) / msPerDay);
 }
 
 /** Months since January 2024 of a day number. */

@@ -1,6 +1,8 @@
 /** `npm run generate -- seed | weekly | import`; options and files are described in README.md. */
 import { parseArgs } from 'node:util';
 import { SingleBar } from 'cli-progress';
+import { rules } from '../contracts/acceptance/rules.ts';
+import { parseTime, timeRange, type TimeRange } from '../contracts/acceptance/time.ts';
 import { dayOf } from './calendar.ts';
 import { parseColumnMap, readLastfm1k, readListenBrainz, readMappedCsv } from './importers/formats.ts';
 import { describeSkips, importListens } from './importers/import.ts';
@@ -16,9 +18,9 @@ const usage = `Usage:
   npm run generate -- seed [--days N] [--users N] [--songs N] [--events-per-day N] [--seed S] [--taste latent|none] [--out DIR]
   npm run generate -- weekly [--count N] [--truncate] [--out DIR]
   npm run generate -- oracle --from YYYY-MM-DD [--days N] --file FILE [--out DIR]
-  npm run generate -- import lastfm-1k FILE [--out DIR]
+  npm run generate -- import lastfm-1k FILE [--encoding NAME] [--out DIR]
   npm run generate -- import listenbrainz FILE [--out DIR]
-  npm run generate -- import csv FILE --map user_id=COL,track=COL,artist=COL,timestamp=COL[,track_id=COL,artist_id=COL,event_type=COL,genre=COL,duration_ms=COL] [--out DIR]`;
+  npm run generate -- import csv FILE --map user_id=COL,track=COL,artist=COL,timestamp=COL[,track_id=COL,artist_id=COL,event_type=COL,genre=COL,duration_ms=COL] [--encoding NAME] [--out DIR]`;
 
 const commands: Readonly<Record<string, (args: string[]) => Promise<void>>> = {
   seed,
@@ -90,14 +92,19 @@ async function importExport(args: string[]): Promise<void> {
   const { values, positionals } = parseArgs({
     args,
     allowPositionals: true,
-    options: { map: { type: 'string' }, out: { type: 'string' } },
+    options: { map: { type: 'string' }, encoding: { type: 'string' }, out: { type: 'string' } },
   });
   const [format = '', file = '', ...more] = positionals;
   if (file === '' || more.length > 0) throw new OptionError(`import takes a format and one file\n${usage}`);
   const out = outFolder(values.out);
-  const records = recordsOf(format, file, values.map);
+  const records = recordsOf(format, file, values);
+  const range = takenTimes();
   const report = await withBar((onProgress) =>
-    importListens(file, records, out, (read) => onProgress({ events: read, totalEvents: read })),
+    importListens(file, records, {
+      out,
+      range,
+      onRecords: (read) => onProgress({ events: read, totalEvents: read }),
+    }),
   );
   console.log(
     `${report.taken} of ${report.records} records taken: ${report.users} users, ${report.tracks} tracks, ` +
@@ -107,15 +114,30 @@ async function importExport(args: string[]): Promise<void> {
   console.log(`the files and import_report.json are in ${out}`);
 }
 
-function recordsOf(format: string, file: string, map: string | undefined): AsyncIterable<SourceRecord> {
+/** The times of listens that are taken now, by the setting that the doors of the pipeline have. */
+function takenTimes(): TimeRange {
+  const earliest = process.env['SEGUE_EARLIEST_LISTEN'] || rules.time.earliest;
+  if (parseTime(earliest) !== undefined) return timeRange(earliest, new Date());
+  throw new OptionError(
+    `SEGUE_EARLIEST_LISTEN must be an ISO 8601 time such as ${rules.time.earliest}, not ${earliest}`,
+  );
+}
+
+interface SourceOptions {
+  readonly map?: string | undefined;
+  readonly encoding?: string | undefined;
+}
+
+function recordsOf(format: string, file: string, { map, encoding }: SourceOptions): AsyncIterable<SourceRecord> {
   switch (format) {
     case 'lastfm-1k':
-      return readLastfm1k(file);
+      return readLastfm1k(file, encoding);
     case 'listenbrainz':
+      if (encoding !== undefined) throw new OptionError('--encoding is for lastfm-1k and csv: JSON is UTF-8');
       return readListenBrainz(file);
     case 'csv':
       if (map === undefined) throw new OptionError(`import csv needs --map\n${usage}`);
-      return readMappedCsv(file, parseColumnMap(map));
+      return readMappedCsv(file, parseColumnMap(map), encoding);
     default:
       throw new OptionError(`there is no import of ${format}\n${usage}`);
   }

@@ -1,5 +1,6 @@
+import { eventTypes } from '../contracts/acceptance/rules.ts';
 import { dateOf } from './calendar.ts';
-import { eventTypes, type ListenGenerator } from './listens.ts';
+import type { ListenGenerator } from './listens.ts';
 import type { World } from './world.ts';
 
 const encoder = new TextEncoder();

@@ -18,8 +18,6 @@ export const listenShares = {
   discovery: (1 - repeatShare - favouriteShare) * (1 - skipsOfDiscoveries),
 } as const;
 
-export const eventTypes = ['complete_listen', 'like', 'skip'] as const;
-
 /** Receives one listen: indexes into the world, the second of the day, and the event type's index. */
 export type ListenSink = (user: number, song: number, second: number, eventType: number) => void;
 

@@ -1,5 +1,28 @@
+import { z } from 'zod';
+import { rules } from '../contracts/acceptance/rules.ts';
+import { parseTime } from '../contracts/acceptance/time.ts';
 import { logSettings, objectStoreSettings } from './config.ts';
 import { kafkaSettings, temporalSettings } from './service-access.ts';
 
-/** What every process of ours reaches: Temporal, the store and Kafka; and how much it says. */
-export const processSettings = { ...temporalSettings, ...objectStoreSettings, ...kafkaSettings, ...logSettings };
+/** Which listens every process takes. */
+export const acceptanceSettings = {
+  /** The earliest time of a listen: one before it is refused at every door. */
+  SEGUE_EARLIEST_LISTEN: z
+    .string()
+    .default(rules.time.earliest)
+    .transform((text, context) => {
+      const ms = parseTime(text);
+      if (ms !== undefined) return new Date(ms).toISOString();
+      context.addIssue({ code: 'custom', message: `give an ISO 8601 time such as ${rules.time.earliest}` });
+      return z.NEVER;
+    }),
+};
+
+/** What every process of ours reaches: Temporal, the store and Kafka; how much it says, and which listens it takes. */
+export const processSettings = {
+  ...temporalSettings,
+  ...objectStoreSettings,
+  ...kafkaSettings,
+  ...logSettings,
+  ...acceptanceSettings,
+};

@@ -103,6 +103,7 @@ async function createActivities(
       dataDir: config.SEGUE_DATA_DIR,
       store,
       maxRefusedShare: config.SEGUE_MAX_REFUSED_SHARE,
+      earliestListen: config.SEGUE_EARLIEST_LISTEN,
       now,
       expectSparkJob,
     }),

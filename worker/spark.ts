@@ -72,6 +72,7 @@ export function streamSettings(config: WorkerConfig): StreamSettings {
     servers: config.SEGUE_KAFKA_BROKERS.join(','),
     triggerMs: config.SEGUE_STREAM_TRIGGER_MS,
     maxOffsetsPerTrigger: config.SEGUE_STREAM_MAX_OFFSETS,
+    earliest: config.SEGUE_EARLIEST_LISTEN,
   };
 }
 
@@ -105,18 +106,22 @@ function confArguments(settings: Readonly<Record<string, string>>): string[] {
 export function recommenderSettings(config: WorkerConfig): RecommenderSettings {
   return {
     weekEndsOn: config.SEGUE_WEEK_END,
+    earliest: config.SEGUE_EARLIEST_LISTEN,
     recommendationsPerUser: config.SEGUE_RECOMMENDATIONS_PER_USER,
     snapshotShards: config.SEGUE_SNAPSHOT_SHARDS,
     seed: config.SEGUE_MODEL_SEED,
   };
 }
 
-/** A fingerprint of the jobs' code, the tables' contract and the settings: new code makes a refresh worth doing. */
+/** A fingerprint of the jobs' code, the contracts of tables and listens, and the settings: new code makes a refresh worth doing. */
 export async function codeVersion(settings: RecommenderSettings): Promise<string> {
   const hash = createHash('sha256').update(JSON.stringify(settings));
   for (const folder of ['jobs', 'lakehouse']) {
     const files = (await readdir(join(sparkRoom, folder))).filter((name) => name.endsWith('.py')).toSorted();
     for (const file of files) hash.update(file).update(await readFile(join(sparkRoom, folder, file)));
   }
-  return hash.update(await readFile(join(contractsRoom, 'lake.json'))).digest('hex');
+  for (const contract of ['lake.json', 'acceptance/rules.json']) {
+    hash.update(await readFile(join(contractsRoom, contract)));
+  }
+  return hash.digest('hex');
 }

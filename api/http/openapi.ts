@@ -2,7 +2,7 @@ import { OpenAPIRegistry, OpenApiGeneratorV31, type ResponseConfig } from '@aste
 import { z } from 'zod';
 import { problems } from '../problems.ts';
 import type { Access, Answer, Route } from './route.ts';
-import { anyTimePattern, pastTimePattern } from './time-patterns.ts';
+import { pastTimePattern, untilTimePattern } from './time-patterns.ts';
 
 const problem = z.object({
   type: z.string(),
@@ -14,6 +14,8 @@ const problem = z.object({
   request_id: z.string().optional(),
 });
 const scrobbleError = z.object({ code: z.number().int(), error: z.string() });
+/** Most languages' patterns cannot name them, and UTF-8 cannot carry one that is unpaired. */
+const surrogates = '\\uD800-\\uDFFF';
 const retryAfter = z.object({
   'Retry-After': z.number().int().meta({ description: 'seconds until it is worth asking again' }),
 });
@@ -44,7 +46,18 @@ export interface DescriptionSettings {
 /** Writes the API's description, OpenAPI 3.1, of its routes; the times of listens in it move with the clock. */
 export function openApiOf(groups: readonly RouteGroup[], settings: DescriptionSettings): (now: Date) => object {
   const description = generate(groups, settings.readAuth);
-  return (now) => withTimePatterns(description, pastTimePattern(settings.earliestListen, now));
+  return (now) =>
+    finished(description, {
+      'listen-time': {
+        pattern: pastTimePattern(settings.earliestListen, now),
+        description:
+          'ISO 8601, UTC where it names no zone, up to an hour after the request. The pattern lists past months alone.',
+      },
+      'until-time': {
+        pattern: untilTimePattern(settings.earliestListen),
+        description: 'ISO 8601, UTC where it names no zone',
+      },
+    });
 }
 
 function generate(groups: readonly RouteGroup[], readAuth: boolean): object {
@@ -69,16 +82,16 @@ function generate(groups: readonly RouteGroup[], readAuth: boolean): object {
   });
 }
 
-/** No pattern of a schema may move, so that schemas name the kind of time by a format of ours. */
-function withTimePatterns(description: object, pastTime: string | undefined): object {
-  const patterns: Readonly<Record<string, string | undefined>> = {
-    'listen-time': pastTime,
-    'any-time': anyTimePattern,
-  };
+/** Adds to the schemas of a format of ours what moves with the clock or a setting. */
+function finished(description: object, formats: Readonly<Record<string, object>>): object {
   return JSON.parse(JSON.stringify(description), (_key, value: unknown) => {
-    const format = (value as { readonly format?: unknown } | null)?.format;
-    const pattern = typeof format === 'string' ? patterns[format] : undefined;
-    return pattern === undefined ? value : { ...(value as object), pattern };
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+    const { format, pattern } = value as { readonly format?: unknown; readonly pattern?: unknown };
+    return {
+      ...value,
+      ...(typeof pattern === 'string' && { pattern: pattern.replaceAll(surrogates, '') }),
+      ...(typeof format === 'string' && formats[format]),
+    };
   }) as object;
 }
 

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { acceptedId } from '../../contracts/schemas/texts.ts';
+import { id } from '../../contracts/schemas/acceptance.ts';
 
-/** A path parameter that is an id. */
-export const idParam = acceptedId;
+/** A path parameter that is an id, by the rules that ids of listens have. */
+export const idParam = id;
 
 interface IntegerBounds {
   readonly min: number;

@@ -9,8 +9,12 @@ const monthsByDays = [
 ];
 const dayMs = 24 * 60 * 60 * 1000;
 
-/** Any time of the years 1000 to 2999. */
-export const anyTimePattern = timeOn([`[12][0-9]{3}-${daysOf(1, 12)}`]);
+/** Times until which feedback may hold: of the years after the earliest listen's to 2099. */
+export function untilTimePattern(earliest: Date): string {
+  const first = earliest.getUTCFullYear() + 1;
+  const years = Array.from({ length: 2100 - first }, (_, index) => first + index);
+  return timeOn([`(${years.join('|')})-${daysOf(1, 12)}`]);
+}
 
 /**
  * The times of a listen that are taken for certain, whatever their zone: of the whole months after the earliest and before this

@@ -64,7 +64,7 @@ function submitRoute(deps: ApiDeps): Route {
     async ({ body }, res) => {
       const user = listenerOf(res);
       const now = deps.now();
-      const scrobbles = readSubmission(body, now);
+      const scrobbles = readSubmission(body, now, deps.settings.earliestListen);
       await sendListens(deps, once(scrobbles.map((scrobble) => toListeningEvent(user, scrobble, now))));
       res.json({ status: 'ok' });
     },

@@ -1,5 +1,8 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { rules } from '../../contracts/acceptance/rules.ts';
+import { nameProblem, type TextProblem } from '../../contracts/acceptance/text.ts';
+import { rangeProblem, timeRange, type TimeRange } from '../../contracts/acceptance/time.ts';
 import type { ListeningEvent } from '../../contracts/schemas/events.ts';
 import { ScrobbleError } from './errors.ts';
 
@@ -9,9 +12,6 @@ export const mostListenBytes = 10_240;
 export const mostBodyBytes = mostListens * mostListenBytes;
 export const mostTags = 50;
 export const mostTagLength = 64;
-/** 2002-10-01, when the first scrobbler came out. */
-const firstListenSeconds = 1_033_430_400;
-const clockSkewSeconds = 60 * 60;
 const listenTypes = ['single', 'playing_now', 'import'] as const;
 
 /** One listen as scrobblers send it, after it was checked. */
@@ -22,10 +22,14 @@ export interface Scrobble {
   readonly recordingId: string | undefined;
 }
 
-/** What a body of POST /1/submit-listens holds; of playing_now no listens, for it is not one yet. */
-export function readSubmission(body: Buffer, now: Date): readonly Scrobble[] {
+/**
+ * What a body of POST /1/submit-listens holds; of playing_now no listens, for it is not one yet. Throws a ScrobbleError for one
+ * that ListenBrainz refuses, or whose names or times break the rules of contracts/acceptance; `earliest` begins the times.
+ */
+export function readSubmission(body: Buffer, now: Date, earliest: string): readonly Scrobble[] {
   const { type, payload } = readEnvelope(body);
-  const scrobbles = payload.map((listen) => readListen(listen, type, now));
+  const range = timeRange(earliest, now);
+  const scrobbles = payload.map((listen) => readListen(listen, type, now, range));
   return type === 'playing_now' ? [] : scrobbles;
 }
 
@@ -44,8 +48,8 @@ export function toListeningEvent(user: string, scrobble: Scrobble, now: Date): L
     event_type: 'complete_listen',
     timestamp,
     received_at: now.toISOString(),
-    title: scrobble.title.slice(0, 1_000),
-    artist_name: scrobble.artist.slice(0, 1_000),
+    title: scrobble.title,
+    artist_name: scrobble.artist,
   };
 }
 
@@ -100,9 +104,9 @@ function parseJson(body: Buffer): unknown {
   }
 }
 
-function readListen(listen: unknown, type: ListenType, now: Date): Scrobble {
+function readListen(listen: unknown, type: ListenType, now: Date, range: TimeRange): Scrobble {
   if (!isObject(listen)) refuse('Each listen in the payload should be a json object.');
-  const listenedAtMs = readTime(listen, type, now);
+  const listenedAtMs = readTime(listen, type, now, range);
   const metadata = listen['track_metadata'];
   if (!isObject(metadata)) refuse('JSON document does not contain required track_metadata.');
   const title = readName(metadata, 'track_name');
@@ -113,7 +117,7 @@ function readListen(listen: unknown, type: ListenType, now: Date): Scrobble {
   return { listenedAtMs, title, artist, recordingId: readRecordingId(info?.['recording_mbid']) };
 }
 
-function readTime(listen: Readonly<Record<string, unknown>>, type: ListenType, now: Date): number {
+function readTime(listen: Readonly<Record<string, unknown>>, type: ListenType, now: Date, range: TimeRange): number {
   const { listened_at: given, track_metadata: _metadata, ...others } = listen;
   if (type === 'playing_now') {
     if (given !== undefined && given !== null) {
@@ -122,18 +126,26 @@ function readTime(listen: Readonly<Record<string, unknown>>, type: ListenType, n
     return now.getTime();
   }
   if (given === undefined) refuse('JSON document must contain the key listened_at at the top level.');
-  const seconds = typeof given === 'number' || (typeof given === 'string' && given !== '') ? Number(given) : Number.NaN;
-  if (!Number.isInteger(seconds)) refuse('JSON document must contain an int value for listened_at.');
+  const seconds = secondsOf(given);
+  if (seconds === undefined) refuse('JSON document must contain an int value for listened_at.');
   if (Object.keys(others).length > 0) {
     refuse('JSON document may only contain listened_at and track_metadata top level keys');
   }
-  if (seconds > now.getTime() / 1000 + clockSkewSeconds) {
+  const problem = rangeProblem(seconds * 1000, range);
+  if (problem === 'too_late') {
     refuse(`Value for key listened_at is too high. listened_at timestamp should not be greater than the current time.`);
   }
-  if (seconds < firstListenSeconds) {
-    refuse(`Value for key listened_at is too low. listened_at timestamp should be greater than ${firstListenSeconds}.`);
+  if (problem === 'too_early') {
+    const firstSeconds = Math.ceil(range.earliestMs / 1000);
+    refuse(`Value for key listened_at is too low. listened_at timestamp should be greater than ${firstSeconds}.`);
   }
   return seconds * 1000;
+}
+
+/** A whole number, as JSON or as text: digits alone. */
+function secondsOf(given: unknown): number | undefined {
+  const text = typeof given === 'number' ? String(given) : given;
+  return typeof text === 'string' && /^-?\d{1,15}$/.test(text) ? Number(text) : undefined;
 }
 
 function readName(metadata: Readonly<Record<string, unknown>>, field: 'track_name' | 'artist_name'): string {
@@ -141,9 +153,17 @@ function readName(metadata: Readonly<Record<string, unknown>>, field: 'track_nam
   if (given === undefined) refuse(`JSON document does not contain required track_metadata.${field}.`);
   if (typeof given !== 'string') refuse(`${field} must be a single string.`);
   const name = clean(given);
-  if (name === '') refuse(`required field track_metadata.${field} is empty.`);
+  // The text as it came, before its white space is made single; and what is kept, which composing may have made longer.
+  const problem = nameProblem(given) ?? nameProblem(name);
+  if (problem) refuse(`required field track_metadata.${field} ${nameRefusals[problem]}.`);
   return name;
 }
+
+const nameRefusals: Readonly<Record<TextProblem, string>> = {
+  missing: 'is empty',
+  control_character: 'holds a control character, a line separator or an unpaired surrogate',
+  too_long: `has more than ${rules.text.nameMaxLength} characters`,
+};
 
 function checkTags(tags: unknown): void {
   if (tags === undefined || tags === null) return;

@@ -1,18 +1,17 @@
 import { z } from 'zod';
-import rules from '../../contracts/acceptance/rules.json' with { type: 'json' };
-import { requiredText } from '../../contracts/schemas/texts.ts';
+import { rules } from '../../contracts/acceptance/rules.ts';
+import { name } from '../../contracts/schemas/acceptance.ts';
 import { mostListens, mostTagLength, mostTags } from './scrobbles.ts';
 
 /** What POST /1/submit-listens takes, for the API's description; readSubmission checks it, in ListenBrainz's words. */
 
-const name = requiredText(rules.text.nameMaxLength);
 const trackMetadata = z.looseObject({
   track_name: name,
   artist_name: name,
   additional_info: z
     .looseObject({
       recording_mbid: z
-        .guid()
+        .union([z.guid(), z.literal('')])
         .nullish()
         .meta({ description: 'the MusicBrainz id of the recording, where it is known' }),
       tags: z.array(z.string().max(mostTagLength)).max(mostTags).nullish(),

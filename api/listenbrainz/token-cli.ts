@@ -1,5 +1,6 @@
 /** `npm run token -- create USER | list | revoke USER`: the tokens by which scrobblers feed the pipeline. */
 import { join, resolve } from 'node:path';
+import { idProblem } from '../../contracts/acceptance/text.ts';
 import { TokenFile } from './tokens.ts';
 
 const usage = `npm run token -- create USER   make a token for a listener and print it, once
@@ -23,7 +24,7 @@ async function run(): Promise<number> {
     for (const token of await file.list()) console.log(`${token.created_at}  ${token.user}`);
     return 0;
   }
-  const isUser = user !== undefined && user.trim() === user && user !== '' && user.length <= 200;
+  const isUser = user !== undefined && user.trim() === user && idProblem(user) === undefined;
   if (command === 'create' && isUser && more.length === 0) {
     console.log(await file.create(user, new Date()));
     return 0;

@@ -1,3 +1,4 @@
+import { parseTime } from '../../contracts/acceptance/time.ts';
 import type { PastPlay, Snapshot } from '../snapshot/snapshot.ts';
 import type { Feedback, ListenerView, Play } from './view.ts';
 
@@ -44,5 +45,9 @@ function lastPlays(snapshot: Snapshot | undefined, view: ListenerView, userId: s
   const live = view.plays(userId) ?? [];
   const ids = new Set(live.map((play) => play.event_id));
   const past = (snapshot?.history(userId) ?? []).filter((play) => !ids.has(play.event_id));
-  return [...live, ...past].toSorted((one, other) => Date.parse(other.timestamp) - Date.parse(one.timestamp));
+  return [...live, ...past].toSorted((one, other) => timeOf(other) - timeOf(one));
+}
+
+function timeOf({ timestamp }: AnyPlay): number {
+  return parseTime(timestamp) ?? 0;
 }

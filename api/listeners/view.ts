@@ -1,4 +1,6 @@
 import { LRUCache } from 'lru-cache';
+import { rules } from '../../contracts/acceptance/rules.ts';
+import { parseTime, rangeProblem, timeRange } from '../../contracts/acceptance/time.ts';
 import type { FeedbackEvent, ListeningEvent } from '../../contracts/schemas/events.ts';
 
 /** Plays remembered of each listener. */
@@ -23,8 +25,9 @@ export interface Feedback {
 
 /**
  * What this process knows of listeners beyond the snapshot: their last plays and their feedback, from the requests it answered
- * and from Kafka, where it is rebuilt from at a start. Taking an event twice changes nothing. Plays are bounded; feedback is kept
- * as long as it holds, about 200 bytes each, for it must never be forgotten.
+ * and from Kafka, where it is rebuilt from at a start. Taking an event twice changes nothing. An event of other producers whose
+ * times lie outside the range is not taken: it would stand before everything that comes later. Plays are bounded; feedback is
+ * kept as long as it holds, about 200 bytes each, for it must never be forgotten.
  */
 export class ListenerView {
   /** Whose events are not taken any more. */
@@ -32,10 +35,13 @@ export class ListenerView {
   readonly #plays = new LRUCache<string, readonly Play[]>({ max: rememberedListeners });
   readonly #feedback = new Map<string, Map<string, Feedback>>();
   readonly #now: () => Date;
+  readonly #earliest: string;
 
-  constructor(now: () => Date, isForgotten: (userId: string) => boolean = () => false) {
+  /** `earliest` is the earliest time of a listen that is taken. */
+  constructor(now: () => Date, isForgotten: (userId: string) => boolean = () => false, earliest = rules.time.earliest) {
     this.#now = now;
     this.isForgotten = isForgotten;
+    this.#earliest = earliest;
   }
 
   /** Listeners with remembered plays, and pieces of feedback: for the metrics. */
@@ -49,6 +55,7 @@ export class ListenerView {
     const known = this.#plays.get(event.user_id) ?? [];
     if (known.some((play) => play.event_id === event.event_id)) return;
     const play = toPlay(event);
+    if (!this.#isWithin(play.playedAtMs) || !this.#isWithin(play.receivedAtMs)) return;
     const at = known.findIndex(({ playedAtMs }) => playedAtMs <= play.playedAtMs);
     const plays = known.toSpliced(at === -1 ? known.length : at, 0, play);
     if (plays.length > rememberedPlays) plays.pop();
@@ -59,7 +66,8 @@ export class ListenerView {
     if (this.isForgotten(event.user_id)) return;
     const tracks = this.#feedback.get(event.user_id) ?? new Map<string, Feedback>();
     const known = tracks.get(event.track_id);
-    if (known && Date.parse(known.at) > Date.parse(event.at)) return;
+    const saidAtMs = msOf(event.at);
+    if (!this.#isWithin(saidAtMs) || (known && msOf(known.at) > saidAtMs)) return;
     const { feedback, until = null, at } = event;
     tracks.set(event.track_id, { feedback, until, at });
     this.#feedback.set(event.user_id, tracks);
@@ -98,7 +106,7 @@ export class ListenerView {
   feedbackOn(userId: string, trackId: string): Feedback | undefined {
     const found = this.#feedback.get(userId)?.get(trackId);
     if (!found) return undefined;
-    const isOver = found.until !== null && Date.parse(found.until) <= this.#now().getTime();
+    const isOver = found.until !== null && msOf(found.until) <= this.#now().getTime();
     return isOver ? undefined : found;
   }
 
@@ -113,10 +121,19 @@ export class ListenerView {
       return said !== undefined && said.feedback !== 'love';
     };
   }
+
+  #isWithin(ms: number): boolean {
+    return rangeProblem(ms, timeRange(this.#earliest, this.#now())) === undefined;
+  }
 }
 
 function toPlay({ event_id, track_id, event_type, timestamp, received_at, title, artist_name }: ListeningEvent): Play {
-  const playedAtMs = Date.parse(timestamp);
-  const receivedAtMs = Date.parse(received_at);
+  const playedAtMs = msOf(timestamp);
+  const receivedAtMs = msOf(received_at);
   return { event_id, track_id, event_type, timestamp, title, artist_name, playedAtMs, receivedAtMs };
+}
+
+/** Of a time that its schema has seen to be one. */
+function msOf(time: string): number {
+  return parseTime(time) ?? Number.NaN;
 }

@@ -1,17 +1,22 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import { listeningEventInput, type ListeningEvent, type ListeningEventInput } from '../../contracts/schemas/events.ts';
+import { parseTime, timeRange } from '../../contracts/acceptance/time.ts';
+import {
+  listeningEventInputWithin,
+  type ListeningEvent,
+  type ListeningEventInput,
+} from '../../contracts/schemas/events.ts';
 import type { ApiDeps } from '../deps.ts';
 import { sendListens } from '../events/send-listens.ts';
 import { readJson } from '../http/body.ts';
 import { route, type Route } from '../http/route.ts';
-import { parseInput } from '../parse.ts';
 
 const mostEvents = 1_000;
-const many = z.array(listeningEventInput).min(1).max(mostEvents);
 
 /** POST /ingest/listening-event: one listen or an array; 202 only once Kafka has them all. */
 export function ingestRoutes(deps: ApiDeps): readonly Route[] {
+  const one = listeningEventInputWithin(() => timeRange(deps.settings.earliestListen, deps.now()));
+  const many = z.array(one).min(1).max(mostEvents);
   return [
     route(
       {
@@ -19,7 +24,11 @@ export function ingestRoutes(deps: ApiDeps): readonly Route[] {
         path: '/ingest/listening-event',
         summary: 'Post one listen or up to 1,000',
         // Checked by its own kind: a union would not say which field of which listen is wrong.
-        body: { schema: z.union([listeningEventInput, many]), read: readJson('1 MB'), parse: readEvents },
+        body: {
+          schema: z.union([one, many]),
+          read: readJson('1 MB'),
+          parse: (body, parse): ListeningEventInput[] => (Array.isArray(body) ? parse(many, body) : [parse(one, body)]),
+        },
         answers: { 202: { schema: z.object({ accepted: z.number().int(), event_ids: z.array(z.string()) }) } },
         away: 'kafka_away',
       },
@@ -32,20 +41,17 @@ export function ingestRoutes(deps: ApiDeps): readonly Route[] {
   ];
 }
 
-function readEvents(body: unknown): ListeningEventInput[] {
-  return Array.isArray(body) ? parseInput(many, body) : [parseInput(listeningEventInput, body)];
-}
-
 /** A listen without an id gets one, a listen without a time is now: both are what most clients mean. */
 function complete(event: ListeningEventInput, now: Date): ListeningEvent {
   const { event_id: id = randomUUID(), timestamp, user_id, track_id, event_type } = event;
+  const playedAtMs = timestamp === undefined ? undefined : parseTime(timestamp);
   return {
     schema_version: 1,
     event_id: id,
     user_id,
     track_id,
     event_type,
-    timestamp: (timestamp ? new Date(timestamp) : now).toISOString(),
+    timestamp: new Date(playedAtMs ?? now).toISOString(),
     received_at: now.toISOString(),
   };
 }

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
+import { parseTime, timeRange } from '../../contracts/acceptance/time.ts';
 import { feedbackKey } from '../../contracts/events.ts';
-import { feedbackInput, type FeedbackEvent } from '../../contracts/schemas/events.ts';
+import { feedbackInputWithin, type FeedbackEvent } from '../../contracts/schemas/events.ts';
 import { topicNames } from '../../contracts/topics.ts';
 import type { ApiDeps } from '../deps.ts';
 import { jsonBody } from '../http/body.ts';
@@ -29,23 +30,25 @@ export function listenerRoutes(deps: ApiDeps): readonly Route[] {
 }
 
 function feedbackRoute(deps: ApiDeps): Route {
+  const input = feedbackInputWithin(() => timeRange(deps.settings.earliestListen, deps.now()));
   return route(
     {
       method: 'post',
       path: '/feedback',
       summary: 'Love, hate or hide a track, for ever or until a time; holds from the next request on',
-      body: jsonBody(feedbackInput, '10 kB'),
+      body: jsonBody(input, '10 kB'),
       answers: { 202: { schema: z.object({ accepted: z.number().int(), event_id: z.string() }) } },
       away: 'kafka_away',
     },
     async ({ body: { user_id, track_id, feedback, until } }, res) => {
+      const untilMs = until ? parseTime(until) : undefined;
       const event: FeedbackEvent = {
         schema_version: 1,
         event_id: randomUUID(),
         user_id,
         track_id,
         feedback,
-        until: until ? new Date(until).toISOString() : null,
+        until: untilMs === undefined ? null : new Date(untilMs).toISOString(),
         at: deps.now().toISOString(),
       };
       // A forgotten user is answered as an unknown one; but on a topic that keeps the newest word for ever theirs must not lie.

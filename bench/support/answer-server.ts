@@ -70,6 +70,7 @@ const app = buildApp({
   pipeline: createPipeline(client),
   models: createModels(store, client),
   settings: {
+    earliestListen: env.SEGUE_EARLIEST_LISTEN,
     token: env.SEGUE_API_TOKEN,
     readAuth: false,
     trustProxy: false,

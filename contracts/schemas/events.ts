@@ -1,36 +1,39 @@
 import { z } from 'zod';
-import { acceptedId as id } from './texts.ts';
+import { eventTypes } from '../acceptance/rules.ts';
+import { isBlank } from '../acceptance/text.ts';
+import type { TimeRange } from '../acceptance/time.ts';
+import { id, listenTime, name, time, untilTime } from './acceptance.ts';
 
 /** The event shapes on Kafka: contracts/events.json in zod, which a test holds to it. */
 
-const isoTimestamp = z.iso.datetime({ offset: true });
-const listenTime = isoTimestamp.meta({
-  format: 'listen-time',
-  description:
-    'ISO 8601; UTC where it names no zone; from 2002-10-01 to an hour after the request. The pattern lists past months alone.',
-});
-const untilTime = isoTimestamp.meta({ format: 'any-time', description: 'ISO 8601; UTC where it names no zone' });
-
-/** What a client may post: one listen; a missing event_id is made by the API. */
+/** What a client may post: one listen; a missing event_id is made by the API. Its time may lie anywhere. */
 export const listeningEventInput = z.strictObject({
   event_id: id.optional(),
   user_id: id,
   track_id: id,
-  event_type: z.enum(['complete_listen', 'like', 'skip']),
-  timestamp: listenTime.optional(),
+  event_type: z.enum(eventTypes),
+  timestamp: time.optional(),
 });
 
-/** Topic user_listening_history, keyed by user_id. */
+/** The same with a time in a range, which is asked for at every listen: it moves with the clock. */
+export function listeningEventInputWithin(range: () => TimeRange): typeof listeningEventInput {
+  return listeningEventInput.extend({ timestamp: listenTime(range).optional() });
+}
+
+/** A name that may be left out: empty or blank is as good as absent. */
+const optionalName = z.union([name, z.string().refine(isBlank)]).nullish();
+
+/** Topic user_listening_history, keyed by user_id. Its readers hold its time to the range when they take it. */
 export const listeningEvent = z.object({
   schema_version: z.literal(1),
   event_id: id,
   user_id: id,
   track_id: id,
-  event_type: z.enum(['complete_listen', 'like', 'skip']),
-  timestamp: isoTimestamp,
-  received_at: isoTimestamp,
-  title: z.string().max(1000).nullish(),
-  artist_name: z.string().max(1000).nullish(),
+  event_type: z.enum(eventTypes),
+  timestamp: time,
+  received_at: time,
+  title: optionalName,
+  artist_name: optionalName,
 });
 
 /** Topic music_recommendations, keyed by user_id: one per answer of GET /recommendations/:userId, whose id it carries. */
@@ -42,7 +45,7 @@ export const recommendationEvent = z.object({
   model_version: z.string(),
   track_ids: z.array(z.string()),
   reason_types: z.array(z.string()).nullish(),
-  served_at: isoTimestamp,
+  served_at: time,
 });
 
 /** Topic pipeline_events: a step of a run, or a publication. */
@@ -54,7 +57,7 @@ export const pipelineEvent = z.object({
   workflow_type: z.string(),
   stage: z.string(),
   details: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
-  at: isoTimestamp,
+  at: time,
 });
 
 const feedback = z.enum(['love', 'hate', 'hide']);
@@ -64,8 +67,13 @@ export const feedbackInput = z.strictObject({
   user_id: id,
   track_id: id,
   feedback,
-  until: untilTime.nullish(),
+  until: time.nullish(),
 });
+
+/** The same with an `until` that is not before the range. */
+export function feedbackInputWithin(range: () => TimeRange): typeof feedbackInput {
+  return feedbackInput.extend({ until: untilTime(range).nullish() });
+}
 
 /** Topic user_feedback (compacted), keyed by user_id and track_id: the newest says what holds. */
 export const feedbackEvent = z.object({
@@ -74,8 +82,8 @@ export const feedbackEvent = z.object({
   user_id: id,
   track_id: id,
   feedback,
-  until: isoTimestamp.nullish(),
-  at: isoTimestamp,
+  until: time.nullish(),
+  at: time,
 });
 
 export type ListeningEventInput = z.infer<typeof listeningEventInput>;

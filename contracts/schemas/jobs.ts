@@ -9,6 +9,7 @@ import { outcomeGroup } from './outcomes.ts';
 const runKey = z.string().min(1).describe('the unit of work; Delta transaction ids are made of it');
 const lakeUri = z.string().describe('folder of the layers, e.g. s3a://data');
 const isoTime = z.string().describe('ISO 8601, UTC; the only clock a job knows');
+const earliest = isoTime.describe('the earliest time of a listen that is taken');
 const tableVersion = z.object({ table: z.string(), version: z.number().int(), rows: z.number().int() });
 const seconds = z.record(z.string(), z.number()).describe('wall-clock seconds by step');
 
@@ -24,7 +25,8 @@ export const bronzeFile = z.object({
 export const loadBronzeParams = z.object({
   runKey,
   lakeUri,
-  ingestedAt: isoTime,
+  ingestedAt: isoTime.describe('the latest time that is taken lies rules.json’s aheadMinutes after it'),
+  earliest,
   files: z.array(bronzeFile).min(1),
 });
 
@@ -64,6 +66,7 @@ export const buildSilverParams = z.object({
   build,
   force,
   checkedAt,
+  earliest,
   weekEndsOn: z.enum(['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday']),
 });
 

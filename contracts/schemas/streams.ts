@@ -13,6 +13,7 @@ export const streamEventsParams = z.object({
     .positive()
     .describe('a batch begins this long after the one before began, at the earliest'),
   maxOffsetsPerTrigger: z.number().int().positive().describe('the most records of a topic that one batch takes'),
+  earliest: z.string().describe('ISO 8601: the earliest time of a listen that is taken'),
   leaseUri: z.string().describe('the object that names the driver which may write'),
   leaseOwner: z.string(),
   startFrom: z.enum(['table', 'earliest']),

@@ -51,12 +51,12 @@ export class Catalogue {
   }
 
   #newTrack(listen: TakenListen, name: string): CatalogueTrack {
-    const { title, artist, genre = '', durationMs = '' } = listen;
+    const { title, artist, genre, durationMs } = listen;
     const artistName = fold(artist);
-    const artistId = this.#artists.get(artistName) ?? (listen.artistId?.trim() || stableId('artist', artistName));
+    const artistId = this.#artists.get(artistName) ?? (listen.artistId || stableId('artist', artistName));
     this.#artists.set(artistName, artistId);
-    const id = listen.trackId?.trim() || stableId('track', name);
-    return { id, title, artistId, artist, genre, durationMs: /^\d+$/.test(durationMs) ? durationMs : '' };
+    const id = listen.trackId || stableId('track', name);
+    return { id, title, artistId, artist, genre, durationMs: /^\d{1,9}$/.test(durationMs) ? durationMs : '' };
   }
 }
 

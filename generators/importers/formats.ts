@@ -1,19 +1,19 @@
-import { parse } from 'csv-parse';
 import { z } from 'zod';
 import { OptionError } from '../options.ts';
-import { openInput, readLines } from './lines.ts';
+import { readCsvRecords } from './csv-records.ts';
+import { readLines } from './lines.ts';
 import type { SourceRecord } from './source.ts';
 
 /**
  * Last.fm-1K (Celma 2010): user, time, artist id, artist, track id, track; separated by tabs, no header, and a quote is a
  * character like any other.
  */
-export async function* readLastfm1k(path: string): AsyncGenerator<SourceRecord> {
-  for await (const line of readLines(path)) {
+export async function* readLastfm1k(path: string, encoding?: string): AsyncGenerator<SourceRecord> {
+  for await (const line of readLines(path, { encoding })) {
     if (line.trim() === '') continue;
     const fields = line.split('\t');
     if (fields.length !== 6) {
-      yield { skip: 'wrong number of columns' };
+      yield { skip: 'wrong_column_count' };
       continue;
     }
     const [user = '', time = '', artistId = '', artist = '', trackId = '', title = ''] = fields;
@@ -48,7 +48,7 @@ export async function* readListenBrainz(path: string): AsyncGenerator<SourceReco
     if (line.trim() === '') continue;
     const parsed = listenBrainzListen.safeParse(parseJson(line));
     if (!parsed.success) {
-      yield { skip: 'not JSON' };
+      yield { skip: 'not_json' };
       continue;
     }
     const { user_name, user_id, listened_at, timestamp, track_metadata: track } = parsed.data;
@@ -93,35 +93,45 @@ export function parseColumnMap(text: string): ColumnMap {
   return map;
 }
 
-/** Any CSV with a header, by a column map; RFC 4180 quoting, CRLF and a byte order mark are taken as they come. */
-export async function* readMappedCsv(path: string, map: ColumnMap): AsyncGenerator<SourceRecord> {
-  const parser = openInput(path).pipe(
-    parse({
-      columns: (header: string[]) => checkHeader(path, header, map),
-      bom: true,
-      relaxQuotes: true,
-      relaxColumnCount: true,
-      skipEmptyLines: true,
-    }),
-  );
-  for await (const row of parser as AsyncIterable<Record<string, string | undefined>>) {
-    const field = (name: MappedField): string => row[map[name] ?? ''] ?? '';
-    yield {
-      user: field('user_id'),
-      title: field('track'),
-      artist: field('artist'),
-      time: field('timestamp'),
-      trackId: field('track_id'),
-      artistId: field('artist_id'),
-      eventType: field('event_type'),
-      genre: field('genre'),
-      durationMs: field('duration_ms'),
-    };
+/**
+ * Any CSV with a header, by a column map; a field that is not mapped is empty. Throws an OptionError for a file whose quotes do
+ * not close, or whose bytes are not of its encoding, with the line.
+ */
+export async function* readMappedCsv(path: string, map: ColumnMap, encoding?: string): AsyncGenerator<SourceRecord> {
+  let header: readonly string[] | undefined;
+  let places: Readonly<Partial<Record<MappedField, number>>> = {};
+  for await (const fields of readCsvRecords(path, encoding)) {
+    if (!header) {
+      header = fields;
+      places = placesOf(path, header, map);
+    } else if (fields.length === header.length) yield toListen(fields, places);
+    else yield { skip: 'wrong_column_count' };
   }
 }
 
-function checkHeader(path: string, header: string[], map: ColumnMap): string[] {
-  const missing = Object.values(map).filter((column) => !header.includes(column));
-  if (missing.length === 0) return header;
-  throw new OptionError(`${path} has no column ${missing.join(', ')}; its columns: ${header.join(', ')}`);
+function toListen(fields: readonly string[], places: Readonly<Partial<Record<MappedField, number>>>): SourceRecord {
+  const field = (name: MappedField): string => fields[places[name] ?? -1] ?? '';
+  return {
+    user: field('user_id'),
+    title: field('track'),
+    artist: field('artist'),
+    time: field('timestamp'),
+    trackId: field('track_id'),
+    artistId: field('artist_id'),
+    eventType: field('event_type'),
+    genre: field('genre'),
+    durationMs: field('duration_ms'),
+  };
+}
+
+/** Where each mapped column stands; throws an OptionError where there is none of that name, or more than one. */
+function placesOf(path: string, header: readonly string[], map: ColumnMap): Partial<Record<MappedField, number>> {
+  const columns = Object.values(map);
+  const missing = columns.filter((column) => !header.includes(column));
+  if (missing.length > 0) {
+    throw new OptionError(`${path} has no column ${missing.join(', ')}; its columns: ${header.join(', ')}`);
+  }
+  const doubled = columns.find((column) => header.indexOf(column) !== header.lastIndexOf(column));
+  if (doubled !== undefined) throw new OptionError(`${path}: two columns are named ${doubled}; rename one of them`);
+  return Object.fromEntries(Object.entries(map).map(([field, column]) => [field, header.indexOf(column)]));
 }

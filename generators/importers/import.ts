@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { TimeRange } from '../../contracts/acceptance/time.ts';
 import { csvLine, writeLines, writeWhole, type FileWriter } from '../csv-file.ts';
 import { OptionError } from '../options.ts';
 import { headerOf } from '../seed.ts';
@@ -25,6 +26,13 @@ export const importedEventsFile = 'fact_listening_events_imported.csv';
 const reportFile = 'import_report.json';
 const pieceChars = 256 * 1024;
 
+/** Where an import writes to, which times of listens it takes, and who hears how many records were read. */
+export interface ImportOptions {
+  readonly out: string;
+  readonly range: TimeRange;
+  readonly onRecords?: (records: number) => void;
+}
+
 /**
  * Writes the listens of an export as landing CSVs, with a report beside them. The same user, time and track is one listen,
  * however often an export has it. Ids are made of the content, so that the same export gives the same files. Memory holds the
@@ -34,8 +42,7 @@ const pieceChars = 256 * 1024;
 export async function importListens(
   source: string,
   records: AsyncIterable<SourceRecord>,
-  out: string,
-  onRecords: (records: number) => void = () => undefined,
+  { out, range, onRecords = () => undefined }: ImportOptions,
 ): Promise<ImportReport> {
   await refuseUnreadable(source);
   await refuseOtherData(source, out, reportFile);
@@ -43,7 +50,7 @@ export async function importListens(
   let counted: Counted | undefined;
   await writeWhole(join(out, importedEventsFile), async (file) => {
     await file.write(headerOf('fact_listening_events'));
-    counted = await writeEvents(file, records, catalogue, onRecords);
+    counted = await writeEvents(file, records, catalogue, { range, onRecords });
     if (counted.taken === 0)
       throw new OptionError(
         `${source}: none of its ${counted.records} records is a listen (${describeSkips(counted.skipped)}); is the format right?`,
@@ -75,7 +82,7 @@ async function writeEvents(
   file: FileWriter,
   records: AsyncIterable<SourceRecord>,
   catalogue: Catalogue,
-  onRecords: (records: number) => void,
+  { range, onRecords }: Required<Pick<ImportOptions, 'range' | 'onRecords'>>,
 ): Promise<Counted> {
   const seen = new SeenHashes();
   const skipped: Partial<Record<SkipReason, number>> = {};
@@ -89,7 +96,7 @@ async function writeEvents(
   };
   for await (const record of records) {
     if (++read % 10_000 === 0) onRecords(read);
-    const listen = 'skip' in record ? record : tidy(record);
+    const listen = 'skip' in record ? record : tidy(record, range);
     if ('skip' in listen) {
       skip(listen.skip);
       continue;
@@ -97,7 +104,7 @@ async function writeEvents(
     const trackId = catalogue.note(listen);
     const hash = createHash('sha256').update(`${listen.user}\0${listen.timestamp}\0${trackId}`).digest();
     if (!seen.add(hash.readBigUInt64LE())) {
-      skip('the same listen again');
+      skip('repeated_listen');
       continue;
     }
     taken++;

@@ -1,15 +1,15 @@
-import { eventTypes } from '../listens.ts';
+import { eventTypes } from '../../contracts/acceptance/rules.ts';
+import { idProblem, isBlank, nameProblem, type TextProblem } from '../../contracts/acceptance/text.ts';
+import { parseTime, rangeProblem, type RangeProblem, type TimeRange } from '../../contracts/acceptance/time.ts';
 
-/** Why a record of an export was not taken. */
+/** Why a record of an export was not taken, in the words of contracts/acceptance. */
 export type SkipReason =
-  | 'no user'
-  | 'no track title'
-  | 'no artist'
-  | 'no usable time'
-  | 'unknown event type'
-  | 'wrong number of columns'
-  | 'not JSON'
-  | 'the same listen again';
+  | `${TextProblem}_${'user_id' | 'title' | 'artist_name' | 'track_id' | 'artist_id' | 'genre'}`
+  | `${'missing' | 'bad' | RangeProblem}_timestamp`
+  | 'unknown_event_type'
+  | 'wrong_column_count'
+  | 'not_json'
+  | 'repeated_listen';
 
 /** One listen of an export, as far as the export knows it; empty text means unknown. */
 export interface SourceListen {
@@ -27,45 +27,81 @@ export interface SourceListen {
 /** A record of an export: a listen, or why it is none. */
 export type SourceRecord = SourceListen | { readonly skip: SkipReason };
 
-/** A listen that has all it must have, its time in UTC. */
-export interface TakenListen extends Omit<SourceListen, 'time' | 'eventType'> {
-  readonly timestamp: string;
+/** A listen that has all it must have, its time in UTC; empty text means unknown. */
+export interface TakenListen {
+  readonly user: string;
+  readonly title: string;
+  readonly artist: string;
+  readonly trackId: string;
+  readonly artistId: string;
+  readonly genre: string;
+  readonly durationMs: string;
   readonly eventType: string;
+  readonly timestamp: string;
 }
 
-const firstUsableMs = Date.UTC(1971, 0, 1);
-const lastUsableMs = Date.UTC(2100, 0, 1);
-
-/** Tidies one listen: trimmed, in Unicode's composed form, its time as ISO 8601 UTC; or says why it cannot be taken. */
-export function tidy(listen: SourceListen): TakenListen | { readonly skip: SkipReason } {
-  const user = clean(listen.user);
-  const title = clean(listen.title);
-  const artist = clean(listen.artist);
-  const timestamp = toIso(listen.time);
+/**
+ * Tidies one listen: trimmed, in Unicode's composed form, its time as ISO 8601 UTC; or says why it cannot be taken. The rules are
+ * asked of the text as it came and of the text that is kept.
+ */
+export function tidy(listen: SourceListen, range: TimeRange): TakenListen | { readonly skip: SkipReason } {
+  const { user, title, artist, time, trackId = '', artistId = '', genre = '', durationMs = '' } = listen;
+  const needed = { user_id: user, title, artist_name: artist, timestamp: String(time) };
+  const missing = entriesOf(needed).find(([, text]) => isBlank(text));
+  if (missing) return { skip: `missing_${missing[0]}` };
+  const ids = { user_id: user, track_id: trackId, artist_id: artistId };
+  const names = { title, artist_name: artist, genre };
+  const problem = firstProblem(ids, idProblem) ?? firstProblem(names, nameProblem);
+  if (problem) return { skip: problem };
   const eventType = clean(listen.eventType ?? '') || 'complete_listen';
-  if (!user) return { skip: 'no user' };
-  if (!title) return { skip: 'no track title' };
-  if (!artist) return { skip: 'no artist' };
-  if (timestamp === undefined) return { skip: 'no usable time' };
-  if (!eventTypes.some((known) => known === eventType)) return { skip: 'unknown event type' };
-  return { ...listen, user, title, artist, timestamp, eventType };
+  if (!eventTypes.some((known) => known === eventType)) return { skip: 'unknown_event_type' };
+  const playedAt = readTime(String(time), range);
+  if (typeof playedAt === 'string') return { skip: `${playedAt}_timestamp` };
+  return {
+    user: clean(user),
+    title: clean(title),
+    artist: clean(artist),
+    trackId: cleanOptional(trackId),
+    artistId: cleanOptional(artistId),
+    genre: cleanOptional(genre),
+    durationMs,
+    eventType,
+    timestamp: new Date(playedAt).toISOString().replace('.000Z', 'Z'),
+  };
 }
 
-/** Spaces, tabs and line breaks at the ends are noise; inside they become one space each. */
+/** The first text that breaks a rule; one that may be left out is not asked where it is blank. */
+function firstProblem<Column extends string>(
+  texts: Readonly<Record<Column, string>>,
+  check: (text: string) => TextProblem | undefined,
+): `${TextProblem}_${Column}` | undefined {
+  for (const [column, text] of entriesOf(texts)) {
+    const problem = isBlank(text) ? undefined : (check(text) ?? check(clean(text)));
+    if (problem) return `${problem}_${column}`;
+  }
+  return undefined;
+}
+
+function entriesOf<Column extends string>(texts: Readonly<Record<Column, string>>): [Column, string][] {
+  return Object.entries(texts) as [Column, string][];
+}
+
+/** Spaces at the ends are noise; inside they become one each. */
 function clean(text: string): string {
   return text.normalize('NFC').replaceAll(/\s+/g, ' ').trim();
 }
 
-/** Seconds or milliseconds since 1970, or ISO 8601 (UTC where no offset is given). */
-function toIso(time: string | number): string | undefined {
-  const ms = toMs(time);
-  const isUsable = Number.isFinite(ms) && ms >= firstUsableMs && ms < lastUsableMs;
-  return isUsable ? new Date(ms).toISOString().replace('.000Z', 'Z') : undefined;
+function cleanOptional(text: string): string {
+  return isBlank(text) ? '' : clean(text);
 }
 
-function toMs(time: string | number): number {
-  const number = typeof time === 'number' ? time : /^\d{9,13}$/.test(time.trim()) ? Number(time) : undefined;
-  if (number !== undefined) return number < 1e11 ? number * 1000 : number;
-  const text = String(time).trim().replace(' ', 'T');
-  return Date.parse(/(?:Z|[+-]\d\d:?\d\d)$/i.test(text) || !text.includes('T') ? text : `${text}Z`);
+/** Milliseconds since 1970, or why there are none: the grammar, or digits alone that are seconds or milliseconds since 1970. */
+function readTime(text: string, range: TimeRange): number | 'bad' | RangeProblem {
+  const ms = epochMs(text) ?? parseTime(text);
+  return ms === undefined ? 'bad' : (rangeProblem(ms, range) ?? ms);
+}
+
+function epochMs(text: string): number | undefined {
+  if (/^\d{9,10}$/.test(text)) return Number(text) * 1000;
+  return /^\d{12,13}$/.test(text) ? Number(text) : undefined;
 }

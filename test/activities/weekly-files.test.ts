@@ -8,6 +8,7 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { createLandingActivities, createWeeklyActivities } from '../../activities/index.ts';
 import { weekEndOf } from '../../activities/weekly-listing.ts';
+import { rules } from '../../contracts/acceptance/rules.ts';
 import type { CheckedWeeklyFile, WeeklyActivities, WeeklyFile, WeeklyListing } from '../../contracts/weekly.ts';
 import { createWeeklyLedger } from '../../platform/weekly-ledger.ts';
 import { createMemoryStore } from '../support/memory-store.ts';
@@ -38,6 +39,7 @@ describe('weekly files', () => {
     activities = createWeeklyActivities({
       dataDir,
       store,
+      earliestListen: rules.time.earliest,
       maxRefusedShare: 0.05,
       now: () => now,
       expectSparkJob: () => undefined,
@@ -111,6 +113,23 @@ describe('weekly files', () => {
       [
         'wrong dates in a few rows',
         lines(...rows(40), row(40, '2025-02-30T10:00:00Z')),
+        'loads, 1 row(s) to quarantine',
+      ],
+      [
+        'times without seconds',
+        lines(...rows(40).map((text) => text.replace(':00Z', 'Z'))),
+        'loads, 0 row(s) to quarantine',
+      ],
+      ['a space before the zone', lines(row(1), row(2, '2025-01-03T10:00:00 Z')), 'TooManyRefusedRows'],
+      ['sentinels for unknown times', lines(row(1), row(2, '9999-12-31T23:59:59Z')), 'TooManyRefusedRows'],
+      [
+        'a listen of two hours ahead',
+        lines(...rows(40), row(40, '2025-02-01T02:00:00Z')),
+        'loads, 1 row(s) to quarantine',
+      ],
+      [
+        'control characters in an id',
+        lines(...rows(40), row(40).replace('e-', 'e\u0085-')),
         'loads, 1 row(s) to quarantine',
       ],
       ['wrong dates in many rows', lines(row(1), row(2, '03.01.2025 10:00')), 'TooManyRefusedRows'],

@@ -6,6 +6,8 @@ import { execa } from 'execa';
 import { toListeningEvent, trackIdOf } from '../../api/listenbrainz/scrobbles.ts';
 import { ListenerTokens, TokenFile } from '../../api/listenbrainz/tokens.ts';
 import { ListenerView } from '../../api/listeners/view.ts';
+import { rules } from '../../contracts/acceptance/rules.ts';
+import { timeRange } from '../../contracts/acceptance/time.ts';
 import type { ListeningEvent } from '../../contracts/schemas/events.ts';
 import { Catalogue } from '../../generators/importers/catalogue.ts';
 import { tidy, type TakenListen } from '../../generators/importers/source.ts';
@@ -98,6 +100,12 @@ describe("ListenBrainz's API", () => {
       ['import', [scrobble({ extra: 1 })], /may only contain/],
       ['import', [scrobble({}, { artist_name: ['a'] })], /single string/],
       ['import', [scrobble({}, { track_name: ' ' })], /track_name is empty/],
+      ['import', [scrobble({}, { track_name: '\u200b\u3000' })], /track_name is empty/],
+      ['import', [scrobble({}, { track_name: 'Two\nlines' })], /track_name holds a control character/],
+      ['import', [scrobble({}, { artist_name: 'Zoé\ud800' })], /artist_name holds .*unpaired surrogate/],
+      ['import', [scrobble({}, { track_name: 'a\u2028b' })], /track_name holds .*line separator/],
+      ['import', [scrobble({}, { track_name: 'x'.repeat(1_001) })], /track_name has more than 1000 characters/],
+      ['import', [scrobble({ listened_at: '0x1' })], /int value for listened_at/],
       ['import', [scrobble({}, { track_name: undefined })], /required track_metadata.track_name/],
       ['import', [scrobble({ track_metadata: null })], /required track_metadata/],
       ['import', [scrobble({}, { additional_info: { recording_mbid: 'x' } })], /MBID format invalid/],
@@ -270,13 +278,14 @@ describe("ListenBrainz's API", () => {
 
 describe('a scrobble’s ids', () => {
   it('are those that the importers of listening histories make', () => {
+    const range = timeRange(rules.time.earliest, new Date(now * 1000));
     const names = [
       { artist: ' Renée ', title: 'Café  del Mar' },
       { artist: 'ＢＪÖＲＫ', title: 'Jóga' },
       { artist: 'Rene\u0301e', title: '夜の海' },
     ];
     for (const { artist, title } of names) {
-      const taken = tidy({ user: 'anna', artist, title, time: now }) as TakenListen;
+      const taken = tidy({ user: 'anna', artist, title, time: now }, range) as TakenListen;
       const id = new Catalogue().note(taken);
       assert.equal(trackIdOf(artist, title), id);
       const event = toListeningEvent(

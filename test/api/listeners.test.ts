@@ -59,6 +59,17 @@ describe('feedback and the last plays', () => {
     assert.deepEqual(await recommended(), ['t2']);
   });
 
+  it('takes a time that lies ahead in every form of the grammar, and none that no calendar or table can hold', async () => {
+    assert.equal((await say('hide', 't1', '2026-05-01 00:00+02')).status, 202);
+    const value = api.kafka.sent.at(-1)!.event.value as { until: string };
+    assert.equal(value.until, '2026-04-30T22:00:00.000Z');
+    for (const until of ['0001-01-01T00:00:00Z', '9999-12-31T23:59:59-18:00', '2025-01-07', '2025-02-30T00:00Z']) {
+      const { status, body } = await say('hide', 't1', until);
+      assert.deepEqual([status, (body['errors'] as { field: string }[])[0]?.field], [400, 'until'], until);
+    }
+    assert.equal((await say('hide', 't1', '9999-12-31T23:59:59Z')).status, 202);
+  });
+
   it('takes feedback only when Kafka has it', async () => {
     api.kafka.isConnected = false;
     const { status, body, headers } = await say('hide');
@@ -209,6 +220,18 @@ describe('the view of listeners', () => {
     view.takeFeedback(feedback({ feedback: 'love', at: '2025-01-02T11:30:00Z' }));
     view.takeFeedback(feedback({ feedback: 'hate', at: '2025-01-02T11:00:00Z' }));
     assert.equal(view.feedbackOn('1', 't')?.feedback, 'love');
+  });
+
+  it('takes no event of another producer whose times lie where none can', () => {
+    const view = new ListenerView(() => now);
+    for (const time of ['9999-12-31T23:59:59Z', '2025-01-02T13:00:01Z', '2002-09-30T23:59:59Z']) {
+      view.takeListen(listen({ event_id: time, timestamp: time }));
+      view.takeFeedback(feedback({ at: time }));
+    }
+    view.takeListen(listen({ received_at: '2099-01-01T00:00:00Z' }));
+    assert.deepEqual(view.size, { listeners: 0, feedback: 0 });
+    view.takeListen(listen({ timestamp: '2025-01-02T12:30+00' }));
+    assert.equal(view.plays('1')?.[0]?.playedAtMs, Date.UTC(2025, 0, 2, 12, 30));
   });
 
   it('forgets a listener, and feedback whose record was deleted', () => {

@@ -147,6 +147,36 @@ describe('the API', () => {
     );
   });
 
+  it('refuses ids and times that no door takes, by field and in words', async () => {
+    const post = (more: object) =>
+      ask(api, '/ingest/listening-event', { method: 'POST', token, body: { ...listen, ...more } });
+    // The test API's clock stands at 2025-01-02T03:04:05Z.
+    const refusals: readonly (readonly [object, string, RegExp])[] = [
+      [{ track_id: '\u0085a' }, 'track_id', /control character/],
+      [{ user_id: 'a\u2028' }, 'user_id', /line separator/],
+      [{ user_id: '\ud800' }, 'user_id', /unpaired surrogate/],
+      [{ event_id: '\u3000\u00a0' }, 'event_id', /nothing but blanks/],
+      [{ track_id: 'x'.repeat(201) }, 'track_id', /more than 200 characters/],
+      [{ timestamp: '0001-01-01T00:00:00Z' }, 'timestamp', /before the earliest/],
+      [{ timestamp: '2002-09-30T23:59:59Z' }, 'timestamp', /before the earliest/],
+      [{ timestamp: '9999-12-31T23:59:59Z' }, 'timestamp', /after the latest/],
+      [{ timestamp: '2025-01-02T04:04:06Z' }, 'timestamp', /after the latest/],
+      [{ timestamp: '2025-01-01T05:00:00 BST' }, 'timestamp', /no ISO 8601 time/],
+      [{ timestamp: 1_735_787_045 }, 'timestamp', /string/],
+    ];
+    for (const [more, field, message] of refusals) {
+      const { status, body } = await post(more);
+      const errors = body['errors'] as { field: string; message: string }[];
+      assert.deepEqual([status, errors.map((error) => error.field)], [400, [field]], JSON.stringify(more));
+      assert.match(errors[0]!.message, message);
+    }
+    assert.equal(api.kafka.sent.length, 0);
+    const taken = await post({ track_id: '\ud83c\udfb5'.repeat(200), timestamp: '2025-01-02 05:34+01:30' });
+    assert.equal(taken.status, 202);
+    assert.equal((api.kafka.sent[0]!.event.value as { timestamp: string }).timestamp, '2025-01-02T04:04:00.000Z');
+    assert.equal((await ask(api, '/recommendations/%C2%85')).status, 400);
+  });
+
   it('refuses more than 1,000 listens, an empty list, and a body that is no JSON', async () => {
     const post = (body: unknown) => ask(api, '/ingest/listening-event', { method: 'POST', token, body });
     assert.equal((await post(Array(1001).fill(listen))).status, 400);

@@ -10,7 +10,9 @@ describe('docs/reference.md', () => {
   const page = read('docs/reference.md');
 
   it('names every setting of the worker and the API', () => {
-    const sources = ['platform/config.ts', 'worker/config.ts', 'api/config.ts'].map(read).join('\n');
+    const sources = ['platform/config.ts', 'platform/process-settings.ts', 'worker/config.ts', 'api/config.ts']
+      .map(read)
+      .join('\n');
     const settings = new Set([...sources.matchAll(/^\s+(SEGUE_\w+):/gm)].map((match) => match[1]!));
     assert.ok(settings.size > 20);
     for (const setting of settings) assert.ok(page.includes(`\`${setting}\``), setting);

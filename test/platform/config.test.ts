@@ -3,7 +3,23 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { acceptanceSettings } from '../../platform/process-settings.ts';
 import { ConfigError, flag, port, readConfig } from '../../platform/config.ts';
+
+describe('the earliest listen', () => {
+  const schema = z.object(acceptanceSettings);
+
+  it('is the one of the rules, or a time by the same grammar', () => {
+    assert.equal(readConfig(schema, {}).SEGUE_EARLIEST_LISTEN, '2002-10-01T00:00:00.000Z');
+    const set = readConfig(schema, { SEGUE_EARLIEST_LISTEN: '1998-01-01 00:00+02' });
+    assert.equal(set.SEGUE_EARLIEST_LISTEN, '1997-12-31T22:00:00.000Z');
+    for (const wrong of ['1998', '1998-01-01', 'never'])
+      assert.throws(
+        () => readConfig(schema, { SEGUE_EARLIEST_LISTEN: wrong }),
+        /SEGUE_EARLIEST_LISTEN: give an ISO 8601/,
+      );
+  });
+});
 
 describe('readConfig', () => {
   const schema = z.object({ SEGUE_PORT: port.default(1234), SEGUE_SECRET: z.string(), SEGUE_ON: flag.default(false) });

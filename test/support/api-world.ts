@@ -9,6 +9,7 @@ import { EventHub } from '../../api/events/hub.ts';
 import { ListenerView } from '../../api/listeners/view.ts';
 import { createApiMetrics } from '../../api/metrics.ts';
 import { SnapshotStore } from '../../api/snapshot/store.ts';
+import { rules } from '../../contracts/acceptance/rules.ts';
 import type { OutgoingEvent } from '../../platform/kafka.ts';
 import { createLogger } from '../../platform/logger.ts';
 import { createMemoryStore } from './memory-store.ts';
@@ -75,6 +76,7 @@ export async function startApi(
     now: () => new Date('2025-01-02T03:04:05Z'),
     ...rest,
     settings: {
+      earliestListen: rules.time.earliest,
       token: testToken,
       readAuth: false,
       trustProxy: false,
