@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { flag, port, readConfig } from '../platform/config.ts';
 import { processSettings } from '../platform/process-settings.ts';
+import { trustProxy } from './http/trust-proxy.ts';
 
 const schema = z.object({
   ...processSettings,
@@ -10,6 +11,8 @@ const schema = z.object({
   SEGUE_API_TOKEN: z.string().min(16),
   /** Whether reads ask for it too. */
   SEGUE_API_READ_AUTH: flag.default(false),
+  /** Whose X-Forwarded-For says where a request comes from; without it, nobody's. */
+  SEGUE_API_TRUST_PROXY: trustProxy.default(false),
   /** How often serving/current.json is looked at, in milliseconds. */
   SEGUE_API_SNAPSHOT_POLL_MS: z.coerce.number().int().min(100).default(2_000),
   /** Requests per minute and address, before 429. */

@@ -5,6 +5,7 @@ import type { Feed } from './events/feed.ts';
 import type { EventHub } from './events/hub.ts';
 import type { Outbox } from './events/outbox.ts';
 import type { ProducerLink } from './events/producer-link.ts';
+import type { TrustProxy } from './http/trust-proxy.ts';
 import type { ListenerTokens } from './listenbrainz/tokens.ts';
 import type { ListenerView } from './listeners/view.ts';
 import type { ApiMetrics } from './metrics.ts';
@@ -36,6 +37,8 @@ export interface ApiSettings {
   readonly earliestListen: string;
   readonly token: string;
   readonly readAuth: boolean;
+  /** Whose X-Forwarded-For says where a request comes from. */
+  readonly trustProxy: TrustProxy;
   readonly rateLimit: number;
   /** Requests per minute and listener's token under ListenBrainz's API. */
   readonly scrobbleRateLimit: number;

@@ -88,13 +88,6 @@ export function limitRate(perMinute: number): RequestHandler {
   });
 }
 
-/** Answers an address that exists, but not for this method. */
-export function onlyMethods(...methods: readonly string[]): RequestHandler {
-  return () => {
-    throw new Problem('method_not_allowed', { headers: { Allow: methods.join(', ') } });
-  };
-}
-
 /** The one place where an error becomes an answer: application/problem+json with a stable code. */
 export const answerProblem: ErrorRequestHandler = (error: unknown, request, response, next) => {
   if (response.headersSent) return next(error);

@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { id } from '../contracts/schemas/acceptance.ts';
 import { Problem, type FieldProblem } from './problems.ts';
 
 /** Parses what a client sent; throws a Problem that lists every bad field. */
@@ -11,12 +10,4 @@ export function parseInput<Schema extends z.ZodType>(schema: Schema, input: unkn
 
 function toFieldProblem(issue: z.core.$ZodIssue): FieldProblem {
   return { field: issue.path.join('.') || '(body)', message: issue.message };
-}
-
-/** A path parameter that is an id, by the rules that ids of listens have. */
-export const idParam = id;
-
-/** ?limit= of a list. */
-export function limitParam(otherwise: number): z.ZodDefault<z.ZodCoercedNumber> {
-  return z.coerce.number().int().min(1).max(100).default(otherwise);
 }

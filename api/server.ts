@@ -118,6 +118,7 @@ async function serve(env: ApiConfig, log: Logger): Promise<void> {
       earliestListen: env.SEGUE_EARLIEST_LISTEN,
       token: env.SEGUE_API_TOKEN,
       readAuth: env.SEGUE_API_READ_AUTH,
+      trustProxy: env.SEGUE_API_TRUST_PROXY,
       rateLimit: env.SEGUE_API_RATE_LIMIT,
       scrobbleRateLimit: env.SEGUE_API_SCROBBLE_RATE_LIMIT,
       streamsPerAddress: env.SEGUE_API_STREAMS_PER_ADDRESS,

@@ -1,4 +1,5 @@
 import type { ErrorRequestHandler } from 'express';
+import type { z } from 'zod';
 import { clientFault, Problem, problems } from '../problems.ts';
 
 /** An error as ListenBrainz's clients know it: `{"code": …, "error": …}`. */
@@ -10,6 +11,14 @@ export class ScrobbleError extends Error {
     super(message, options);
     this.status = status;
   }
+}
+
+/** Parses a part of a request; throws a ScrobbleError about the first thing that cannot be used. */
+export function parseScrobbleInput<Schema extends z.ZodType>(schema: Schema, input: unknown): z.infer<Schema> {
+  const parsed = schema.safeParse(input);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new ScrobbleError(400, `'${issue!.path.join('.')}' ${issue!.message}`);
 }
 
 /** Answers whatever went wrong under /1 in ListenBrainz's way. */

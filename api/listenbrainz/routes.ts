@@ -1,61 +1,125 @@
-import { createHash, randomUUID } from 'node:crypto';
-import { raw, Router, type Request, type RequestHandler } from 'express';
-import { ipKeyGenerator, rateLimit } from 'express-rate-limit';
+import { randomUUID } from 'node:crypto';
+import { raw } from 'express';
 import { z } from 'zod';
 import type { ListeningEvent } from '../../contracts/schemas/events.ts';
 import type { ApiDeps } from '../deps.ts';
 import { toRecommendationEvent } from '../events/recommendation-event.ts';
 import { sendListens } from '../events/send-listens.ts';
-import { isToken, onlyMethods } from '../middleware.ts';
-import { idParam, parseInput } from '../parse.ts';
+import { idParam, integerParam } from '../http/params.ts';
+import { route, type Route } from '../http/route.ts';
 import { recommend } from '../recommend.ts';
 import { servedSnapshot } from '../served-snapshot.ts';
+import { listenerOf, tokenOf } from './access.ts';
 import { ScrobbleError } from './errors.ts';
 import { mostBodyBytes, readSubmission, toListeningEvent } from './scrobbles.ts';
+import { submissionShape } from './submission-shape.ts';
 
 /** A model has at most so many recommendations for a user. */
 const mostRecommendations = 1_000;
+/** Pages past the end are empty, however far. */
+const mostInteger = 2 ** 31 - 1;
+const notAnInteger = 'should be a non-negative integer';
 const page = z.object({
-  count: z.coerce.number().int().min(0).default(25),
-  offset: z.coerce.number().int().min(0).default(0),
+  count: integerParam({ min: 0, max: mostInteger, otherwise: 25, message: notAnInteger }),
+  offset: integerParam({ min: 0, max: mostInteger, otherwise: 0, message: notAnInteger }),
+});
+const validityShape = z.object({
+  code: z.number().int(),
+  message: z.string(),
+  valid: z.boolean(),
+  user_name: z.string().optional(),
+});
+const recordingsShape = z.object({
+  mbids: z.array(
+    z.object({ recording_mbid: z.string(), score: z.number(), latest_listened_at: z.string().nullable() }),
+  ),
+  entity: z.literal('recording'),
+  user_name: z.string(),
+  last_updated: z.number().int(),
+  count: z.number().int(),
+  total_mbid_count: z.number().int(),
+  offset: z.number().int(),
 });
 
 /** ListenBrainz's API, as far as scrobblers and its recommendation clients need it. */
-export function listenBrainzRoutes(deps: ApiDeps): Router {
-  const router = Router();
-  router.use('/1', allowOrigins, limitScrobbles(deps));
-  router.post('/1/submit-listens', raw({ type: () => true, limit: mostBodyBytes }), async (req, res) => {
-    const user = await requireListener(deps, req);
-    const body: unknown = req.body;
-    const now = deps.now();
-    const scrobbles = readSubmission(Buffer.isBuffer(body) ? body : Buffer.alloc(0), now, deps.settings.earliestListen);
-    await sendListens(deps, once(scrobbles.map((scrobble) => toListeningEvent(user, scrobble, now))));
-    res.json({ status: 'ok' });
-  });
-  router.get('/1/validate-token', async (req, res) => {
-    const { token } = req.query;
-    const given = typeof token === 'string' && token !== '' ? token : tokenOf(req);
-    if (given === undefined) throw new ScrobbleError(400, 'You need to provide an Authorization token.');
-    const user = await deps.listenerTokens.userOf(given);
-    if (user === undefined) res.json({ code: 200, message: 'Token invalid.', valid: false });
-    else res.json({ code: 200, message: 'Token valid.', valid: true, user_name: user });
-  });
-  router.get('/1/cf/recommendation/user/:user/recording', authorizeReader(deps), async (req, res) => {
-    const answer = await recommendedRecordings(deps, parseInput(idParam, req.params['user']), req.query);
-    if (answer) res.json({ payload: answer });
-    else res.status(204).end();
-  });
-  router.all('/1/submit-listens', onlyMethods('POST'));
-  router.all(['/1/validate-token', '/1/cf/recommendation/user/:user/recording'], onlyMethods('GET', 'HEAD'));
-  return router;
+export function listenBrainzRoutes(deps: ApiDeps): readonly Route[] {
+  return [submitRoute(deps), tokenRoute(deps), recommendationRoute(deps)];
+}
+
+function submitRoute(deps: ApiDeps): Route {
+  return route(
+    {
+      method: 'post',
+      path: '/1/submit-listens',
+      summary: 'Scrobble, as ListenBrainz takes it',
+      access: 'listener',
+      body: {
+        schema: submissionShape,
+        read: raw({ type: () => true, limit: mostBodyBytes }),
+        parse: (body) => (Buffer.isBuffer(body) ? body : Buffer.alloc(0)),
+      },
+      answers: { 200: { schema: z.object({ status: z.literal('ok') }) } },
+      away: 'kafka_away',
+    },
+    async ({ body }, res) => {
+      const user = listenerOf(res);
+      const now = deps.now();
+      const scrobbles = readSubmission(body, now, deps.settings.earliestListen);
+      await sendListens(deps, once(scrobbles.map((scrobble) => toListeningEvent(user, scrobble, now))));
+      res.json({ status: 'ok' });
+    },
+  );
+}
+
+function tokenRoute(deps: ApiDeps): Route {
+  return route(
+    {
+      method: 'get',
+      path: '/1/validate-token',
+      summary: 'Whether a listener’s token holds, and whose it is',
+      access: 'public',
+      query: z.object({ token: z.string('should be given once').optional() }),
+      answers: { 200: { schema: validityShape } },
+    },
+    async ({ query: { token } }, res, req) => {
+      const given = token !== undefined && token !== '' ? token : tokenOf(req);
+      if (given === undefined) throw new ScrobbleError(400, 'You need to provide an Authorization token.');
+      const user = await deps.listenerTokens.userOf(given);
+      if (user === undefined) res.json({ code: 200, message: 'Token invalid.', valid: false });
+      else res.json({ code: 200, message: 'Token valid.', valid: true, user_name: user });
+    },
+  );
+}
+
+function recommendationRoute(deps: ApiDeps): Route {
+  return route(
+    {
+      method: 'get',
+      path: '/1/cf/recommendation/user/:user/recording',
+      summary: 'A listener’s recommendations, as ListenBrainz tells them',
+      access: 'listener_read',
+      params: z.object({ user: idParam }),
+      query: page,
+      answers: {
+        200: { schema: z.object({ payload: recordingsShape }) },
+        204: { about: 'a listener for whom there are none yet' },
+      },
+      away: 'nothing_published',
+    },
+    async ({ params: { user }, query }, res) => {
+      const answer = await recommendedRecordings(deps, user, query);
+      if (answer) res.json({ payload: answer });
+      else res.status(204).end();
+    },
+  );
 }
 
 /** Undefined where the listener is known, but the model has nothing for them yet. */
-async function recommendedRecordings(deps: ApiDeps, user: string, query: unknown): Promise<object | undefined> {
-  const parsed = page.safeParse(query);
-  if (!parsed.success)
-    throw new ScrobbleError(400, `'${String(parsed.error.issues[0]?.path[0])}' should be a non-negative integer`);
-  const { count, offset } = parsed.data;
+async function recommendedRecordings(
+  deps: ApiDeps,
+  user: string,
+  { count, offset }: z.infer<typeof page>,
+): Promise<object | undefined> {
   const snapshot = servedSnapshot(deps);
   const isKnown = snapshot.hasUser(user) || deps.view.knows(user) || (await deps.listenerTokens.hasUser(user));
   if (!isKnown) throw new ScrobbleError(404, `Cannot find user: ${user}`);
@@ -75,82 +139,7 @@ async function recommendedRecordings(deps: ApiDeps, user: string, query: unknown
   };
 }
 
-/** Where reads need a token, a listener's own is as good as the API's. */
-function authorizeReader(deps: ApiDeps): RequestHandler {
-  const { readAuth, token } = deps.settings;
-  return async (req, _res, next) => {
-    if (readAuth && !isToken(tokenOf(req) ?? '', token)) await requireListener(deps, req);
-    next();
-  };
-}
-
-async function requireListener(deps: ApiDeps, req: Request): Promise<string> {
-  if (!req.headers.authorization) throw new ScrobbleError(401, 'You need to provide an Authorization header.');
-  const token = tokenOf(req);
-  if (token === undefined) throw new ScrobbleError(401, 'Provided Authorization header is invalid.');
-  const user = await deps.listenerTokens.userOf(token);
-  if (user === undefined) throw new ScrobbleError(401, 'Invalid authorization token.');
-  return user;
-}
-
-function tokenOf(req: Request): string | undefined {
-  return /^(?:Token|Bearer) (\S+)$/i.exec(req.headers.authorization ?? '')?.[1];
-}
-
 /** The same listen twice in one submission is one. */
 function once(events: readonly ListeningEvent[]): readonly ListeningEvent[] {
   return [...new Map(events.map((event) => [event.event_id, event])).values()];
-}
-
-/** Scrobblers in a browser come from pages of other origins; they carry a token, never a cookie. */
-const allowOrigins: RequestHandler = (req, res, next) => {
-  res.set('Access-Control-Allow-Origin', '*');
-  if (req.method !== 'OPTIONS') return next();
-  res.set({
-    'Access-Control-Allow-Headers': 'Authorization, Content-Type',
-    'Access-Control-Allow-Methods': 'GET, POST, OPTIONS',
-    'Access-Control-Max-Age': '86400',
-  });
-  return res.status(200).end();
-};
-
-/** Per token that holds, or per address without one; answers say in ListenBrainz's headers what is left. */
-function limitScrobbles(deps: ApiDeps): RequestHandler[] {
-  const limiter = rateLimit({
-    windowMs: 60_000,
-    limit: deps.settings.scrobbleRateLimit,
-    legacyHeaders: true,
-    standardHeaders: false,
-    keyGenerator: (req) => limitKey(deps, req),
-    handler: (req, res) => {
-      tellReset(req, res);
-      res.status(429).json({
-        code: 429,
-        error:
-          'You have exceeded your rate limit. See the X-RateLimit-* response headers for more information on your current rate limit.',
-      });
-    },
-  });
-  return [
-    limiter,
-    (req, res, next) => {
-      tellReset(req, res);
-      next();
-    },
-  ];
-}
-
-/** A token that does not hold counts for its address: another in each request would be another allowance each. */
-async function limitKey(deps: ApiDeps, req: Request): Promise<string> {
-  const token = tokenOf(req);
-  const holds =
-    token !== undefined &&
-    (isToken(token, deps.settings.token) || (await deps.listenerTokens.userOf(token)) !== undefined);
-  return holds ? createHash('sha256').update(token).digest('hex') : ipKeyGenerator(req.ip ?? '');
-}
-
-function tellReset(req: Request, res: Parameters<RequestHandler>[1]): void {
-  const { rateLimit: info } = req as Request & { readonly rateLimit?: { readonly resetTime?: Date } };
-  const resetInMs = (info?.resetTime?.getTime() ?? Date.now()) - Date.now();
-  res.set('X-RateLimit-Reset-In', String(Math.max(0, Math.ceil(resetInMs / 1000))));
 }

@@ -10,8 +10,8 @@ import { ScrobbleError } from './errors.ts';
 export const mostListens = 1_000;
 export const mostListenBytes = 10_240;
 export const mostBodyBytes = mostListens * mostListenBytes;
-const mostTags = 50;
-const mostTagLength = 64;
+export const mostTags = 50;
+export const mostTagLength = 64;
 const listenTypes = ['single', 'playing_now', 'import'] as const;
 
 /** One listen as scrobblers send it, after it was checked. */

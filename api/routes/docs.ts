@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Router, static as serveStatic } from 'express';
-import { buildOpenApi } from '../openapi.ts';
+import { route, type Route } from '../http/route.ts';
 import { problems } from '../problems.ts';
 
 const swaggerFolder = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
@@ -20,20 +20,44 @@ ${Object.entries(problems)
   .join('\n')}
 </dl></body></html>`;
 
-/** /openapi.json, /docs (Swagger UI, served from here), /docs/problems, and the page at /. */
-export function docsRoutes(): Router {
-  const description = buildOpenApi();
-  const router = Router();
-  router.get('/openapi.json', (_req, res) => {
-    res.json(description);
-  });
-  router.get('/docs', (_req, res) => {
-    res.type('html').send(docsPage);
-  });
-  router.get('/docs/problems', (_req, res) => {
-    res.type('html').send(problemsPage);
-  });
-  router.use('/docs/assets', serveStatic(swaggerFolder, { index: false }));
-  router.use(serveStatic(pageFolder));
-  return router;
+/** /openapi.json, /docs (Swagger UI, served from here) and /docs/problems; `describe` writes the API's description. */
+export function docsRoutes(describe: () => object): readonly Route[] {
+  const page = (path: string, summary: string, html: string): Route =>
+    route(
+      {
+        method: 'get',
+        path,
+        summary,
+        access: 'public',
+        isDescribed: false,
+        answers: { 200: { mediaType: 'text/html' } },
+      },
+      (_input, res) => {
+        res.type('html').send(html);
+      },
+    );
+  return [
+    route(
+      {
+        method: 'get',
+        path: '/openapi.json',
+        summary: 'This description',
+        access: 'public',
+        isDescribed: false,
+        answers: { 200: {} },
+      },
+      (_input, res) => {
+        res.json(describe());
+      },
+    ),
+    page('/docs', 'The API to look at and to try out', docsPage),
+    page('/docs/problems', 'Where the type of a problem leads', problemsPage),
+  ];
+}
+
+/** The files of Swagger UI and of the page at /. */
+export function pageFiles(): Router {
+  return Router()
+    .use('/docs/assets', serveStatic(swaggerFolder, { index: false }))
+    .use(serveStatic(pageFolder));
 }

@@ -1,47 +1,73 @@
-import { Router, type Request, type Response } from 'express';
+import type { Request, Response } from 'express';
 import { z } from 'zod';
 import type { ApiDeps } from '../deps.ts';
 import { markOf } from '../events/hub.ts';
-import { streamTypes } from '../events/position.ts';
+import { streamTypes, type StreamType } from '../events/position.ts';
 import { resume } from '../events/resume.ts';
 import { StreamClient } from '../events/stream-client.ts';
-import { idParam, parseInput } from '../parse.ts';
+import { idParam } from '../http/params.ts';
+import { route, type Route } from '../http/route.ts';
 import { Problem } from '../problems.ts';
 
 const heartbeatMs = 15_000;
 
-const request = z.object({
-  types: z
-    .string()
-    .optional()
-    .transform((list) => (list === undefined ? [...streamTypes] : [...new Set(list.split(','))]))
-    .pipe(z.array(z.enum(streamTypes)).min(1)),
-  user: idParam.optional(),
-});
+const streamHeaders = {
+  'Content-Type': 'text/event-stream',
+  'Cache-Control': 'no-cache, no-transform',
+  'X-Accel-Buffering': 'no',
+};
+
+const anyType = streamTypes.join('|');
+const types = z
+  .string()
+  .regex(new RegExp(`^(${anyType})(,(${anyType}))*$`), `must be some of ${streamTypes.join(', ')}, with commas between`)
+  .optional()
+  .transform((list) =>
+    list === undefined ? streamTypes : streamTypes.filter((type) => list.split(',').includes(type)),
+  );
 
 /** GET /events/stream: server-sent events of listens, recommendations served and pipeline progress. */
-export function eventRoutes(deps: ApiDeps): Router {
+export function eventRoutes(deps: ApiDeps): readonly Route[] {
   const clients = new Map<string, number>();
-  return Router().get('/events/stream', (req, res) => {
-    const { types, user } = parseInput(request, req.query);
-    countClient(deps, clients, req, res);
-    res.status(200).set({
-      'Content-Type': 'text/event-stream',
-      'Cache-Control': 'no-cache, no-transform',
-      'X-Accel-Buffering': 'no',
-    });
-    res.flushHeaders();
-    const client = new StreamClient(res, { types, user });
-    client.say('retry: 2000\n\n');
-    beat(deps, client, res);
-    const lastId = req.get('Last-Event-ID');
-    if (lastId !== undefined && lastId !== '') {
-      void resume(deps, client, lastId, () => watch(deps, client, res));
-      return;
-    }
-    client.say(markOf(deps.hub.position));
-    watch(deps, client, res);
-  });
+  return [
+    route(
+      {
+        method: 'get',
+        path: '/events/stream',
+        summary: 'Server-sent events: listen, recommendation, pipeline; Last-Event-ID resumes',
+        query: z.object({ types, user: idParam.optional() }),
+        answers: {
+          200: { about: 'events, until the client goes', schema: z.string(), mediaType: 'text/event-stream' },
+        },
+      },
+      ({ query }, res, req) => {
+        // An answer to HEAD ends with its headers: there is nothing to stream.
+        if (req.method === 'HEAD') res.set(streamHeaders).end();
+        else stream(deps, clients, query, req, res);
+      },
+    ),
+  ];
+}
+
+function stream(
+  deps: ApiDeps,
+  clients: Map<string, number>,
+  filter: { readonly types: readonly StreamType[]; readonly user?: string | undefined },
+  req: Request,
+  res: Response,
+): void {
+  countClient(deps, clients, req, res);
+  res.status(200).set(streamHeaders).flushHeaders();
+  const client = new StreamClient(res, { types: filter.types, user: filter.user });
+  client.say('retry: 2000\n\n');
+  beat(deps, client, res);
+  const lastId = req.get('Last-Event-ID');
+  if (lastId !== undefined && lastId !== '') {
+    void resume(deps, client, lastId, () => watch(deps, client, res));
+    return;
+  }
+  client.say(markOf(deps.hub.position));
+  watch(deps, client, res);
 }
 
 /** So many streams from one address are no browser any more: they would crowd out the others. */

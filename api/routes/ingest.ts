@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { Router, type RequestHandler } from 'express';
 import { z } from 'zod';
 import { parseTime, timeRange } from '../../contracts/acceptance/time.ts';
 import {
@@ -7,22 +6,39 @@ import {
   type ListeningEvent,
   type ListeningEventInput,
 } from '../../contracts/schemas/events.ts';
-import { readJson } from '../body.ts';
 import type { ApiDeps } from '../deps.ts';
 import { sendListens } from '../events/send-listens.ts';
-import { parseInput } from '../parse.ts';
+import { readJson } from '../http/body.ts';
+import { route, type Route } from '../http/route.ts';
 
 const mostEvents = 1_000;
+
 /** POST /ingest/listening-event: one listen or an array; 202 only once Kafka has them all. */
-export function ingestRoutes(deps: ApiDeps, authorize: RequestHandler): Router {
+export function ingestRoutes(deps: ApiDeps): readonly Route[] {
   const one = listeningEventInputWithin(() => timeRange(deps.settings.earliestListen, deps.now()));
   const many = z.array(one).min(1).max(mostEvents);
-  return Router().post('/ingest/listening-event', authorize, readJson('1 MB'), async (req, res) => {
-    const posted = Array.isArray(req.body) ? parseInput(many, req.body) : [parseInput(one, req.body)];
-    const events = posted.map((event) => complete(event, deps.now()));
-    await sendListens(deps, events);
-    res.status(202).json({ accepted: events.length, event_ids: events.map((event) => event.event_id) });
-  });
+  return [
+    route(
+      {
+        method: 'post',
+        path: '/ingest/listening-event',
+        summary: 'Post one listen or up to 1,000',
+        // Checked by its own kind: a union would not say which field of which listen is wrong.
+        body: {
+          schema: z.union([one, many]),
+          read: readJson('1 MB'),
+          parse: (body, parse): ListeningEventInput[] => (Array.isArray(body) ? parse(many, body) : [parse(one, body)]),
+        },
+        answers: { 202: { schema: z.object({ accepted: z.number().int(), event_ids: z.array(z.string()) }) } },
+        away: 'kafka_away',
+      },
+      async ({ body }, res) => {
+        const events = body.map((event) => complete(event, deps.now()));
+        await sendListens(deps, events);
+        res.status(202).json({ accepted: events.length, event_ids: events.map((event) => event.event_id) });
+      },
+    ),
+  ];
 }
 
 /** A listen without an id gets one, a listen without a time is now: both are what most clients mean. */

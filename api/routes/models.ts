@@ -1,26 +1,64 @@
-import { Router, type RequestHandler } from 'express';
 import { z } from 'zod';
 import type { RollbackResult } from '../../contracts/runs.ts';
-import { readJson } from '../body.ts';
 import type { ApiDeps } from '../deps.ts';
+import { jsonBody } from '../http/body.ts';
+import { idParam } from '../http/params.ts';
+import { route, type Route } from '../http/route.ts';
 import { ModelNotPublished, RollbackRefused, type ModelListing } from '../models.ts';
-import { idParam, parseInput } from '../parse.ts';
 import { Problem } from '../problems.ts';
 
-const rollbackRequest = z.strictObject({ model_version: idParam });
+const modelsShape = z.object({
+  served: z.string().nullable(),
+  items: z.array(
+    z.object({
+      model_version: z.string(),
+      recorded_at: z.string(),
+      promoted: z.boolean(),
+      why: z.string(),
+      measures: z.record(z.string(), z.number()),
+      can_be_served: z.boolean(),
+      is_served: z.boolean(),
+    }),
+  ),
+  history: z.array(
+    z.object({ model_version: z.string(), published_at: z.string(), by: z.enum(['refresh', 'rollback']) }),
+  ),
+});
+const rollbackShape = z.object({
+  model_version: z.string(),
+  previous: z.string().nullable(),
+  outcome: z.enum(['published', 'unchanged']),
+});
 
 /** GET /pipeline/models: every model, why it is served or not, what was published when. POST /pipeline/rollback. */
-export function modelRoutes(deps: ApiDeps, authorize: RequestHandler): Router {
-  const router = Router();
-  router.get('/pipeline/models', async (_req, res) => {
-    res.json(describe(await deps.models.list()));
-  });
-  router.post('/pipeline/rollback', authorize, readJson('100 kB'), async (req, res) => {
-    const { model_version: modelVersion } = parseInput(rollbackRequest, req.body);
-    const { previous, outcome } = await rollBack(deps, modelVersion);
-    res.json({ model_version: modelVersion, previous, outcome });
-  });
-  return router;
+export function modelRoutes(deps: ApiDeps): readonly Route[] {
+  return [
+    route(
+      {
+        method: 'get',
+        path: '/pipeline/models',
+        summary: 'The models that were trained, why each is served or not, and what was published when',
+        answers: { 200: { schema: modelsShape } },
+      },
+      async (_input, res) => {
+        res.json(describe(await deps.models.list()));
+      },
+    ),
+    route(
+      {
+        method: 'post',
+        path: '/pipeline/rollback',
+        summary: 'Serve a published model again, at once',
+        body: jsonBody(z.strictObject({ model_version: idParam }), '100 kB'),
+        answers: { 200: { schema: rollbackShape } },
+        away: 'temporal_away',
+      },
+      async ({ body: { model_version: modelVersion } }, res) => {
+        const { previous, outcome } = await rollBack(deps, modelVersion);
+        res.json({ model_version: modelVersion, previous, outcome });
+      },
+    ),
+  ];
 }
 
 function describe({ pointer, models }: ModelListing): object {

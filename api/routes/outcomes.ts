@@ -1,20 +1,49 @@
-import { Router } from 'express';
+import { z } from 'zod';
 import type { OutcomeReport } from '../../contracts/schemas/outcomes.ts';
 import type { ApiDeps } from '../deps.ts';
+import { route, type Route } from '../http/route.ts';
 import { Problem } from '../problems.ts';
 
+const outcomesShape = z.object({
+  measured_at: z.string(),
+  window_hours: z.number().int(),
+  items: z.array(
+    z.object({
+      tier: z.string(),
+      reason_type: z.string().nullable(),
+      model_version: z.string(),
+      answers: z.number().int(),
+      impressions: z.number().int(),
+      clicked: z.number().int(),
+      skipped: z.number().int(),
+      click_through_rate: z.number(),
+      skip_rate: z.number(),
+    }),
+  ),
+});
+
 /** GET /pipeline/outcomes: what became of the tracks that were recommended, as it was last measured. */
-export function outcomeRoutes(deps: ApiDeps): Router {
-  return Router().get('/pipeline/outcomes', (_req, res) => {
-    const report = deps.outcomes.current;
-    if (!report) {
-      throw new Problem('nothing_measured', {
-        detail: 'Start the workflow measureOutcomes, which also runs once a day',
-      });
-    }
-    const { measuredAt, windowHours, groups } = report;
-    res.json({ measured_at: measuredAt, window_hours: windowHours, items: groups.map(toItem) });
-  });
+export function outcomeRoutes(deps: ApiDeps): readonly Route[] {
+  return [
+    route(
+      {
+        method: 'get',
+        path: '/pipeline/outcomes',
+        summary: 'What became of recommended tracks: click-through and skip rate by tier, reason and model',
+        answers: { 200: { schema: outcomesShape } },
+      },
+      (_input, res) => {
+        const report = deps.outcomes.current;
+        if (!report) {
+          throw new Problem('nothing_measured', {
+            detail: 'Start the workflow measureOutcomes, which also runs once a day',
+          });
+        }
+        const { measuredAt, windowHours, groups } = report;
+        res.json({ measured_at: measuredAt, window_hours: windowHours, items: groups.map(toItem) });
+      },
+    ),
+  ];
 }
 
 function toItem(group: OutcomeReport['groups'][number]) {

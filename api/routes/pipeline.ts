@@ -1,39 +1,102 @@
-import { Router, type RequestHandler } from 'express';
+import { z } from 'zod';
 import { weeklyDecisionInput } from '../../contracts/schemas/weekly.ts';
 import type { WeeklyDecision } from '../../contracts/weekly.ts';
-import { readJson } from '../body.ts';
-import { idParam, parseInput } from '../parse.ts';
 import type { ApiDeps } from '../deps.ts';
+import { orTemporalAway } from '../http/away.ts';
+import { jsonBody } from '../http/body.ts';
+import { idParam } from '../http/params.ts';
+import { route, type Route } from '../http/route.ts';
+import { startedShape } from '../http/shapes.ts';
 import { DecisionRefused, NothingToDecide, startableRuns, type StartableRun } from '../pipeline.ts';
 import { Problem } from '../problems.ts';
 
-/** Starting runs (202 + Location) and looking at them. */
-export function pipelineRoutes(deps: ApiDeps, authorize: RequestHandler): Router {
-  const router = Router();
-  for (const run of Object.keys(startableRuns) as StartableRun[]) {
-    router.post(`/pipeline/${run}`, authorize, async (_req, res) => {
-      const { workflowId, isNew } = await orAway(deps.pipeline.start(run));
+const runShape = z.object({
+  workflow_id: z.string(),
+  run_id: z.string(),
+  type: z.string(),
+  status: z.string(),
+  started_at: z.string(),
+  closed_at: z.string().nullable(),
+  progress: z.record(z.string(), z.unknown()).nullable(),
+});
+
+/** Starting runs (202 + Location), deciding about weekly files, and looking at runs. */
+export function pipelineRoutes(deps: ApiDeps): readonly Route[] {
+  const runs = Object.keys(startableRuns) as StartableRun[];
+  return [...runs.map((run) => startRoute(deps, run)), decisionRoute(deps), ...runRoutes(deps)];
+}
+
+function startRoute(deps: ApiDeps, run: StartableRun): Route {
+  return route(
+    {
+      method: 'post',
+      path: `/pipeline/${run}`,
+      summary: `Start ${startableRuns[run].type}, or join the open run`,
+      answers: { 202: { schema: startedShape } },
+      away: 'temporal_away',
+    },
+    async (_input, res) => {
+      const { workflowId, isNew } = await orTemporalAway(deps.pipeline.start(run));
       const location = `/pipeline/runs/${workflowId}`;
       res.status(202).location(location).json({ workflow_id: workflowId, started: isNew, location });
-    });
-  }
-  router.post('/pipeline/weekly-trends/decisions', authorize, readJson('100 kB'), async (req, res) => {
-    const { file, decision } = parseInput(weeklyDecisionInput, req.body);
-    const { workflowId } = await decide(deps, file, decision);
-    const location = `/pipeline/runs/${workflowId}`;
-    res.status(202).location(location).json({ workflow_id: workflowId, file, decision, location });
-  });
-  router.get('/pipeline/runs', async (_req, res) => {
-    res.json({ items: await orAway(deps.pipeline.list()) });
-  });
-  router.get('/pipeline/runs/*workflowId', async (req, res) => {
-    const workflowId = parseInput(idParam, req.params.workflowId.join('/'));
-    const run = await orAway(deps.pipeline.describe(workflowId));
-    if (!run)
-      throw new Problem('unknown_run', { detail: `No run ${workflowId}; GET /pipeline/runs lists the last ones` });
-    res.json(run);
-  });
-  return router;
+    },
+  );
+}
+
+function decisionRoute(deps: ApiDeps): Route {
+  return route(
+    {
+      method: 'post',
+      path: '/pipeline/weekly-trends/decisions',
+      summary:
+        'Decide about a weekly file that waits: accept it with its bad rows in quarantine, reject it, or read it again',
+      body: jsonBody(weeklyDecisionInput, '100 kB'),
+      answers: {
+        202: {
+          schema: z.object({ workflow_id: z.string(), file: z.string(), decision: z.string(), location: z.string() }),
+        },
+      },
+      away: 'temporal_away',
+    },
+    async ({ body: { file, decision } }, res) => {
+      const { workflowId } = await decide(deps, file, decision);
+      const location = `/pipeline/runs/${workflowId}`;
+      res.status(202).location(location).json({ workflow_id: workflowId, file, decision, location });
+    },
+  );
+}
+
+function runRoutes(deps: ApiDeps): readonly Route[] {
+  return [
+    route(
+      {
+        method: 'get',
+        path: '/pipeline/runs',
+        summary: 'The last runs',
+        answers: { 200: { schema: z.object({ items: z.array(runShape) }) } },
+        away: 'temporal_away',
+      },
+      async (_input, res) => {
+        res.json({ items: await orTemporalAway(deps.pipeline.list()) });
+      },
+    ),
+    route(
+      {
+        method: 'get',
+        path: '/pipeline/runs/*workflowId',
+        summary: 'One run',
+        params: z.object({ workflowId: idParam }),
+        answers: { 200: { schema: runShape } },
+        away: 'temporal_away',
+      },
+      async ({ params: { workflowId } }, res) => {
+        const run = await orTemporalAway(deps.pipeline.describe(workflowId));
+        if (!run)
+          throw new Problem('unknown_run', { detail: `No run ${workflowId}; GET /pipeline/runs lists the last ones` });
+        res.json(run);
+      },
+    ),
+  ];
 }
 
 async function decide(deps: ApiDeps, file: string, decision: WeeklyDecision): Promise<{ workflowId: string }> {
@@ -50,13 +113,5 @@ async function decide(deps: ApiDeps, file: string, decision: WeeklyDecision): Pr
       headers: { 'Retry-After': '5' },
       cause,
     });
-  }
-}
-
-async function orAway<Answer>(answer: Promise<Answer>): Promise<Answer> {
-  try {
-    return await answer;
-  } catch (cause) {
-    throw new Problem('temporal_away', { headers: { 'Retry-After': '5' }, cause });
   }
 }

@@ -73,6 +73,7 @@ const app = buildApp({
     earliestListen: env.SEGUE_EARLIEST_LISTEN,
     token: env.SEGUE_API_TOKEN,
     readAuth: false,
+    trustProxy: false,
     rateLimit: Number.MAX_SAFE_INTEGER,
     scrobbleRateLimit: Number.MAX_SAFE_INTEGER,
     streamsPerAddress: 1,

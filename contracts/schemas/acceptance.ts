@@ -18,12 +18,12 @@ export const time = timeWithin(() => undefined);
 
 /** The same within a range, which is asked for at every use: it moves with the clock. */
 export function listenTime(range: () => TimeRange): typeof time {
-  return timeWithin((ms) => rangeProblem(ms, range()));
+  return timeWithin((ms) => rangeProblem(ms, range()), 'listen-time');
 }
 
 /** The time until which feedback holds: it may lie ahead. */
 export function untilTime(range: () => TimeRange): typeof time {
-  return timeWithin((ms) => rangeProblem(ms, { earliestMs: range().earliestMs, latestMs: lastMs }));
+  return timeWithin((ms) => rangeProblem(ms, { earliestMs: range().earliestMs, latestMs: lastMs }), 'until-time');
 }
 
 const lastMs = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
@@ -43,7 +43,8 @@ function text(problemOf: (given: string) => TextProblem | undefined, maxLength: 
     .meta({ minLength: 1, maxLength, pattern: requiredPattern });
 }
 
-function timeWithin(problemOf: (ms: number) => RangeProblem | undefined): z.ZodString {
+/** `format` tells the API's description which times these are. */
+function timeWithin(problemOf: (ms: number) => RangeProblem | undefined, format = 'date-time'): z.ZodString {
   const words: Readonly<Record<RangeProblem, string>> = {
     too_early: 'lies before the earliest time that is taken',
     too_late: 'lies after the latest time that is taken',
@@ -56,5 +57,5 @@ function timeWithin(problemOf: (ms: number) => RangeProblem | undefined): z.ZodS
       const message = ms === undefined ? 'is no ISO 8601 time such as 2025-01-07T05:00:00Z' : problem && words[problem];
       if (message) context.addIssue({ code: 'custom', message });
     })
-    .meta({ format: 'date-time' });
+    .meta({ format });
 }

@@ -79,6 +79,7 @@ export async function startApi(
       earliestListen: rules.time.earliest,
       token: testToken,
       readAuth: false,
+      trustProxy: false,
       rateLimit: 100_000,
       scrobbleRateLimit: 100,
       streamsPerAddress: 10,
