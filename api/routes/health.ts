@@ -35,7 +35,8 @@ export function healthRoutes(deps: ApiDeps): readonly Route[] {
       {
         method: 'get',
         path: '/readyz',
-        summary: 'Whether it has recommendations to serve, knows the last plays and feedback, reads Kafka, and is not stopping',
+        summary:
+          'Whether it has recommendations to serve, knows the last plays and feedback, reads Kafka, and is not stopping',
         access: 'public',
         answers: { 200: { schema: readiness }, 503: { about: 'not yet', schema: readiness } },
       },
