@@ -16,7 +16,7 @@ def active_users(events: DataFrame) -> list[dict]:
     """
     day = F.expr("shiftleft(1, datediff(week_end, event_date))")
     by_user = events.groupBy("week_end", "user_id").agg(F.bit_or(day).alias("days"), F.count(F.lit(1)).alias("events"))
-    on_day = [F.count_if(F.get_bit("days", F.lit(day)) == 1).alias(f"d{day}") for day in range(_WEEK_DAYS)]
+    on_day = [F.count_if(F.getbit("days", F.lit(day)) == 1).alias(f"d{day}") for day in range(_WEEK_DAYS)]
     by_week = by_user.groupBy("week_end").agg(
         F.count(F.lit(1)).alias("users"), F.sum("events").alias("events"), *on_day
     )
