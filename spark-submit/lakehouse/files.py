@@ -159,5 +159,7 @@ def _s3() -> fs.FileSystem:
         region=os.environ.get("AWS_REGION", "us-east-1"),
         connect_timeout=10,
         request_timeout=60,
+        # A small file is one request, not three.
+        allow_delayed_open=True,
         **address,
     )
