@@ -5,7 +5,9 @@ import { forgottenKey, hashOfUser, receiptKey } from '../platform/forgotten-user
 import type { EventProducer } from '../platform/kafka.ts';
 import type { ObjectStore } from '../platform/object-store.ts';
 import { failure } from './failures.ts';
-import { readPointer } from './publication.ts';
+import { whileHeartbeating } from './heartbeat.ts';
+import { listSnapshots, removeSnapshot } from './snapshots/stored-snapshots.ts';
+import { isUserServed } from './snapshots/users-in-snapshot.ts';
 import { runSparkJob } from './spark-jobs.ts';
 import type { SparkProcessOptions } from './spark-process.ts';
 
@@ -31,12 +33,14 @@ export function createForgettingActivities({
         throw failure('InputInvalid', 'forgetUser needs an input {"userId": "…"}; nothing was done.');
       }
       const userHash = hashOfUser(userId);
-      await store.put(lake.buckets.data, forgottenKey(userHash), `${JSON.stringify({ forgottenAt: at })}\n`);
+      await mark(store, userHash, at);
       return { userHash };
     },
     deleteUserRows: async ({ userId, runKey, at }) => {
       const lakeUri = `s3a://${lake.buckets.data}`;
       const done = await runSparkJob(process, 'forget_user', { runKey, lakeUri, userId, forgottenAt: at });
+      // Written again when the rows are gone: a snapshot that is older than the mark may hold the user, a younger one cannot.
+      await mark(store, hashOfUser(userId), at);
       const rows = Object.fromEntries(done.tables.map(({ table, rows: count }) => [table, count]));
       return { rows };
     },
@@ -44,7 +48,8 @@ export function createForgettingActivities({
       const records = (await feedbackKeys(userId)).map((key) => ({ key, value: null }));
       if (records.length > 0) await (await producer()).send(topicNames.feedback, records);
     },
-    removeOldSnapshots: () => removeOldSnapshots(store),
+    isUserServed: ({ userId }) => whileHeartbeating(() => isUserServed(store, userId)),
+    removeOldSnapshots: () => whileHeartbeating(() => removeOldSnapshots(store)),
     writeReceipt: async ({ receipt, runId }) => {
       const key = receiptKey(receipt.userHash, runId);
       await store.put(lake.buckets.data, key, `${JSON.stringify(receipt, null, 2)}\n`);
@@ -52,26 +57,13 @@ export function createForgettingActivities({
   };
 }
 
+/** Every snapshot but the served one: they hold lists of the user. */
 async function removeOldSnapshots(store: ObjectStore): Promise<{ removed: number }> {
-  const { serving } = lake.buckets;
-  const keys = await store.list(serving, lake.prefixes.snapshots);
-  const folders = [...new Set(keys.map(folderOf))];
   let removed = 0;
-  for (const folder of folders) {
-    // Looked up each time: somebody may go back to an older model meanwhile.
-    if (folder === (await servedFolder(store))) continue;
-    for (const key of keys.filter((each) => folderOf(each) === folder)) await store.remove(serving, key);
-    removed++;
-  }
+  for (const snapshot of await listSnapshots(store)) if (await removeSnapshot(store, snapshot)) removed++;
   return { removed };
 }
 
-async function servedFolder(store: ObjectStore): Promise<string | undefined> {
-  const served = await readPointer(store);
-  return served && folderOf(served.pointer.manifestKey);
-}
-
-/** snapshots/<modelVersion> of a key below it. */
-function folderOf(key: string): string {
-  return key.split('/').slice(0, 2).join('/');
+function mark(store: ObjectStore, userHash: string, at: string): Promise<unknown> {
+  return store.put(lake.buckets.data, forgottenKey(userHash), `${JSON.stringify({ forgottenAt: at })}\n`);
 }

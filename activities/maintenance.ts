@@ -5,16 +5,16 @@ import type {
   MaintenanceInput,
   PrunedSnapshots,
 } from '../contracts/maintenance.ts';
-import { snapshotManifest } from '../contracts/schemas/snapshot.ts';
 import { writeLockOf, type TablePath } from '../contracts/write-locks.ts';
+import { lastForgottenAt } from '../platform/forgotten-users.ts';
 import type { ObjectStore } from '../platform/object-store.ts';
 import { latestVersion } from './delta-log.ts';
 import { failure } from './failures.ts';
 import { readPointer } from './publication.ts';
+import { listSnapshots, removeSnapshot, type StoredSnapshot } from './snapshots/stored-snapshots.ts';
 import { runSparkJob } from './spark-jobs.ts';
 import type { SparkProcessOptions } from './spark-process.ts';
 
-const { serving } = lake.buckets;
 const lakeUri = `s3a://${lake.buckets.data}`;
 const hourMs = 3_600_000;
 
@@ -77,73 +77,46 @@ function byLock(tables: readonly string[]): readonly MaintenanceGroup[] {
   return [...groups].map(([lock, tablesOfLock]) => ({ lock, tables: tablesOfLock }));
 }
 
-/** A snapshot in the store. */
-export interface StoredSnapshot {
-  readonly modelVersion: string;
-  /** Epoch ms: of the manifest, or of the version's name where half a snapshot lies; nothing where neither tells. */
-  readonly generatedAt: number | undefined;
-  readonly isWhole: boolean;
-  readonly keys: readonly string[];
-}
-
 async function pruneSnapshots(
   store: ObjectStore,
   { ranAt, retentionHours }: { readonly ranAt: string; readonly retentionHours: number },
 ): Promise<PrunedSnapshots> {
-  const [snapshots, published] = await Promise.all([listSnapshots(store), lastPublished(store)]);
+  const [snapshots, published, forgottenAt] = await Promise.all([
+    listSnapshots(store),
+    lastPublished(store),
+    lastForgottenAt(store),
+  ]);
   const oldestKept = Date.parse(ranAt) - retentionHours * hourMs;
-  const removed = chooseRemovals(snapshots, published, oldestKept);
-  for (const { keys } of removed) {
-    for (const key of manifestFirst(keys)) await store.remove(serving, key);
+  const names = new Set<string>();
+  for (const snapshot of chooseRemovals(snapshots, { published, oldestKept, forgottenAt })) {
+    if (await removeSnapshot(store, snapshot)) names.add(snapshot.modelVersion);
   }
-  const names = new Set(removed.map(({ modelVersion }) => modelVersion));
   const kept = snapshots.filter(({ modelVersion }) => !names.has(modelVersion));
   return { kept: kept.map(({ modelVersion }) => modelVersion), removed: [...names] };
 }
 
-/** What may go: not among the last published, not among the newest whole ones, and older than the retention. */
+/** What decides which snapshots stay; times in epoch ms. */
+export interface KeptSnapshots {
+  readonly published: ReadonlySet<string>;
+  readonly oldestKept: number;
+  readonly forgottenAt: number;
+}
+
+/**
+ * What may go: not among the last published, not among the newest whole ones, and older than the retention. What was made before
+ * the last user was forgotten goes in any case: it may hold their list, and forgetUser left it only because it was served.
+ */
 export function chooseRemovals(
   snapshots: readonly StoredSnapshot[],
-  published: ReadonlySet<string>,
-  oldestKept: number,
+  { published, oldestKept, forgottenAt }: KeptSnapshots,
 ): readonly StoredSnapshot[] {
   const newestFirst = snapshots.toSorted((one, other) => (other.generatedAt ?? 0) - (one.generatedAt ?? 0));
   const newest = newestFirst.filter(({ isWhole }) => isWhole).slice(0, lake.maintenance.snapshotsAtLeast);
-  return newestFirst.filter(
-    (snapshot) =>
-      !published.has(snapshot.modelVersion) &&
-      !newest.includes(snapshot) &&
-      (snapshot.generatedAt ?? Infinity) < oldestKept,
-  );
-}
-
-async function listSnapshots(store: ObjectStore): Promise<readonly StoredSnapshot[]> {
-  const keysOf = new Map<string, string[]>();
-  for (const key of await store.list(serving, lake.prefixes.snapshots)) {
-    const modelVersion = key.slice(lake.prefixes.snapshots.length).split('/')[0] ?? '';
-    keysOf.set(modelVersion, [...(keysOf.get(modelVersion) ?? []), key]);
-  }
-  return Promise.all([...keysOf].map(([modelVersion, keys]) => describeSnapshot(store, modelVersion, keys)));
-}
-
-async function describeSnapshot(
-  store: ObjectStore,
-  modelVersion: string,
-  keys: readonly string[],
-): Promise<StoredSnapshot> {
-  const manifestKey = keys.find(isManifest);
-  const manifest = manifestKey && (await store.get(serving, manifestKey));
-  if (!manifest) return { modelVersion, keys, isWhole: false, generatedAt: timeInName(modelVersion) };
-  const { generatedAt } = snapshotManifest.parse(JSON.parse(manifest.body.toString('utf8')));
-  return { modelVersion, keys, isWhole: true, generatedAt: Date.parse(generatedAt) };
-}
-
-/** The time in a model's version, which modelVersionOf puts there: als-20250107T031500-1a2b3c4d. */
-function timeInName(modelVersion: string): number | undefined {
-  const found = /(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})(\d{2})/.exec(modelVersion);
-  if (!found) return undefined;
-  const [, year, month, day, hour, minute, second] = found;
-  return Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
+  return newestFirst.filter((snapshot) => {
+    const { modelVersion, generatedAt = Infinity } = snapshot;
+    if (generatedAt < forgottenAt) return true;
+    return !published.has(modelVersion) && !newest.includes(snapshot) && generatedAt < oldestKept;
+  });
 }
 
 /** What a rollback may want: the model that is served, the one before it, and the last ten that were published. */
@@ -154,13 +127,4 @@ async function lastPublished(store: ObjectStore): Promise<ReadonlySet<string>> {
   const published = [...new Set(history.map((publication) => publication.modelVersion))];
   const kept = published.slice(0, lake.maintenance.snapshotsAtLeast);
   return new Set([modelVersion, ...(previous ? [previous.modelVersion] : []), ...kept]);
-}
-
-/** Without its manifest a snapshot is none: a removal that is cut off leaves nothing that could be taken for whole. */
-function manifestFirst(keys: readonly string[]): readonly string[] {
-  return keys.toSorted((one, other) => Number(isManifest(other)) - Number(isManifest(one)));
-}
-
-function isManifest(key: string): boolean {
-  return key.endsWith('/manifest.json');
 }

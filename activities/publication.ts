@@ -81,15 +81,15 @@ async function publish(
   deps: PublicationDeps,
   snapshot: ExportedSnapshot,
   inputs: string,
-  judgement: Judgement | undefined,
+  judgement: Judgement,
 ): Promise<void> {
   await verify(deps.store, snapshot);
   const current = await readPointer(deps.store);
   if (current?.pointer.manifestSha256 === snapshot.manifestSha256) return;
   // A chart that stands in for a refused model is no snapshot of that model.
-  if (judgement) await recordModel(deps, judgement, judgement.promoted ? snapshot : undefined);
+  await recordModel(deps, judgement, judgement.promoted ? snapshot : undefined);
   // A chart that stands in for a refused model says so: the same inputs need not be tried again.
-  const refused = judgement && !judgement.promoted ? refusedModel(judgement, inputs) : undefined;
+  const refused = !judgement.promoted ? refusedModel(judgement, inputs) : undefined;
   const pointer = { ...moved(deps, current, snapshot, 'refresh'), inputs, ...(refused && { refused }) };
   await movePointer(deps.store, pointer, current?.etag);
 }
@@ -117,8 +117,19 @@ async function rollBack(deps: PublicationDeps, modelVersion: string): Promise<Ro
   // The inputs stay: what was rolled back from must not come back by a refresh of the same.
   const { inputs, refused } = current.pointer;
   const pointer = { ...moved(deps, current, target, 'rollback'), inputs, ...(refused && { refused }) };
-  await movePointer(deps.store, pointer, current.etag);
+  const etag = await movePointer(deps.store, pointer, current.etag);
+  await orBack(deps.store, target, { ...current, etag });
   return { modelVersion, previous, outcome: 'published' };
+}
+
+/** A rollback takes no lock: a snapshot that was removed while the pointer moved to it is not served, but what was before. */
+async function orBack(store: ObjectStore, { manifestKey, manifestSha256 }: Target, { pointer, etag }: Placed): Promise<void> {
+  try {
+    await readChecked(store, manifestKey, manifestSha256);
+  } catch (error) {
+    await movePointer(store, pointer, etag);
+    throw error;
+  }
 }
 
 function refusedModel({ modelVersion, why }: Judgement, inputs: string): RefusedModel {
@@ -154,10 +165,12 @@ function servedBy({ modelVersion, manifestKey, manifestSha256 }: SnapshotPointer
   return { modelVersion, manifestKey, manifestSha256 };
 }
 
-async function movePointer(store: ObjectStore, pointer: SnapshotPointer, etag: string | undefined): Promise<void> {
+/** Answers the pointer's new etag. */
+async function movePointer(store: ObjectStore, pointer: SnapshotPointer, etag: string | undefined): Promise<string> {
   const condition = etag === undefined ? ({ ifAbsent: true } as const) : { ifEtag: etag };
   try {
-    await store.put(serving, lake.prefixes.pointer, `${JSON.stringify(pointer, null, 2)}\n`, condition);
+    const body = `${JSON.stringify(pointer, null, 2)}\n`;
+    return (await store.put(serving, lake.prefixes.pointer, body, condition)).etag;
   } catch (cause) {
     if (!(cause instanceof ConditionFailed)) throw cause;
     throw failure(

@@ -6,27 +6,40 @@ import type { ApiMetrics } from './metrics.ts';
 const everyMs = 60_000;
 
 /**
- * Keeps the metrics of what waits for a person: weekly files under review, schedules that are paused. While Temporal is away
- * they keep their last value, and that it is away is told elsewhere.
+ * Keeps the metrics of what waits for a person: weekly files under review, schedules that are paused, a refresh that failed.
+ * While Temporal is away they keep their last value, and that it is away is told elsewhere. `looked` resolves after the first look.
  */
-export function watchAttention(client: Client, metrics: ApiMetrics, logger: Logger): { stop(): void } {
+export function watchAttention(
+  client: Client,
+  metrics: ApiMetrics,
+  logger: Logger,
+): { readonly looked: Promise<void>; stop(): void } {
   const look = async (): Promise<void> => {
     try {
       metrics.weeklyFilesWaiting.set(await countReviews(client));
       metrics.schedulesPaused.set(await countPaused(client));
+      metrics.refreshFailed.set(Number(await hasRefreshFailed(client)));
     } catch (error) {
       logger.debug({ err: error }, 'could not ask Temporal what waits for a person');
     }
   };
-  void look();
+  const looked = look();
   const timer = setInterval(() => void look(), everyMs);
   timer.unref();
-  return { stop: () => clearInterval(timer) };
+  return { looked, stop: () => clearInterval(timer) };
 }
 
 async function countReviews(client: Client): Promise<number> {
   const query = `WorkflowType = '${workflowTypes.reviewWeeklyFile}' AND ExecutionStatus = 'Running'`;
   return (await client.workflow.count(query)).count;
+}
+
+/** One that a person ended says nothing of the recommendations; the one before it does. */
+async function hasRefreshFailed(client: Client): Promise<boolean> {
+  const query = `WorkflowType = '${workflowTypes.refreshRecommendations}' AND ExecutionStatus IN ('Completed', 'Failed', 'TimedOut')`;
+  // Temporal lists the run that closed last first.
+  for await (const { status } of client.workflow.list({ query, pageSize: 1 })) return status.name !== 'COMPLETED';
+  return false;
 }
 
 async function countPaused(client: Client): Promise<number> {

@@ -79,6 +79,11 @@ export function createApiMetrics(registry: Registry) {
       help: 'Weekly files that were left out and wait for a person',
       registers,
     }),
+    refreshFailed: new Gauge({
+      name: 'segue_refresh_failed',
+      help: '1 while the newest refresh that has ended is one that failed, else 0',
+      registers,
+    }),
     schedulesPaused: new Gauge({
       name: 'segue_schedules_paused',
       help: 'Schedules that start nothing until somebody unpauses them',

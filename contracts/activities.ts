@@ -217,8 +217,7 @@ export interface PublicationActivities {
   publishSnapshot(input: {
     readonly snapshot: ExportedSnapshot;
     readonly inputs: string;
-    /** Left out by runs that began before models were judged. */
-    readonly judgement?: Judgement;
+    readonly judgement: Judgement;
   }): Promise<void>;
 
   /**

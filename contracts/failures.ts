@@ -24,6 +24,7 @@ export const failures = {
   ReconciliationFailed: { retryable: false, means: 'rows in a file are not the rows in bronze plus quarantine' },
   SnapshotInvalid: { retryable: false, means: 'a serving snapshot does not match its manifest' },
   ModelUnknown: { retryable: false, means: 'a rollback names a model that was never published' },
+  RefreshStopped: { retryable: false, means: 'somebody ended the refresh of another run by hand' },
   PublicationConflict: { retryable: true, means: 'another publication moved the pointer at the same moment' },
 } as const satisfies Record<string, { readonly retryable: boolean; readonly means: string }>;
 

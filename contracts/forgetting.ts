@@ -1,3 +1,5 @@
+import type { FailedRefresh, RefreshResult } from './runs.ts';
+
 /** Input of `forgetUser`. */
 export interface ForgetUserInput {
   readonly userId: string;
@@ -11,6 +13,10 @@ export interface ForgetUserReceipt {
   /** Rows that were the user's, by table. */
   readonly rows: Readonly<Record<string, number>>;
   readonly removedSnapshots: number;
+  /** How the refresh without the user ended; left out where none was needed, because the served snapshot did not name the user. */
+  readonly refresh?: RefreshResult['outcome'] | FailedRefresh['outcome'];
+  /** Whether the served snapshot names the user still, as looked up at the end. Then `remains` says until when. */
+  readonly isStillServed: boolean;
   /** What is still there, and until when. */
   readonly remains: readonly string[];
 }
@@ -27,7 +33,12 @@ export interface ForgettingActivities {
   }): Promise<{ readonly rows: Readonly<Record<string, number>> }>;
   /** Deletes the user's keys from the compacted topic of feedback. */
   deleteFeedback(input: { readonly userId: string }): Promise<void>;
-  /** Removes every serving snapshot but the one that is served: they hold lists of the user. */
+  /** Whether a file of the served snapshot names the user. Reads only; heartbeats. */
+  isUserServed(input: { readonly userId: string }): Promise<boolean>;
+  /**
+   * Removes every serving snapshot but the one that is served: they hold lists of the user. Called under the lock under which
+   * snapshots are made. The manifest goes first, so that a repeat ends what was cut off; heartbeats.
+   */
   removeOldSnapshots(): Promise<{ readonly removed: number }>;
   writeReceipt(input: { readonly receipt: ForgetUserReceipt; readonly runId: string }): Promise<void>;
 }

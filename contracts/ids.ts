@@ -31,6 +31,11 @@ export const weekSearchAttribute = 'SegueWeek';
 /** The id under which `POST /pipeline/refresh` runs a refresh on its own. */
 export const refreshId = 'refresh-recommendations';
 
+/** The id of the refresh that another run ends with: a run of its own, so that its failure is not that run's. */
+export function refreshIdOf(run: { readonly workflowId: string }): string {
+  return `${run.workflowId}/refresh`;
+}
+
 /** The id of the maintenance schedule, and of a run that it starts. */
 export const maintenanceId = 'lakehouse-maintenance';
 

@@ -22,6 +22,8 @@ export interface RunProgress {
   readonly waitingFor?: WriteLockWait;
   /** Weekly files that were left out and wait for a person: file and why. */
   readonly heldFiles?: readonly { readonly file: string; readonly type: string }[];
+  /** Set when the refresh that this run ended with has failed. */
+  readonly failedRefresh?: { readonly workflowId: string; readonly type: string; readonly message: string };
 }
 
 /** What an activity reports to the run it works for; merged into RunProgress. */

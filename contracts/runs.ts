@@ -28,7 +28,8 @@ export interface InitialDataLoadResult {
     readonly bronze: number;
     readonly refresh: number;
   };
-  readonly refresh?: RefreshResult;
+  /** A failed refresh does not undo the load: the files are in bronze and in the ledger. */
+  readonly refresh?: RefreshResult | FailedRefresh;
 }
 
 /** Input of `refreshRecommendations`; every field may be left out. */
@@ -54,6 +55,16 @@ export interface RefreshResult {
     readonly rowsRead: number;
     readonly duplicates: DuplicateCounts;
   };
+}
+
+/** A refresh that failed as the last step of another run. What is served stays; the next refresh tries again by itself. */
+export interface FailedRefresh {
+  readonly outcome: 'failed';
+  /** A type of contracts/failures.ts, or Temporal's name of what went wrong (`TimeoutFailure`). */
+  readonly type: string;
+  readonly message: string;
+  /** The run of `refreshRecommendations` that failed. */
+  readonly workflowId: string;
 }
 
 /** Input of `rollbackModel`; without a model it waits a minute for the update `rollBack`. */

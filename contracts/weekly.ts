@@ -1,6 +1,6 @@
 import type { CheckedFile, LandingFile, LoadBronzeSummary, PlannedFile } from './activities.ts';
 import type { FailureType } from './failures.ts';
-import type { RefreshResult } from './runs.ts';
+import type { FailedRefresh, RefreshResult } from './runs.ts';
 
 /** Where a weekly file lies: in the data directory's `weekly_trends/`, or put straight into the landing bucket. */
 export type WeeklyOrigin = 'directory' | 'bucket';
@@ -103,7 +103,8 @@ export interface WeeklyTrendsResult {
   };
   /** The time a schedule started this run for, when one did. */
   readonly scheduledFor?: string;
-  readonly refresh?: RefreshResult;
+  /** A failed refresh does not undo the ingestion: the weeks are in bronze and in the ledger. */
+  readonly refresh?: RefreshResult | FailedRefresh;
 }
 
 /** What a person decides about a weekly file that waits. */
@@ -118,7 +119,7 @@ export interface ReviewResult {
   readonly file: string;
   readonly outcome: 'ingested' | 'replaced' | 'unchanged' | 'rejected' | 'superseded';
   readonly week?: WeekSummary;
-  readonly refresh?: RefreshResult;
+  readonly refresh?: RefreshResult | FailedRefresh;
 }
 
 /** Finding and checking weekly files, and their ledger. */

@@ -31,7 +31,7 @@ export function writeLocksOf(tables: readonly TablePath[]): readonly WriteLockNa
 }
 
 /** The workflow id whose being open means that a lock is held. */
-export function writeLockId(lock: WriteLockName | 'bronze'): string {
+export function writeLockId(lock: WriteLockName): string {
   return `write-lock/${lock}`;
 }
 
@@ -40,3 +40,6 @@ export function writeLockId(lock: WriteLockName | 'bronze'): string {
  * while the driver appends.
  */
 export const streamDriverLock: TablePath = 'bronze/_streaming_driver';
+
+/** The table that serving snapshots are made of: whoever makes or removes snapshots holds its lock. */
+export const snapshotsOf: TablePath = 'gold/user_recommendations';

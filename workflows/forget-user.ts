@@ -1,14 +1,14 @@
 import { proxyActivities, workflowInfo } from '@temporalio/workflow';
 import type { ForgettingActivities, ForgetUserInput, ForgetUserReceipt } from '../contracts/forgetting.ts';
 import { lake } from '../contracts/lake.ts';
-import type { TablePath } from '../contracts/write-locks.ts';
-import { quick, sparkJob } from './activity-options.ts';
+import { snapshotsOf, type TablePath } from '../contracts/write-locks.ts';
+import { fileTransfer, quick, sparkJob } from './activity-options.ts';
 import { trackProgress } from './progress.ts';
-import { refresh } from './refresh-recommendations.ts';
+import { refreshApart } from './refresh-apart.ts';
 import { withWriteLocks } from './write-lock.ts';
 
-const { markForgotten, deleteFeedback, removeOldSnapshots, writeReceipt } =
-  proxyActivities<ForgettingActivities>(quick);
+const { markForgotten, deleteFeedback, writeReceipt } = proxyActivities<ForgettingActivities>(quick);
+const { isUserServed, removeOldSnapshots } = proxyActivities<ForgettingActivities>(fileTransfer);
 const { deleteUserRows } = proxyActivities<ForgettingActivities>(sparkJob);
 
 const everyTable = lake.tables.map(({ layer, name }): TablePath => `${layer}/${name}`);
@@ -23,11 +23,12 @@ const remains = [
 ];
 
 const servedStill =
-  'the user’s list in the served snapshot, because the new one was not published: the API does not answer from it for them';
+  'the user in the served snapshot, because no new one was published: the API does not answer from it for them. The next refresh that publishes takes its place, and the next maintainLakehouse removes it, or running this again';
 
 /**
- * Takes a user out of every table, the served snapshot, the API's memory and what comes in later. Running it again does
- * nothing more. The mark comes first: from then on nothing brings the user back while the rest goes on.
+ * Takes a user out of every table, the served snapshot, the API's memory and what comes in later. The mark comes first: from
+ * then on nothing brings the user back while the rest goes on. Running it again does what is left to do, which each step looks up
+ * anew: rows in the tables, feedback in Kafka, the user in the served snapshot, snapshots beside it.
  */
 export async function forgetUser({ userId }: ForgetUserInput = { userId: '' }): Promise<ForgetUserReceipt> {
   const progress = trackProgress();
@@ -40,18 +41,17 @@ export async function forgetUser({ userId }: ForgetUserInput = { userId: '' }): 
     return deleteUserRows({ userId, runKey: `${workflowId}/${runId}`, at: forgottenAt });
   });
   await deleteFeedback({ userId });
-  // Something was learned from the rows that are gone: the model and the lists are made anew without them.
-  const wasThere = Object.values(rows).some((count) => count > 0);
-  const refreshed = wasThere ? await refresh(progress, { force: true }) : undefined;
-  const isServed = refreshed !== undefined && refreshed.outcome !== 'published';
-  progress.enter('removing old snapshots');
-  const { removed } = await removeOldSnapshots();
+  // The model that is served was learnt from the user, too, and its lists name them: all of it is made anew without them.
+  const refreshed = (await isUserServed({ userId })) ? await refreshApart(progress, { force: true }) : undefined;
+  const { removed } = await withWriteLocks(progress, [snapshotsOf], () => {
+    progress.enter('removing old snapshots');
+    return removeOldSnapshots();
+  });
+  const isStillServed = await isUserServed({ userId });
   const receipt = {
-    userHash,
-    forgottenAt,
-    rows,
-    removedSnapshots: removed,
-    remains: isServed ? [...remains, servedStill] : remains,
+    ...{ userHash, forgottenAt, rows, removedSnapshots: removed },
+    ...(refreshed && { refresh: refreshed.outcome }),
+    ...{ isStillServed, remains: isStillServed ? [...remains, servedStill] : remains },
   };
   await writeReceipt({ receipt, runId });
   progress.enter('done');

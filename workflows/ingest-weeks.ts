@@ -1,7 +1,6 @@
-import { ActivityFailure, ApplicationFailure } from '@temporalio/common';
 import { log, proxyActivities } from '@temporalio/workflow';
 import type { LandingActivities, PlannedFile, SparkActivities } from '../contracts/activities.ts';
-import { failures, type FailureType } from '../contracts/failures.ts';
+import type { FailureType } from '../contracts/failures.ts';
 import type {
   CheckedWeeklyFile,
   HeldFile,
@@ -12,6 +11,7 @@ import type {
 } from '../contracts/weekly.ts';
 import { fileTransfer, quick, sparkJob, watching } from './activity-options.ts';
 import { announce } from './announce.ts';
+import { knownFailureOf } from './failure-of.ts';
 import { inTurns } from './in-turns.ts';
 import type { ProgressTracker } from './progress.ts';
 import { withWriteLocks } from './write-lock.ts';
@@ -68,7 +68,7 @@ async function checkOne(file: WeeklyFile, acceptRefused: boolean): Promise<Check
   try {
     return { fit: await checkWeeklyFile.executeWithOptions({ summary: file.file }, [{ file, acceptRefused }]) };
   } catch (error) {
-    const failed = failureOf(error);
+    const failed = knownFailureOf(error);
     if (failed?.type === 'LandingFileChanged') return { changed: file.file };
     if (failed && failuresOfOneFile.includes(failed.type)) return { held: { file, ...failed } };
     throw error;
@@ -117,7 +117,7 @@ async function ingestBatch(
   try {
     return await loadAndRecord(progress, batch, parallel);
   } catch (error) {
-    const failed = failureOf(error);
+    const failed = knownFailureOf(error);
     if (!failed || !isOfOneFile(failed.type)) throw error;
     // One by one: the file that the job broke on must not keep the others out.
     if (batch.length > 1) {
@@ -192,13 +192,6 @@ function joined(parts: readonly IngestedWeeks[]): IngestedWeeks {
     unsettled: parts.flatMap(({ unsettled }) => unsettled),
     uploadedBytes: sum(parts.map(({ uploadedBytes }) => uploadedBytes)),
   };
-}
-
-/** The failure of our catalogue that an activity ended with. */
-function failureOf(error: unknown): { readonly type: FailureType; readonly message: string } | undefined {
-  if (!(error instanceof ActivityFailure) || !(error.cause instanceof ApplicationFailure)) return undefined;
-  const { type, message } = error.cause;
-  return type && type in failures ? { type: type as FailureType, message } : undefined;
 }
 
 function sum(values: readonly number[]): number {

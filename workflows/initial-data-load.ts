@@ -12,7 +12,7 @@ import { fileTransfer, quick, sparkJob } from './activity-options.ts';
 import { announce } from './announce.ts';
 import { checkInput } from './input.ts';
 import { trackProgress, type ProgressTracker } from './progress.ts';
-import { refresh } from './refresh-recommendations.ts';
+import { refreshApart } from './refresh-apart.ts';
 import { secondsSince } from './seconds.ts';
 import { withWriteLocks } from './write-lock.ts';
 
@@ -36,7 +36,7 @@ export async function initialDataLoad(input: InitialDataLoadInput = {}): Promise
   const load = await withWriteLocks(progress, tables, () => loadIntoBronze(progress, checked));
 
   const refreshStartedAt = Date.now();
-  const refreshed = input.refresh === false ? undefined : await refresh(progress, {});
+  const refreshed = input.refresh === false ? undefined : await refreshApart(progress);
   progress.enter('done');
   return {
     files: load.files,

@@ -6,7 +6,7 @@ import type {
   MaintenanceResult,
   TableMaintenance,
 } from '../contracts/maintenance.ts';
-import type { TablePath } from '../contracts/write-locks.ts';
+import { snapshotsOf, type TablePath } from '../contracts/write-locks.ts';
 import { quick, sparkJob } from './activity-options.ts';
 import { checkInput } from './input.ts';
 import { trackProgress, type ProgressTracker } from './progress.ts';
@@ -29,8 +29,10 @@ export async function maintainLakehouse(input: MaintenanceInput = {}): Promise<M
   const tables: TableMaintenance[] = [];
   for (const group of groups) tables.push(...(await maintainGroup(progress, group, retentionHours)));
 
-  progress.enter('removing old snapshots');
-  const snapshots = await pruneSnapshots({ ranAt: startedAt(), retentionHours });
+  const snapshots = await withWriteLocks(progress, [snapshotsOf], () => {
+    progress.enter('removing old snapshots');
+    return pruneSnapshots({ ranAt: startedAt(), retentionHours });
+  });
   progress.enter('done');
   return { retentionHours, tables, missing, snapshots };
 }

@@ -59,10 +59,11 @@ export function trackProgress(): ProgressTracker {
 }
 
 function describe(progress: RunProgress): string {
-  const { files, rows, spark, waitingFor, heldFiles = [] } = progress;
+  const { files, rows, spark, waitingFor, heldFiles = [], failedRefresh } = progress;
   const lines = [`**${progress.stage}**`, `files ${files.done}/${files.total}, rows ${rows.loaded}/${rows.inFiles}`];
   if (spark) lines.push(`Spark ${spark.job}: ${spark.step}, tasks ${spark.tasksDone}/${spark.tasksTotal}`);
   if (waitingFor) lines.push(`waits for the write lock on ${waitingFor.lock}, held by ${waitingFor.heldBy}`);
   for (const { file, type } of heldFiles) lines.push(`${file} waits for a person: ${type}`);
+  if (failedRefresh) lines.push(`the refresh ${failedRefresh.workflowId} failed: ${failedRefresh.type}`);
   return lines.join('\n\n');
 }

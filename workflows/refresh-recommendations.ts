@@ -1,4 +1,4 @@
-import { log, patched, proxyActivities, workflowInfo } from '@temporalio/workflow';
+import { isCancellation, log, proxyActivities, workflowInfo } from '@temporalio/workflow';
 import type {
   Judgement,
   PublicationActivities,
@@ -13,6 +13,7 @@ import type { RefreshedTable, RefreshInput, RefreshResult } from '../contracts/r
 import type { TablePath } from '../contracts/write-locks.ts';
 import { quick, sparkJob } from './activity-options.ts';
 import { announce } from './announce.ts';
+import { describeFailure } from './failure-of.ts';
 import { checkInput } from './input.ts';
 import { trackProgress, type ProgressTracker } from './progress.ts';
 import { sideBySide } from './side-by-side.ts';
@@ -30,14 +31,14 @@ const refreshedTables = lake.tables
 export async function refreshRecommendations(input: RefreshInput = {}): Promise<RefreshResult> {
   const progress = trackProgress();
   checkInput('refreshRecommendations', input);
-  const result = await refresh(progress, input);
-  progress.enter('done');
-  return result;
-}
-
-/** The refresh as a step of another run, under the lock on what it writes. */
-export function refresh(progress: ProgressTracker, input: RefreshInput): Promise<RefreshResult> {
-  return withWriteLocks(progress, refreshedTables, () => rebuild(progress, input));
+  try {
+    const result = await withWriteLocks(progress, refreshedTables, () => rebuild(progress, input));
+    progress.enter('done');
+    return result;
+  } catch (error) {
+    if (!isCancellation(error)) await announce({ stage: 'refresh failed', details: describeFailure(error) });
+    throw error;
+  }
 }
 
 async function rebuild(progress: ProgressTracker, input: RefreshInput): Promise<RefreshResult> {
@@ -93,7 +94,7 @@ interface Run {
 
 /** A model that was not refused, and the lists made with it. */
 interface Listed {
-  readonly judgement?: Judgement;
+  readonly judgement: Judgement;
   readonly lists: Awaited<ReturnType<SparkActivities['buildGold']>>;
 }
 
@@ -114,20 +115,15 @@ async function makeGold(
   toModel: ToModel,
 ): Promise<readonly [readonly RefreshedTable[], Listed | Refused]> {
   const features = async (): Promise<readonly RefreshedTable[]> => (await buildFeatures(step)).tables;
-  if (patched('features-beside-the-model')) {
-    return sideBySide(features, () => makeModel(progress, toModel));
-  }
-  if (!patched('weekly-statistics-and-features')) return [[], await makeModel(progress, toModel)];
-  progress.enter('building statistics and features');
-  return [await features(), await makeModel(progress, toModel)];
+  return sideBySide(features, () => makeModel(progress, toModel));
 }
 
 async function makeModel(progress: ProgressTracker, toModel: ToModel): Promise<Listed | Refused> {
   const { runKey, modelVersion } = toModel;
-  const judgement = patched('judged-models') ? await judge(progress, toModel) : undefined;
-  if (judgement?.promoted === false) return { judgement };
+  const judgement = await judge(progress, toModel);
+  if (!judgement.promoted) return { judgement };
   progress.enter('making the lists');
-  return { ...(judgement && { judgement }), lists: await buildGold({ runKey, modelVersion }) };
+  return { judgement, lists: await buildGold({ runKey, modelVersion }) };
 }
 
 async function judge(
@@ -150,12 +146,12 @@ async function publish(
   progress.enter('exporting the snapshot');
   const snapshot = await exportSnapshot({ runKey, modelVersion, generatedAt: startedAt });
   progress.enter('publishing');
-  await publishSnapshot({ snapshot, inputs, ...(judgement && { judgement }) });
+  await publishSnapshot({ snapshot, inputs, judgement });
   await announce({ stage: 'published', details: { modelVersion, users, recommendations } });
   return {
     outcome: 'published',
     modelVersion,
-    ...(judgement && { why: judgement.why }),
+    why: judgement.why,
     users,
     recommendations,
     tables,

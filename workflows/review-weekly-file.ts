@@ -20,7 +20,7 @@ import { fileTransfer } from './activity-options.ts';
 import { announce } from './announce.ts';
 import { checkWeeks, discoverWeeks, ingestWeeks } from './ingest-weeks.ts';
 import { trackProgress, type ProgressTracker } from './progress.ts';
-import { refresh } from './refresh-recommendations.ts';
+import { refreshApart } from './refresh-apart.ts';
 
 const { recordRejection } = proxyActivities<WeeklyActivities>(fileTransfer);
 
@@ -122,7 +122,7 @@ function gone(held: HeldFile): HeldFile {
 }
 
 async function refreshAfter(progress: ProgressTracker, week: WeekSummary): Promise<ReviewResult> {
-  const refreshed = await refresh(progress, {});
+  const refreshed = await refreshApart(progress);
   progress.enter('done');
   return { file: week.file, outcome: week.outcome, week, refresh: refreshed };
 }

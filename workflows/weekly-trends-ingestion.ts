@@ -3,7 +3,6 @@ import {
   getExternalWorkflowHandle,
   isCancellation,
   ParentClosePolicy,
-  patched,
   startChild,
   upsertSearchAttributes,
   workflowInfo,
@@ -21,7 +20,7 @@ import { announce } from './announce.ts';
 import { checkWeeks, discoverWeeks, ingestWeeks, type IngestedWeeks } from './ingest-weeks.ts';
 import { checkInput } from './input.ts';
 import { trackProgress, type ProgressTracker } from './progress.ts';
-import { refresh } from './refresh-recommendations.ts';
+import { refreshApart } from './refresh-apart.ts';
 import { reviewWeeklyFile } from './review-weekly-file.ts';
 import { secondsSince } from './seconds.ts';
 
@@ -56,11 +55,9 @@ export async function weeklyTrendsIngestion(input: WeeklyTrendsInput = {}): Prom
   const bronze = secondsSince(bronzeStartedAt);
 
   // A week that is in bronze needs no word on another file of it, whatever becomes of the refresh.
-  const closesFirst = patched('reviews-close-before-refresh');
-  if (closesFirst) await closeReviews(ingested?.weeks ?? []);
+  await closeReviews(ingested?.weeks ?? []);
   const refreshStartedAt = Date.now();
-  const refreshed = input.refresh === false ? undefined : await refresh(progress, {});
-  if (!closesFirst) await closeReviews(ingested?.weeks ?? []);
+  const refreshed = input.refresh === false ? undefined : await refreshApart(progress);
   progress.enter('done');
   const scheduledFor = workflowInfo().typedSearchAttributes.get(scheduledStartKey)?.toISOString();
   return {

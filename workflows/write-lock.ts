@@ -5,10 +5,8 @@ import {
   defineSignal,
   log,
   ParentClosePolicy,
-  patched,
   proxyActivities,
   setHandler,
-  sleep,
   startChild,
   type ChildWorkflowHandle,
 } from '@temporalio/workflow';
@@ -23,7 +21,6 @@ import {
 import { quick, waiting } from './activity-options.ts';
 
 type Holder = ChildWorkflowHandle<typeof holdWriteLock>;
-type FormerLockName = 'bronze' | 'recommendations';
 
 const { describeWriteLock } = proxyActivities<WriteLockActivities>(quick);
 const { awaitWriteLock } = proxyActivities<WriteLockActivities>(waiting);
@@ -55,7 +52,6 @@ export async function withWriteLocks<Result>(
   tables: readonly TablePath[],
   work: () => Promise<Result>,
 ): Promise<Result> {
-  if (!patched('write-locks-by-table')) return withFormerLock(formerLockOf(tables), work);
   const holders: Holder[] = [];
   try {
     for (const lock of writeLocksOf(tables)) holders.push(await acquire(watcher, lock));
@@ -84,7 +80,7 @@ async function waitForTurn(watcher: LockWatcher, lock: WriteLockName): Promise<v
 }
 
 /** The lock, or undefined when another run has it. */
-async function tryToHold(lock: WriteLockName | FormerLockName): Promise<Holder | undefined> {
+async function tryToHold(lock: WriteLockName): Promise<Holder | undefined> {
   try {
     // Not cancellable: a cancelled run keeps its lock until its last writer has stopped.
     return await CancellationScope.nonCancellable(() => startHolder(lock));
@@ -94,7 +90,7 @@ async function tryToHold(lock: WriteLockName | FormerLockName): Promise<Holder |
   }
 }
 
-function startHolder(lock: WriteLockName | FormerLockName): Promise<Holder> {
+function startHolder(lock: WriteLockName): Promise<Holder> {
   return startChild(holdWriteLock, {
     workflowId: writeLockId(lock),
     parentClosePolicy: ParentClosePolicy.TERMINATE,
@@ -110,26 +106,4 @@ async function release(holder: Holder): Promise<void> {
     // An operator ended the holder by hand: the lock is free, which is all that a release is for.
     log.warn('write lock was already gone', { lock: holder.workflowId, error: String(error) });
   }
-}
-
-/** Runs begun before locks were by table go on as they began: one lock on all of bronze, asked for again and again. */
-async function withFormerLock<Result>(lock: FormerLockName, work: () => Promise<Result>): Promise<Result> {
-  const holder = await acquireByPolling(lock);
-  try {
-    return await work();
-  } finally {
-    await CancellationScope.nonCancellable(() => release(holder));
-  }
-}
-
-async function acquireByPolling(lock: FormerLockName): Promise<Holder> {
-  for (let waitMs = 500; ; waitMs = Math.min(waitMs * 2, 10_000)) {
-    const holder = await tryToHold(lock);
-    if (holder) return holder;
-    await sleep(waitMs);
-  }
-}
-
-function formerLockOf(tables: readonly TablePath[]): FormerLockName {
-  return writeLocksOf(tables).includes('recommendations') ? 'recommendations' : 'bronze';
 }

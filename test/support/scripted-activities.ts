@@ -67,6 +67,7 @@ export function scripted(overrides: Partial<Activities> = {}): Script {
     markForgotten: async () => ({ userHash: 'hash' }),
     deleteUserRows: async () => ({ rows: { 'bronze/dim_users': 1 } }),
     deleteFeedback: async () => undefined,
+    isUserServed: async () => false,
     removeOldSnapshots: async () => ({ removed: 1 }),
     writeReceipt: async () => undefined,
     recordRefusal: async () => undefined,
