@@ -12,10 +12,10 @@ import { failure } from './failures.ts';
 import { whileHeartbeating } from './heartbeat.ts';
 import { landingKey } from './landing-files.ts';
 import { createProgressReporter } from './progress-reporter.ts';
-import { runSparkProcess, type SparkExit, type SparkProcessOptions } from './spark-process.ts';
+import { parseJson, runSparkProcess, type SparkExit, type SparkProcessOptions } from './spark-process.ts';
 
 const askedAtOnce = 16;
-/** What a job says by its exit code; any other failure may be healed by a retry. */
+/** What a job says by its exit code, whatever else it says or could not say; any other failure may be healed by a retry. */
 const failureOfExit: Readonly<Record<number, FailureType>> = {
   64: 'SparkBadParameters',
   65: 'SparkBrokenContract',
@@ -149,21 +149,14 @@ function lookUp(
 function refuseFailure(job: string, exit: SparkExit): void {
   if (exit.isCancelled) throw new CancelledFailure(`${job} was cancelled and has stopped`);
   if (exit.exitCode === 0) return;
-  const said = errorOf(exit.errorLine);
+  const said = exit.error;
   const message = `${job}: ${said?.message ?? exit.lastLines.at(-1) ?? 'ended without a word'}`;
   const details = [{ job, exitCode: exit.exitCode ?? null, errorType: said?.type ?? null, lastLines: exit.lastLines }];
   throw failure(failureOfExit[exit.exitCode ?? 0] ?? 'SparkJobFailed', message, { details });
 }
 
-/** What the job itself says of its failure. */
-function errorOf(line: string | undefined): { readonly type: string; readonly message: string } | undefined {
-  if (line === undefined) return undefined;
-  const { error } = JSON.parse(line) as { error: { type: string; message: string } };
-  return error;
-}
-
 function parseResult<Job extends SparkJobName>(job: Job, text: string | undefined): SparkJobResult<Job> {
-  const parsed = sparkJobs[job].result.safeParse(text === undefined ? undefined : JSON.parse(text));
+  const parsed = sparkJobs[job].result.safeParse(text === undefined ? undefined : parseJson(text));
   // The schema was chosen by the job's name, which TypeScript cannot follow through the union.
   if (parsed.success) return parsed.data as SparkJobResult<Job>;
   throw failure(

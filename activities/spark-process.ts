@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { sparkProgressLine } from '../contracts/schemas/jobs.ts';
+import { sparkErrorLine, sparkProgressLine, type SparkJobError } from '../contracts/schemas/jobs.ts';
 import type { SparkProgress } from '../contracts/progress.ts';
 import { createJobHost, startJobProcess, type JobEnvironment, type JobHost } from './job-process.ts';
 
@@ -32,8 +32,11 @@ export interface SparkExit {
   readonly exitCode: number | undefined;
   readonly isCancelled: boolean;
   readonly result: string | undefined;
-  /** The job's own word on its failure, a JSON line; Spark may log a lot after it. */
-  readonly errorLine: string | undefined;
+  /**
+   * The job's own word on its failure; Spark may log a lot after it. Nothing where the job was killed before or while it said it:
+   * what kind of failure it is, the exit code says.
+   */
+  readonly error: SparkJobError | undefined;
   readonly lastLines: readonly string[];
 }
 
@@ -72,7 +75,7 @@ async function runIn(folder: string, options: SparkProcessOptions, run: SparkRun
   if (run.signal.aborted) stop();
   run.signal.addEventListener('abort', stop, { once: true });
 
-  const said: Said = { lastLines: [], errorLine: undefined };
+  const said: Said = { lastLines: [], error: undefined };
   const reading = [
     readStdout(subprocess.iterable({ from: 'stdout' }), run, said),
     readStderr(subprocess.iterable({ from: 'stderr' }), said),
@@ -84,7 +87,7 @@ async function runIn(folder: string, options: SparkProcessOptions, run: SparkRun
     exitCode: ended.exitCode,
     isCancelled: run.signal.aborted,
     result: await readIfThere(resultPath),
-    errorLine: said.errorLine,
+    error: said.error,
     lastLines: neverRan ? [...said.lastLines, ended.shortMessage ?? ''] : said.lastLines,
   };
 }
@@ -150,8 +153,8 @@ async function readStdout(lines: AsyncIterable<string>, run: SparkRun, said: Sai
   }
 }
 
-/** Undefined for a line that is no JSON: whatever else a job or Spark prints there is not progress. */
-function parseJson(line: string): unknown {
+/** Undefined for what is no JSON, or a torn piece of it: whatever else a job or Spark prints is neither progress nor its word. */
+export function parseJson(line: string): unknown {
   try {
     return JSON.parse(line);
   } catch {
@@ -161,11 +164,13 @@ function parseJson(line: string): unknown {
 
 interface Said {
   readonly lastLines: string[];
-  errorLine: string | undefined;
+  error: SparkJobError | undefined;
 }
 
 function noteError(line: string, said: Said): void {
-  if (line.startsWith('{"error"')) said.errorLine = line;
+  if (!line.startsWith('{"error"')) return;
+  const parsed = sparkErrorLine.safeParse(parseJson(line));
+  if (parsed.success) said.error = parsed.data.error;
 }
 
 async function readStderr(lines: AsyncIterable<string>, said: Said): Promise<void> {

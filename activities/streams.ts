@@ -86,9 +86,8 @@ async function watch(driver: StreamDriver, { stopping, watchMs }: StreamDeps): P
   }
 }
 
-function endOf({ exitCode, errorLine, lastLines }: SparkExit): Error {
-  const said = errorLine === undefined ? undefined : (JSON.parse(errorLine) as { error: { message: string } });
-  const message = `The streaming driver ended: ${said?.error.message ?? lastLines.at(-1) ?? 'without a word'}`;
+function endOf({ exitCode, error, lastLines }: SparkExit): Error {
+  const message = `The streaming driver ended: ${error?.message ?? lastLines.at(-1) ?? 'without a word'}`;
   return failure('StreamFailed', message, { details: [{ exitCode: exitCode ?? null, lastLines }] });
 }
 

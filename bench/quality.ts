@@ -220,5 +220,5 @@ async function submit<Job extends SparkJobName>(
     { job, runKey: params.runKey, params, signal: new AbortController().signal, onProgress: () => undefined },
   );
   if (exit.exitCode === 0 && exit.result !== undefined) return exit.result;
-  throw new Error(`${job} failed: ${exit.errorLine ?? exit.lastLines.join('\n')}`);
+  throw new Error(`${job} failed: ${exit.error?.message ?? exit.lastLines.join('\n')}`);
 }

@@ -20,8 +20,8 @@ export interface RunProgress {
   readonly spark?: SparkProgress;
   /** Set while the run waits its turn to write. */
   readonly waitingFor?: WriteLockWait;
-  /** Weekly files that were left out and wait for a person: file and why. */
-  readonly heldFiles?: readonly { readonly file: string; readonly type: string }[];
+  /** Weekly files that were left out and wait for a person: file and why, in words that say what the person can do. */
+  readonly heldFiles?: readonly { readonly file: string; readonly type: string; readonly message: string }[];
   /** Set when the refresh that this run ended with has failed. */
   readonly failedRefresh?: { readonly workflowId: string; readonly type: string; readonly message: string };
 }

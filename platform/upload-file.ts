@@ -19,9 +19,13 @@ const mostParts = 10_000;
 const partsAtOnce = 3;
 const chunkBytes = 1024 * 1024;
 
+/** No sender lives this long; what an upload began before that was left by one that died. */
+const deadAfterMs = 24 * 3_600_000;
+
 /**
- * Sends a file in checksummed parts, some at once. The object is there when all of them are: what fails leaves nothing, and what
- * dies leaves parts that the next upload of the same object removes. So one object has one sender at a time.
+ * Sends a file in checksummed parts, some at once. The object is there when all of them are: what fails leaves nothing. Senders of
+ * one object do not disturb one another: each has an upload of its own, and the last to end is what is there. One that dies leaves
+ * parts, which an upload of the same object removes a day later.
  */
 export async function uploadFile(client: Client, upload: FileUpload): Promise<void> {
   const file = await open(upload.path);
@@ -41,8 +45,7 @@ async function sendWhole(client: Client, upload: FileUpload, file: FileHandle, s
 
 async function sendParts(client: Client, upload: FileUpload, file: FileHandle, partBytes: number): Promise<void> {
   const { bucket, key } = upload;
-  const died = await client.findUploadId(bucket, key);
-  if (died) await client.abortMultipartUpload(bucket, key, died);
+  await removeDeadUploads(client, upload, Date.now());
   const headers = Object.fromEntries(
     Object.entries(upload.metadata).map(([name, text]) => [`x-amz-meta-${name}`, text]),
   );
@@ -70,10 +73,21 @@ async function sendParts(client: Client, upload: FileUpload, file: FileHandle, p
     );
   } catch (error) {
     await Promise.allSettled(sending);
-    // The failure is what is told; parts that stay are removed by the next upload.
+    // The failure is what is told; parts that stay are removed with those of the dead.
     await client.abortMultipartUpload(bucket, key, uploadID).catch(() => undefined);
     throw error;
   }
+}
+
+/** Removes the parts of senders that died, so that they take no space for ever; one that may live is left alone. */
+export async function removeDeadUploads(
+  client: Client,
+  { bucket, key }: Pick<FileUpload, 'bucket' | 'key'>,
+  now: number,
+): Promise<void> {
+  const { uploads } = await client.listIncompleteUploadsQuery(bucket, key, '', '', '');
+  const dead = uploads.filter((each) => each.key === key && now - each.initiated.getTime() > deadAfterMs);
+  for (const { uploadId } of dead) await client.abortMultipartUpload(bucket, key, uploadId);
 }
 
 /** As much of the file as there is and fits, from where it was read to. */

@@ -12,8 +12,12 @@ export const quick: ActivityOptions = {
 /** Looking at folders while files settle: at most half a minute, and tells that it lives. */
 export const watching: ActivityOptions = { ...quick, startToCloseTimeout: '2 minutes', heartbeatTimeout: '20 seconds' };
 
-/** Reading or sending whole files: may take long, tells that it lives. */
+/**
+ * Reading or sending whole files: may take long, tells that it lives. A cancelled run waits until the transfer has really stopped,
+ * so that its write lock is not let go while a file is still being sent.
+ */
 export const fileTransfer: ActivityOptions = {
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   startToCloseTimeout: '2 hours',
   heartbeatTimeout: '20 seconds',
   retry: { initialInterval: '1 second', maximumInterval: '1 minute', nonRetryableErrorTypes },

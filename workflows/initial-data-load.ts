@@ -10,6 +10,7 @@ import type { FileSummary, InitialDataLoadInput, InitialDataLoadResult } from '.
 import type { TablePath } from '../contracts/write-locks.ts';
 import { fileTransfer, quick, sparkJob } from './activity-options.ts';
 import { announce } from './announce.ts';
+import { inTurns } from './in-turns.ts';
 import { checkInput } from './input.ts';
 import { trackProgress, type ProgressTracker } from './progress.ts';
 import { refreshApart } from './refresh-apart.ts';
@@ -57,8 +58,8 @@ async function checkFiles(progress: ProgressTracker): Promise<CheckedListing> {
   progress.enter('checking files');
   const { files, ignored } = await discoverLandingFiles();
   progress.update({ files: { done: 0, total: files.length } });
-  const checked = await Promise.all(
-    files.map((file) => checkLandingFile.executeWithOptions({ summary: file.file }, [file])),
+  const checked = await inTurns(files, files.length, (file) =>
+    checkLandingFile.executeWithOptions({ summary: file.file }, [file]),
   );
   progress.update({ rows: { inFiles: sum(checked, (file) => file.rows), loaded: 0 } });
   return { checked, ignored };
@@ -85,14 +86,12 @@ async function uploadFiles(progress: ProgressTracker, files: readonly CheckedFil
   progress.enter('uploading');
   progress.update({ uploadBytes: { done: 0, total: sum(files, (file) => file.sizeBytes) } });
   let done = 0;
-  const sent = await Promise.all(
-    files.map(async (file) => {
-      const { sentBytes } = await uploadLandingFile.executeWithOptions({ summary: file.file }, [file]);
-      progress.uploaded(file.file, file.sizeBytes);
-      progress.update({ files: { done: ++done, total: files.length } });
-      return sentBytes;
-    }),
-  );
+  const sent = await inTurns(files, files.length, async (file) => {
+    const { sentBytes } = await uploadLandingFile.executeWithOptions({ summary: file.file }, [file]);
+    progress.uploaded(file.file, file.sizeBytes);
+    progress.update({ files: { done: ++done, total: files.length } });
+    return sentBytes;
+  });
   await announce({ stage: 'uploaded', details: { files: files.length } });
   return sum(sent, (bytes) => bytes);
 }

@@ -63,7 +63,7 @@ function describe(progress: RunProgress): string {
   const lines = [`**${progress.stage}**`, `files ${files.done}/${files.total}, rows ${rows.loaded}/${rows.inFiles}`];
   if (spark) lines.push(`Spark ${spark.job}: ${spark.step}, tasks ${spark.tasksDone}/${spark.tasksTotal}`);
   if (waitingFor) lines.push(`waits for the write lock on ${waitingFor.lock}, held by ${waitingFor.heldBy}`);
-  for (const { file, type } of heldFiles) lines.push(`${file} waits for a person: ${type}`);
+  for (const { file, type, message } of heldFiles) lines.push(`${file} waits for a person: ${type}: ${message}`);
   if (failedRefresh) lines.push(`the refresh ${failedRefresh.workflowId} failed: ${failedRefresh.type}`);
   return lines.join('\n\n');
 }

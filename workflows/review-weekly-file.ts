@@ -70,9 +70,9 @@ export async function reviewWeeklyFile(first: HeldFile): Promise<ReviewResult> {
   }
 }
 
-function waitFor(progress: ProgressTracker, { file, type }: HeldFile): void {
+function waitFor(progress: ProgressTracker, { file, type, message }: HeldFile): void {
   progress.enter('waiting for a decision: accept, reject or replace');
-  progress.update({ files: { done: 0, total: 1 }, heldFiles: [{ file: file.file, type }] });
+  progress.update({ files: { done: 0, total: 1 }, heldFiles: [{ file: file.file, type, message }] });
 }
 
 function refuseDecision(input: DecideInput, held: HeldFile, earlier: WeeklyDecision | undefined): void {
@@ -101,18 +101,24 @@ async function carryOut(progress: ProgressTracker, held: HeldFile, decision: Wee
     return { result: { file: file.file, outcome: 'rejected' } };
   }
   progress.enter('looking for the file');
-  const { files } = await discoverWeeks(file.weekly.weekEnd);
+  const { files, unsettled } = await discoverWeeks(file.weekly.weekEnd);
   const [now] = files;
-  if (!now) return { held: gone(held) };
+  if (!now) return { held: unsettled.includes(file.file) ? unfinished(held) : gone(held) };
   // What a person has accepted is this content; another has to pass by itself.
   const acceptRefused = decision === 'accept' && now.weekly.stamp === file.weekly.stamp;
   progress.enter('checking files');
   const checked = await checkWeeks(progress, [now], { parallel: 1, acceptRefused });
-  if (checked.fit.length === 0) return { held: checked.held[0] ?? held };
+  if (checked.fit.length === 0) return { held: checked.held[0] ?? unfinished(held) };
   const ingested = await ingestWeeks(progress, checked.fit, 1);
   const [week] = ingested.weeks;
-  if (!week) return { held: ingested.held[0] ?? held };
+  if (!week) return { held: ingested.held[0] ?? unfinished(held) };
   return { result: await refreshAfter(progress, week) };
+}
+
+/** Looking for it has waited for a while already. */
+function unfinished(held: HeldFile): HeldFile {
+  const message = `${held.file.file} is still being written; when it lies there whole, say replace again. Nothing of it was loaded.`;
+  return { ...held, message };
 }
 
 function gone(held: HeldFile): HeldFile {

@@ -269,3 +269,8 @@ export const sparkProgressLine = z.object({
   tasksDone: z.number().int(),
   tasksTotal: z.number().int(),
 });
+
+/** The last line a job prints on stderr when it fails. It may be missing or torn: the exit code alone says what kind of failure it is. */
+export const sparkErrorLine = z.object({ error: z.object({ type: z.string(), message: z.string() }) });
+
+export type SparkJobError = z.infer<typeof sparkErrorLine>['error'];

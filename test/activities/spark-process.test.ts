@@ -76,7 +76,14 @@ describe('a Spark job as a process', () => {
     const exit = await run(
       `echo '{"error":{"type":"T","message":"m"}}' >&2; for i in $(seq 1 40); do echo "line $i" >&2; done; exit 1`,
     );
-    assert.equal(exit.errorLine, '{"error":{"type":"T","message":"m"}}');
+    assert.deepEqual(exit.error, { type: 'T', message: 'm' });
+  });
+
+  it('takes no torn word of the job for one', async () => {
+    for (const torn of ['{"error"', '{"error": {"type": "BrokenContract", "mess', '{"error": "what"}', '{"error": null}']) {
+      const exit = await run(`printf '%s' '${torn}' >&2; exit 65`);
+      assert.deepEqual([exit.exitCode, exit.error, exit.lastLines.at(-1)], [65, undefined, torn]);
+    }
   });
 
   it('is told to stop when its run is cancelled, and may tidy up first', async () => {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { Client } from 'minio';
 import { createObjectStore, type ObjectStore } from '../../platform/object-store.ts';
+import { removeDeadUploads } from '../../platform/upload-file.ts';
 import { readSecretFile, secretFiles } from '../../stack/secrets.ts';
 import { startStack, type RunningStack } from '../../stack/stack.ts';
 import { temporaryFolder } from '../stack/small-services.ts';
@@ -84,7 +85,21 @@ describe('a file on its way to the store', function () {
     assert.equal(await client.findUploadId(bucket, key), undefined);
   });
 
-  it('is sent again whole by who finds the parts of one that died', async () => {
+  it('arrives although somebody else sends the same object: neither ends the other’s upload', async () => {
+    const uploadID = await client.initiateNewMultipartUpload(bucket, key, {});
+    const part = { bucketName: bucket, objectName: key, uploadID, partNumber: 1, headers: {} };
+    const { etag } = await client.uploadPart(part, Buffer.from('of another content'));
+
+    await upload();
+
+    await client.completeMultipartUpload(bucket, key, uploadID, [{ part: 1, etag }]);
+    assert.equal((await store.get(bucket, key))?.body.toString(), 'of another content');
+    await Promise.all([upload(), upload(), upload()]);
+    assert.ok((await store.get(bucket, key))?.body.equals(content));
+    assert.equal(await client.findUploadId(bucket, key), undefined);
+  });
+
+  it('is sent again whole by who finds the parts of one that died, which are removed a day later', async () => {
     const died = await client.initiateNewMultipartUpload(bucket, key, {});
     const part = { bucketName: bucket, objectName: key, uploadID: died, partNumber: 1, headers: {} };
     await client.uploadPart(part, Buffer.from('of another content'));
@@ -93,6 +108,11 @@ describe('a file on its way to the store', function () {
 
     const stored = await store.read(bucket, key);
     assert.ok((await buffer(stored!)).equals(content));
+    assert.equal(await client.findUploadId(bucket, key), died);
+    const hour = 3_600_000;
+    await removeDeadUploads(client, { bucket, key }, Date.now() + 23 * hour);
+    assert.equal(await client.findUploadId(bucket, key), died);
+    await removeDeadUploads(client, { bucket, key }, Date.now() + 25 * hour);
     assert.equal(await client.findUploadId(bucket, key), undefined);
   });
 });

@@ -59,6 +59,6 @@ describe('a job by spark-submit', function () {
   it('ends with exit code 64 when it is called with parameters it does not take', async () => {
     const exit = await submit('load_bronze', { runKey: 'submitted' });
     assert.equal(exit.exitCode, 64, exit.lastLines.join('\n'));
-    assert.match(exit.errorLine ?? '', /lakeUri|files|ingestedAt/);
+    assert.match(exit.error?.message ?? '', /lakeUri|files|ingestedAt/);
   });
 });

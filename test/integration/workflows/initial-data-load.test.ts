@@ -165,6 +165,24 @@ describe('initialDataLoad, orchestration', function () {
     });
   });
 
+  it('fails only when every other file that is being sent has come to its end', async () => {
+    let isSending = false;
+    const script = scripted({
+      uploadLandingFile: async ({ file }) => {
+        if (file === 'dim_songs.csv') throw failure('LandingFileChanged', 'dim_songs.csv changed');
+        isSending = true;
+        await new Promise((resolve) => setTimeout(resolve, 1_500));
+        isSending = false;
+        return { sentBytes: 1 };
+      },
+    });
+    await withWorker(fixture, script.activities, async (world) => {
+      const handle = await world.start('initialDataLoad');
+      await assert.rejects(handle.result(), hasFailure('LandingFileChanged', /dim_songs/));
+      assert.equal(isSending, false);
+    });
+  });
+
   it('frees the lock of a run that is terminated', async () => {
     const door = gate();
     let isRunning = false;

@@ -103,7 +103,8 @@ describe('weeklyTrendsIngestion, orchestration', function () {
         );
         assert.equal(result.refresh?.outcome, 'published');
         const progress = await review('2025-01-07').query<RunProgress>('progress');
-        assert.deepEqual(progress.heldFiles, [{ file: 'trends_2025-01-07.csv', type }]);
+        const message = 'trends_2025-01-07.csv: is broken';
+        assert.deepEqual(progress.heldFiles, [{ file: 'trends_2025-01-07.csv', type, message }]);
         await assert.rejects(decide(review('2025-01-07'), 'accept'), WorkflowUpdateFailedError);
       });
       assert.equal(script.calls.filter((call) => call === 'loadBronze').length, 1);
@@ -148,6 +149,31 @@ describe('weeklyTrendsIngestion, orchestration', function () {
     });
   });
 
+  for (const [when, found] of [
+    ['is still being copied', { files: [], unsettled: ['trends_2025-01-07.csv'] }],
+    ['is written to while it is read', { files: [weeklyFile('2025-01-07')], unsettled: [] }],
+  ] as const) {
+    it(`says of a file that ${when} that it is still being written, not that it is missing, and waits on`, async () => {
+      let isReplaced = false;
+      const script = scripted({
+        ...oneBadWeek('2025-01-07', () => (isReplaced ? failure('LandingFileChanged', 'was replaced') : tooMany())),
+        discoverWeeklyFiles: async ({ only }) =>
+          only ? { ...listing([]), ...found } : listing(['2025-01-07'].map(weeklyFile)),
+      });
+      await withWorker(fixture, script.activities, async (world) => {
+        await (await world.start('weeklyTrendsIngestion')).result();
+        isReplaced = true;
+        await decide(review('2025-01-07'), 'replace');
+        await until('it waits again, and says why', async () => {
+          const { stage, heldFiles } = await review('2025-01-07').query<RunProgress>('progress');
+          return stage.startsWith('waiting') && /still being written/.test(heldFiles?.[0]?.message ?? '');
+        });
+        assert.equal((await review('2025-01-07').describe()).status.name, 'RUNNING');
+      });
+      assert.equal(script.calls.filter((call) => call === 'loadBronze').length, 0);
+    });
+  }
+
   it('refuses a decision it does not know', async () => {
     const script = scripted(oneBadWeek('2025-01-07', tooMany));
     await withWorker(fixture, script.activities, async (world) => {
@@ -178,7 +204,7 @@ describe('weeklyTrendsIngestion, orchestration', function () {
     await withWorker(fixture, script.activities, async (world) => {
       await (await world.start('weeklyTrendsIngestion', { input: { refresh: false } })).result();
       isMended = true;
-      await assert.rejects((await world.start('weeklyTrendsIngestion')).result());
+      await (await world.start('weeklyTrendsIngestion')).result();
       assert.equal(((await review('2025-01-07').result()) as ReviewResult).outcome, 'superseded');
     });
   });
@@ -201,6 +227,34 @@ describe('weeklyTrendsIngestion, orchestration', function () {
     assert.deepEqual(
       result.waiting.map(({ type }) => type),
       ['SparkBrokenContract'],
+    );
+  });
+
+  it('sends no new file after one could not be sent, and none twice at once, while each is tried by itself', async () => {
+    const weeks = ['2025-01-07', '2025-01-14', '2025-01-21', '2025-01-28'];
+    const sending = new Set<string>();
+    const started: string[] = [];
+    const script = scripted({
+      discoverWeeklyFiles: async () => listing(weeks.map(weeklyFile)),
+      uploadLandingFile: async ({ file, weekly }) => {
+        assert.ok(!sending.has(file), `${file} is sent twice at once`);
+        sending.add(file);
+        started.push(weekly!.weekEnd);
+        // The other of the first two is still under way when the first has failed.
+        if (weekly!.weekEnd !== '2025-01-07') await new Promise((resolve) => setTimeout(resolve, 1_500));
+        sending.delete(file);
+        if (weekly!.weekEnd === '2025-01-07') throw failure('LandingFileChanged', `${file} changed`);
+        return { sentBytes: 1 };
+      },
+    });
+    const result = await withWorker(fixture, script.activities, async (world) => {
+      const handle = await world.start('weeklyTrendsIngestion', { input: { parallel: 2, refresh: false } });
+      return (await handle.result()) as WeeklyTrendsResult;
+    });
+    assert.deepEqual(started, ['2025-01-07', '2025-01-14', ...weeks]);
+    assert.deepEqual(
+      [result.unsettled, result.weeks.map(({ weekEnd }) => weekEnd)],
+      [['trends_2025-01-07.csv'], weeks.slice(1)],
     );
   });
 
