@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createMaintenanceActivities } from '../../activities/maintenance.ts';
 import { lake } from '../../contracts/lake.ts';
 import type { MaintenanceActivities } from '../../contracts/maintenance.ts';
+import { forgottenKey, hashOfUser, receiptKey } from '../../platform/forgotten-users.ts';
 import { createMemoryStore } from '../support/memory-store.ts';
 
 const ranAt = '2025-03-01T00:00:00.000Z';
@@ -58,6 +59,17 @@ describe('pruning of serving snapshots', () => {
     // The 22nd of February is the seventh day before the 1st of March.
     await putSnapshots(world, snapshotsAtLeast + 4, '2025-02', 22);
     assert.deepEqual((await world.activities.pruneSnapshots({ ranAt, retentionHours })).removed, []);
+  });
+
+  it('keeps none but the served one that was made before the last user was forgotten: it may hold their list', async () => {
+    const world = newWorld();
+    const names = await putSnapshots(world, 3, '2025-01');
+    await putPointer(world, names[1]!, names[0]!, names);
+    await world.store.put('data', forgottenKey(hashOfUser('somebody')), '{}');
+    // A receipt is no mark.
+    await world.store.put('data', receiptKey(hashOfUser('somebody'), 'run'), '{}');
+    const { kept } = await world.activities.pruneSnapshots({ ranAt, retentionHours });
+    assert.deepEqual(kept, [names[1]]);
   });
 
   it('removes half a snapshot by the time in its name, and leaves one that may be on its way', async () => {
@@ -128,7 +140,11 @@ async function putPointer(
   before: string,
   published: readonly string[] = [],
 ): Promise<void> {
-  const of = (modelVersion: string): object => ({ modelVersion, manifestKey: 'k', manifestSha256: 's' });
+  const of = (modelVersion: string): object => ({
+    modelVersion,
+    manifestKey: `snapshots/${modelVersion}/manifest.json`,
+    manifestSha256: 's',
+  });
   const history = published.map((modelVersion) => ({ modelVersion, publishedAt: ranAt, by: 'refresh' }));
   const pointer = { formatVersion: 1, ...of(served), publishedAt: ranAt, previous: of(before), inputs: 'i', history };
   await store.put('serving', 'current.json', JSON.stringify(pointer));

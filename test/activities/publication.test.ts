@@ -120,6 +120,21 @@ describe('publishing models', () => {
     assert.equal((await world.pointer()).modelVersion, 'als-2');
   });
 
+  it('stays where it was when the snapshot is removed while the pointer moves to it', async () => {
+    const world = startWorld();
+    await world.publish('als-1', 'inputs-1');
+    await world.publish('als-2', 'inputs-2');
+    const before = await world.pointer();
+    const { put } = world.store;
+    world.store.put = async (bucket, key, ...rest) => {
+      // Another run took it for one that is not served.
+      if (key === lake.prefixes.pointer) await world.store.remove(serving, 'snapshots/als-1/manifest.json');
+      return put(bucket, key, ...rest);
+    };
+    await assert.rejects(world.activities.rollBack({ modelVersion: 'als-1' }), hasType('SnapshotInvalid'));
+    assert.deepEqual(await world.pointer(), before);
+  });
+
   it('tells of a publication that came in between instead of overwriting it', async () => {
     const world = startWorld();
     await world.publish('als-1', 'inputs-1');
