@@ -123,7 +123,11 @@ async function rollBack(deps: PublicationDeps, modelVersion: string): Promise<Ro
 }
 
 /** A rollback takes no lock: a snapshot that was removed while the pointer moved to it is not served, but what was before. */
-async function orBack(store: ObjectStore, { manifestKey, manifestSha256 }: Target, { pointer, etag }: Placed): Promise<void> {
+async function orBack(
+  store: ObjectStore,
+  { manifestKey, manifestSha256 }: Target,
+  { pointer, etag }: Placed,
+): Promise<void> {
   try {
     await readChecked(store, manifestKey, manifestSha256);
   } catch (error) {

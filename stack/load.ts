@@ -44,11 +44,21 @@ export function runRefresh(...following: Following): Promise<RefreshResult> {
   return runAndFollow<RefreshResult>({ type, workflowId: refreshId, summary }, ...following);
 }
 
+/** A run that ended badly: the message has the failure's type and words. */
+export class RunFailed extends StackError {
+  readonly run: Pick<RunToFollow, 'type' | 'workflowId'>;
+
+  constructor({ type, workflowId }: RunToFollow, cause: unknown) {
+    super(describeFailure(cause), { cause });
+    this.run = { type, workflowId };
+  }
+}
+
 type Following = [env: Readonly<Record<string, string>>, report: (detail: string) => void, signal: AbortSignal];
 
 /**
- * Runs a workflow, or attaches to the run that is open under its id, and reports how far it is. Throws a StackError with the
- * failure's type and message; Interrupted leaves the run going on.
+ * Runs a workflow, or attaches to the run that is open under its id, and reports how far it is. Throws RunFailed; Interrupted
+ * leaves the run going on.
  */
 async function runAndFollow<Result>(run: RunToFollow, ...[env, report, signal]: Following): Promise<Result> {
   const { access, namespace, taskQueue } = temporalOf(env);
@@ -64,7 +74,7 @@ async function runAndFollow<Result>(run: RunToFollow, ...[env, report, signal]: 
       args: run.input ? [run.input] : [],
     });
     end = endOf<Result>(handle);
-    return await follow(handle, end, { report, signal });
+    return await follow(run, handle, end, { report, signal });
   } finally {
     // Who waits for the end of a run that was left must not meet a closed connection when Temporal stops: the client would try
     // again from a timer, where nobody can catch what it throws.
@@ -84,6 +94,7 @@ function endOf<Result>(handle: WorkflowHandle): Promise<End<Result>> {
 }
 
 async function follow<Result>(
+  run: RunToFollow,
   handle: WorkflowHandle,
   end: Promise<End<Result>>,
   { report, signal }: { readonly report: (detail: string) => void; readonly signal: AbortSignal },
@@ -91,7 +102,7 @@ async function follow<Result>(
   for (;;) {
     if (signal.aborted) throw new Interrupted();
     const ended = await Promise.race([end, sleep(pollMs, undefined)]);
-    if (ended && 'error' in ended) throw new StackError(describeFailure(ended.error), { cause: ended.error });
+    if (ended && 'error' in ended) throw new RunFailed(run, ended.error);
     if (ended) return ended.value;
     const progress = await queryProgress(handle);
     if (progress) report(describeProgress(progress));
@@ -123,13 +134,11 @@ function megabytes(bytes: number): string {
   return (bytes / 1e6).toFixed(0);
 }
 
-/** The innermost failure that has a type of ours says what happened; what wraps it only says where. */
+/** The first failure that an activity or workflow threw says what happened; what Temporal wraps around it only says where. */
 function describeFailure(error: unknown): string {
-  let innermost: ApplicationFailure | undefined;
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    if (cause instanceof ApplicationFailure) innermost = cause;
+    if (cause instanceof ApplicationFailure) return `${cause.type ?? 'ApplicationFailure'}: ${cause.message}`;
   }
-  if (innermost) return `${innermost.type ?? 'ApplicationFailure'}: ${innermost.message}`;
   const reason = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   return reason instanceof Error ? reason.message : String(reason);
 }

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { initialLoadId, refreshId, streamEventsId } from '../contracts/ids.ts';
+import { initialLoadId, refreshId, streamEventsId, workflowTypes } from '../contracts/ids.ts';
 import type { InitialDataLoadResult, RefreshResult } from '../contracts/runs.ts';
 import type { WeeklyTrendsResult } from '../contracts/weekly.ts';
 import { boot, type Booted } from './boot.ts';
@@ -12,7 +12,7 @@ import { loopback, temporalOf, type TemporalTarget } from './environment.ts';
 import { Interrupted, StackError, throwIfInterrupted } from './errors.ts';
 import { chooseServices } from './external.ts';
 import { runMain, untilGiven, type Interrupts } from './interrupts.ts';
-import { runInitialLoad, runRefresh, runWeeklyTrends } from './load.ts';
+import { RunFailed, runInitialLoad, runRefresh, runWeeklyTrends } from './load.ts';
 import { secretFiles } from './secrets.ts';
 import { probeHttp } from './services/probes.ts';
 import { formatSeconds, runSteps, type Step, type StepTime } from './steps.ts';
@@ -28,6 +28,7 @@ const fullDays = 366;
 const readyWithinMs = 180_000;
 /** A refresh that finds nothing new ends within this; one that works on is not waited for where something is served. */
 const nothingNewWithinMs = 5_000;
+const initialRun = { type: workflowTypes.initialDataLoad, workflowId: initialLoadId };
 const initialStep = 'initialDataLoad';
 const weeklyStep = 'weeklyTrendsIngestion';
 
@@ -83,7 +84,7 @@ async function settingsFor(data: string | undefined): Promise<StackSettings> {
 /** From services that run to recommendations that are served, and on until the user stops it. */
 async function loadAndServe(settings: StackSettings, booted: Booted, interrupts: Interrupts): Promise<number> {
   const outcome = await load(booted, settings, interrupts.stop);
-  if ('failure' in outcome) console.log(describeUnready(settings, temporalOf(booted.env), outcome.failure));
+  if ('failure' in outcome) console.log(describeUnready(settings, temporalOf(booted.env), outcome));
   else console.log(describeReady(settings, outcome.results, [...booted.times, ...outcome.times]));
   // Also after a failure: what was published before is still served, and the Web UI shows what went wrong.
   await untilGiven(interrupts.stop);
@@ -95,7 +96,13 @@ interface Loaded {
   readonly weekly: WeeklyTrendsResult;
 }
 
-type LoadOutcome = { readonly results: Loaded; readonly times: readonly StepTime[] } | { readonly failure: string };
+/** What kept the start from being ready, and the run that it was about. */
+interface Unready {
+  readonly failure: string;
+  readonly run: RunFailed['run'];
+}
+
+type LoadOutcome = { readonly results: Loaded; readonly times: readonly StepTime[] } | Unready;
 
 async function load(booted: Booted, settings: StackSettings, signal: AbortSignal): Promise<LoadOutcome> {
   let initial: InitialDataLoadResult | undefined;
@@ -136,10 +143,11 @@ async function load(booted: Booted, settings: StackSettings, signal: AbortSignal
   };
   try {
     const times = await runSteps([loading, ingesting, refreshing, serving, streaming], { signal });
-    return initial && weekly ? { results: { initial, weekly }, times } : { failure: 'a load ended without a result' };
+    if (initial && weekly) return { results: { initial, weekly }, times };
+    return { failure: 'a load ended without a result', run: initialRun };
   } catch (error) {
-    if (error instanceof StackError) return { failure: error.message };
-    throw error;
+    if (!(error instanceof StackError)) throw error;
+    return { failure: error.message, run: error instanceof RunFailed ? error.run : initialRun };
   }
 }
 
@@ -195,16 +203,16 @@ async function untilServed(url: string, report: (detail: string) => void, signal
   throw new StackError(`the API did not become ready within ${readyWithinMs / 1000} s: ${reason}`);
 }
 
-function describeUnready(settings: StackSettings, temporal: TemporalTarget, failure: string): string {
+function describeUnready(settings: StackSettings, temporal: TemporalTarget, { failure, run }: Unready): string {
   const { ports, stateDir } = settings;
   return [
     '',
     `not ready: ${failure}`,
     '',
-    `The run:  http://${loopback(ports.temporalUi)}/namespaces/${temporal.namespace}/workflows/${initialLoadId}`,
+    `The run:  http://${loopback(ports.temporalUi)}/namespaces/${temporal.namespace}/workflows/${run.workflowId}`,
     `The logs: ${logFile(stateDir, 'worker')}, ${logFile(stateDir, 'spark')}`,
     'The services stay up to look at; what was published before is still served. Once it is mended:',
-    `  npm run temporal -- workflow start --task-queue ${temporal.taskQueue} --type initialDataLoad --workflow-id ${initialLoadId}`,
+    `  npm run temporal -- workflow start --task-queue ${temporal.taskQueue} --type ${run.type} --workflow-id ${run.workflowId}`,
     'or Ctrl-C and "npm start" again.',
   ].join('\n');
 }

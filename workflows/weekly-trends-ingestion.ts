@@ -87,7 +87,8 @@ async function handOver(progress: ProgressTracker, held: readonly HeldFile[]): P
     waiting.push({ file: file.file, weekEnd, type, message, reviewId: weeklyReviewId({ weekEnd }) });
     if (isNew) await announce({ stage: 'week waits', subject: file.file, details: { file: file.file, type, message } });
   }
-  if (waiting.length > 0) progress.update({ heldFiles: waiting.map(({ file, type, message }) => ({ file, type, message })) });
+  if (waiting.length > 0)
+    progress.update({ heldFiles: waiting.map(({ file, type, message }) => ({ file, type, message })) });
   return waiting;
 }
 

@@ -39,6 +39,8 @@ SOURCES = {
     "trending": table("silver", "weekly_trending_tracks"),
     "history": table("silver", "listening_events"),
 }
+# Names of users, and users of whom nothing is known but that.
+USERS = table("bronze", "dim_users")
 # Where there is one: players tell the names of tracks that no catalogue file knows.
 STREAM = table("bronze", "listening_events_stream")
 
@@ -54,7 +56,7 @@ def export_snapshot(spark: SparkSession, params: Params, progress: Progress) -> 
     is_chart_only = params.flag("chartOnly")
     sources = {kind: source for kind, source in SOURCES.items() if kind != "recommendations" or not is_chart_only}
     streams = [STREAM] if has_table(STREAM, lake_uri) else []
-    versions = {source: newest_version(source, lake_uri) for source in [*sources.values(), *streams]}
+    versions = {source: newest_version(source, lake_uri) for source in [*sources.values(), USERS, *streams]}
     read = {kind: _at(spark, source, lake_uri, versions) for kind, source in sources.items()}
     if is_chart_only:
         read["recommendations"] = spark.createDataFrame([], _schema_of(SOURCES["recommendations"]))
@@ -79,7 +81,7 @@ def export_snapshot(spark: SparkSession, params: Params, progress: Progress) -> 
         songs = with_told_names(songs, _at(spark, stream, lake_uri, versions))
     others = {
         "tracks": songs,
-        "users": listeners(read["users"], read_table(spark, table("bronze", "dim_users"), lake_uri)),
+        "users": listeners(read["users"], _at(spark, USERS, lake_uri, versions)),
         "similar": read["similar"],
         "trending": last_weeks(read["trending"], last_week("trending")),
         "history": last_plays(read["history"], last_week("history")),

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import shutil
 from datetime import date
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from lakehouse.interactions import encounters, followed_tracks, with_feedback
 from lakehouse.listeners import View
 from lakehouse.rated_pairs import ratings
 from lakehouse.snapshot import batches
-from lakehouse.songs import with_told_names
+from lakehouse.songs import catalogue, with_told_names
 
 EVENT = "user_id string, track_id string, event_type string, event_date date"
 
@@ -275,6 +276,26 @@ def test_a_snapshot_holds_the_lists_each_user_in_one_shard(spark, two_tastes, tm
 
     again = run(export_snapshot, spark, params)
     assert again["manifestSha256"] == result["manifestSha256"]
+
+
+def test_a_snapshot_is_of_the_tables_as_they_were_when_it_was_begun(spark, two_tastes, tmp_path, monkeypatch):
+    lake = f"{tmp_path}/lake"
+    shutil.copytree(two_tastes[0], lake)
+    before = version(lake, "bronze/dim_users")
+
+    def meanwhile(tracks):
+        users = users_file(tmp_path, ["u0,Una,pop,", "latecomer,Late,pop,"])
+        run(load_bronze, spark, bronze_params(lake, [users], "meanwhile"))
+        return catalogue(tracks)
+
+    monkeypatch.setattr("export_snapshot.catalogue", meanwhile)
+    result = run(export_snapshot, spark, snapshot_params(lake, tmp_path, "m1"))
+    assert version(lake, "bronze/dim_users") > before
+    serving = tmp_path / "serving"
+    users = pa.ipc.open_file((serving / "snapshots" / "m1" / "users.arrow").read_bytes()).read_all()
+    assert "latecomer" not in users.column("user_id").to_pylist()
+    lineage = json.loads((serving / result["manifestKey"]).read_bytes())["lineage"]
+    assert {"table": "bronze/dim_users", "version": before} in lineage
 
 
 def test_a_track_that_only_players_told_of_has_the_name_they_gave_it_last(spark):

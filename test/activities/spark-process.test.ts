@@ -80,7 +80,12 @@ describe('a Spark job as a process', () => {
   });
 
   it('takes no torn word of the job for one', async () => {
-    for (const torn of ['{"error"', '{"error": {"type": "BrokenContract", "mess', '{"error": "what"}', '{"error": null}']) {
+    for (const torn of [
+      '{"error"',
+      '{"error": {"type": "BrokenContract", "mess',
+      '{"error": "what"}',
+      '{"error": null}',
+    ]) {
       const exit = await run(`printf '%s' '${torn}' >&2; exit 65`);
       assert.deepEqual([exit.exitCode, exit.error, exit.lastLines.at(-1)], [65, undefined, torn]);
     }

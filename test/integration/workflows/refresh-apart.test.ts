@@ -11,6 +11,7 @@ import type { ReviewResult, WeeklyTrendsResult } from '../../../contracts/weekly
 import { createLogger } from '../../../platform/logger.ts';
 import { ensureSchedules } from '../../../worker/schedules.ts';
 import { Registry } from 'prom-client';
+import { RunFailed, runRefresh } from '../../../stack/load.ts';
 import { installed } from '../../support/installed.ts';
 import { scripted } from '../../support/scripted-activities.ts';
 import { startTemporal, withWorker, type TemporalFixture } from '../../support/temporal.ts';
@@ -166,6 +167,24 @@ describe('ingestion and refresh fail apart', function () {
       isBroken = false;
       await (await world.start('refreshRecommendations')).result();
       await until('it is over', async () => (await refreshFailed()) === 0);
+    });
+  });
+
+  it('ends a start with the run that failed and why, in the words of the failure and not of its cause', async () => {
+    const script = scripted({
+      buildSilver: async () => {
+        throw failure('TableCheckFailed', message, { cause: new Error('some query') });
+      },
+    });
+    await withWorker(fixture, script.activities, async ({ taskQueue }) => {
+      const env = { SEGUE_TEMPORAL_ADDRESS: fixture.env.address, SEGUE_TASK_QUEUE: taskQueue };
+      const running = runRefresh(env, () => undefined, new AbortController().signal);
+      await assert.rejects(running, (error) => {
+        assert.ok(error instanceof RunFailed);
+        assert.equal(error.message, `TableCheckFailed: ${message}`);
+        assert.deepEqual(error.run, { type: 'refreshRecommendations', workflowId: 'refresh-recommendations' });
+        return true;
+      });
     });
   });
 
