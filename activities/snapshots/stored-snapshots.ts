@@ -31,9 +31,18 @@ async function describeSnapshot(
 ): Promise<StoredSnapshot> {
   const manifestKey = keys.find(isManifest);
   const manifest = manifestKey && (await store.get(serving, manifestKey));
-  if (!manifest) return { modelVersion, keys, isWhole: false, generatedAt: timeInName(modelVersion) };
-  const { generatedAt } = snapshotManifest.parse(JSON.parse(manifest.body.toString('utf8')));
-  return { modelVersion, keys, isWhole: true, generatedAt: Date.parse(generatedAt) };
+  const generatedAt = manifest ? timeInManifest(manifest.body) : undefined;
+  if (generatedAt === undefined) return { modelVersion, keys, isWhole: false, generatedAt: timeInName(modelVersion) };
+  return { modelVersion, keys, isWhole: true, generatedAt };
+}
+
+/** Nothing for what is no manifest: such a snapshot cannot be served, and must not keep others from being removed. */
+function timeInManifest(body: Buffer): number | undefined {
+  try {
+    return Date.parse(snapshotManifest.parse(JSON.parse(body.toString('utf8'))).generatedAt);
+  } catch {
+    return undefined;
+  }
 }
 
 /** The time in a model's version, which modelVersionOf puts there: als-20250107T031500-1a2b3c4d. */

@@ -17,11 +17,13 @@ function activitiesOver(store: Store): ForgettingActivities {
 }
 
 function isUserServed(store: Store, userId: string): Promise<boolean> {
-  return new MockActivityEnvironment().run(activitiesOver(store).isUserServed, { userId });
+  const activities = activitiesOver(store);
+  return new MockActivityEnvironment().run(() => activities.isUserServed({ userId }));
 }
 
 function removeOldSnapshots(store: Store): Promise<{ readonly removed: number }> {
-  return new MockActivityEnvironment().run(activitiesOver(store).removeOldSnapshots);
+  const activities = activitiesOver(store);
+  return new MockActivityEnvironment().run(() => activities.removeOldSnapshots());
 }
 
 const snapshotKeys = async (store: Store): Promise<readonly string[]> => store.list('serving', 'snapshots/');
@@ -58,7 +60,8 @@ describe('removing the snapshots that hold a forgotten user', () => {
     await exportSnapshot(store, 'als-1');
     await publishSnapshot(store, 'als-2');
     await store.put('serving', 'snapshots/als-0/users.arrow', 'half');
-    assert.deepEqual(await removeOldSnapshots(store), { removed: 2 });
+    await store.put('serving', 'snapshots/als-broken/manifest.json', '{"torn');
+    assert.deepEqual(await removeOldSnapshots(store), { removed: 3 });
     assert.ok((await snapshotKeys(store)).every((key) => key.startsWith('snapshots/als-2/')));
   });
 

@@ -27,12 +27,15 @@ describe('docs/errors.md', () => {
 });
 
 describe('the failure catalogue', () => {
-  it('has no type that no activity throws', () => {
-    const folder = new URL('activities/', repository);
-    const source = readdirSync(folder)
-      .filter((name) => name.endsWith('.ts'))
-      .map((name) => readFileSync(new URL(name, folder), 'utf8'))
+  it('has no type that no activity and no workflow names', () => {
+    const source = ['activities/', 'workflows/']
+      .map((room) => new URL(room, repository))
+      .flatMap((folder) => sourcesIn(folder).map((name) => readFileSync(new URL(name, folder), 'utf8')))
       .join('\n');
     for (const type of Object.keys(failures)) assert.match(source, new RegExp(`'${type}'`), type);
   });
 });
+
+function sourcesIn(folder: URL): readonly string[] {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
+}

@@ -70,14 +70,14 @@ describe('forgetUser, orchestration', function () {
 
   it('removes snapshots while nobody makes one', async () => {
     const [deleting, exporting] = [gate(), gate()];
-    const { exportSnapshot } = scripted().activities;
+    const healthy = scripted().activities;
     const script = scripted({
       isUserServed: async () => false,
       deleteUserRows: async () => ({ rows: {} }),
       deleteFeedback: () => deleting.passed,
       exportSnapshot: async (input) => {
         await exporting.passed;
-        return exportSnapshot(input);
+        return healthy.exportSnapshot(input);
       },
     });
     const hasCalled = (activity: string): boolean => script.calls.includes(activity);

@@ -22,11 +22,11 @@ const message = 'build_silver: silver/listening_events version 3: event_id is no
 
 /** A world whose refreshes fail as long as `isBroken` says so. */
 function breaking(isBroken: () => boolean, overrides: Partial<Activities> = {}): ReturnType<typeof scripted> {
-  const { buildSilver } = scripted().activities;
+  const healthy = scripted().activities;
   return scripted({
     buildSilver: async (input) => {
       if (isBroken()) throw failure('TableCheckFailed', message);
-      return buildSilver(input);
+      return healthy.buildSilver(input);
     },
     ...overrides,
   });
@@ -78,11 +78,11 @@ describe('ingestion and refresh fail apart', function () {
 
   it('counts a week as ingested that a person accepted, whatever becomes of the refresh', async () => {
     const tooMany = failure('TooManyRefusedRows', 'trends_2025-01-07.csv: 3 of 7 rows would be refused');
-    const { checkWeeklyFile } = scripted().activities;
+    const healthy = scripted().activities;
     const script = breaking(() => true, {
       checkWeeklyFile: async (input) => {
         if (!input.acceptRefused) throw tooMany;
-        return checkWeeklyFile(input);
+        return healthy.checkWeeklyFile(input);
       },
     });
     await withWorker(fixture, script.activities, async (world) => {
