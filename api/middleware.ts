@@ -79,6 +79,8 @@ function sha256(text: string): Buffer {
 export function limitRate(perMinute: number): RequestHandler {
   return rateLimit({
     windowMs: 60_000,
+    // Without SEGUE_API_TRUST_PROXY the header is ignored, which anybody may send: nothing to warn of.
+    validate: { xForwardedForHeader: false, forwardedHeader: false },
     limit: perMinute,
     standardHeaders: 'draft-8',
     legacyHeaders: false,

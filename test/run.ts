@@ -5,10 +5,12 @@
 import { join } from 'node:path';
 import { ensureInstalled, type Installed } from '../stack/install/index.ts';
 import { ensureChromium } from './support/chromium.ts';
+import { ensureFuzzer } from './support/fuzzer.ts';
 import { add, nothing, runMocha, startPytest, type Outcome } from './support/suites.ts';
 
 const tools = await ensureInstalled();
 await ensureChromium();
+await ensureFuzzer();
 const total = await runSuites(tools);
 console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
 process.exitCode = total.failed > 0 ? 1 : 0;

@@ -21,6 +21,8 @@ export const allowOrigins: RequestHandler = (req, res, next) => {
 export function limitScrobbles(deps: ApiDeps): RequestHandler[] {
   const limiter = rateLimit({
     windowMs: 60_000,
+    // Without SEGUE_API_TRUST_PROXY the header is ignored, which anybody may send: nothing to warn of.
+    validate: { xForwardedForHeader: false, forwardedHeader: false },
     limit: deps.settings.scrobbleRateLimit,
     legacyHeaders: true,
     standardHeaders: false,

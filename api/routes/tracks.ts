@@ -10,7 +10,10 @@ const mostQueryCharacters = 200;
 const searchQuery = z.object({
   query: z
     .string()
-    .refine((text) => [...text].length <= mostQueryCharacters, `must have at most ${mostQueryCharacters} characters`)
+    .refine(
+      (text) => Array.from(text).length <= mostQueryCharacters,
+      `must have at most ${mostQueryCharacters} characters`,
+    )
     .meta({ maxLength: mostQueryCharacters })
     .transform((text) => text.trim())
     .default(''),

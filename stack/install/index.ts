@@ -9,7 +9,8 @@ import { refuseFullDisk } from './disk.ts';
 import { jarsItem } from './jars.ts';
 import { mavenItem, mavenOf } from './maven.ts';
 import { findGo, findJava, findMaven, findPython, required, type Prerequisite } from './prerequisites.ts';
-import { pythonItem, pythonOf, sparkHomeOf } from './python.ts';
+import { pythonItem, sparkHomeOf } from './python.ts';
+import { pythonOf } from './venv.ts';
 
 /** Where the tools of the stack are. */
 export interface Installed {

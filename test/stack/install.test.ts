@@ -7,8 +7,9 @@ import { ensureCached, isCached, itemFolder, type CachedItem } from '../../stack
 import { refuseFullDisk } from '../../stack/install/disk.ts';
 import { checksumsOf, compareChecksums, jarSets } from '../../stack/install/jars.ts';
 import { findGo, findJava, findPython, isAtLeast } from '../../stack/install/prerequisites.ts';
-import { requirementsOf } from '../../stack/install/python.ts';
+
 import { mendFor, runCommand, type SetUpCommand } from '../../stack/install/run-command.ts';
+import { requirementsOf } from '../../stack/install/venv.ts';
 import { identify } from '../../stack/supervisor/identity.ts';
 import { until } from '../support/wait.ts';
 import { temporaryFolder } from './small-services.ts';

@@ -95,7 +95,7 @@ export async function startApi(
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
   };
-  return { url, store, snapshots, kafka, served, hub, metrics, stop };
+  return { app, url, store, snapshots, kafka, served, hub, metrics, stop };
 }
 
 export type ApiWorld = Awaited<ReturnType<typeof startApi>>;
