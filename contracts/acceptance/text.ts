@@ -38,5 +38,5 @@ function textProblem(text: string, maxLength: number): TextProblem | undefined {
 /** Counts code points only where it matters: a text has at most as many of them as UTF-16 units, and at least half. */
 function isLonger(text: string, maxLength: number): boolean {
   if (text.length <= maxLength) return false;
-  return text.length > 2 * maxLength || [...text].length > maxLength;
+  return text.length > 2 * maxLength || Array.from(text).length > maxLength;
 }

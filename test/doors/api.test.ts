@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { ScrobbleError } from '../../api/listenbrainz/errors.ts';
 import { readSubmission, toListeningEvent } from '../../api/listenbrainz/scrobbles.ts';
 import { ListenerView } from '../../api/listeners/view.ts';
@@ -123,7 +123,9 @@ describe('the doors of the API', function () {
       .tuple(seconds, anyText(text), anyText(text))
       .map(([listened_at, track_name, artist_name]) => ({ listened_at, track_metadata: { track_name, artist_name } }));
     const isName = (given: unknown): boolean =>
-      typeof given === 'string' && !textProblem(given, 1_000) && [...given.normalize('NFC').trim()].length <= 1_000;
+      typeof given === 'string' &&
+      !textProblem(given, 1_000) &&
+      Array.from(given.normalize('NFC').trim()).length <= 1_000;
     const isSeconds = (given: unknown): boolean =>
       (Number.isInteger(given) || given === '1700000000') && rangeProblem(Number(given) * 1_000) === undefined;
     let read = 0;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { checkCsvStream } from '../../activities/csv-check.ts';
 import { EventRowCounter } from '../../activities/event-rows.ts';
 import { timeRange } from '../../contracts/acceptance/time.ts';

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 
 const times = JSON.parse(
   readFileSync(new URL('../../contracts/acceptance/times.json', import.meta.url), 'utf8'),

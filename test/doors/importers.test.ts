@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { checkCsv } from '../../activities/csv-check.ts';
 import { EventRowCounter } from '../../activities/event-rows.ts';
 import { timeRange } from '../../contracts/acceptance/time.ts';
@@ -45,7 +45,7 @@ function msOf(given: string | number): number | undefined {
 /** Whether a listen may be taken; composing may make a text longer than it came. */
 function isGood(value: SourceListen): boolean {
   const isText = (given: string, most: number): boolean =>
-    !textProblem(given, most) && [...given.normalize('NFC').trim()].length <= most;
+    !textProblem(given, most) && Array.from(given.normalize('NFC').trim()).length <= most;
   const isOptional = (given: string | undefined, most: number): boolean =>
     given === undefined || isBlank(given) || isText(given, most);
   const ms = msOf(value.time);

@@ -36,7 +36,9 @@ export function instant(text: string): number | undefined {
   const digits = (count: number): number => {
     const taken = rest.slice(0, count);
     rest = rest.slice(count);
-    return taken.length === count && [...taken].every((digit) => '0123456789'.includes(digit)) ? Number(taken) : NaN;
+    return taken.length === count && Array.from(taken).every((digit) => '0123456789'.includes(digit))
+      ? Number(taken)
+      : NaN;
   };
   const sign = (signs: string): string | undefined => {
     if (rest === '' || !signs.includes(rest.charAt(0))) return undefined;
@@ -59,7 +61,7 @@ export function instant(text: string): number | undefined {
     second = digits(2);
     if (sign('.')) {
       let fraction = '';
-      while (rest !== '' && '0123456789'.includes(rest.charAt(0))) fraction += sign('0123456789');
+      for (let next = sign('0123456789'); next; next = sign('0123456789')) fraction += next;
       if (fraction === '' || fraction.length > 9) return undefined;
       milliseconds = Number(`${fraction}00`.slice(0, 3));
     }
