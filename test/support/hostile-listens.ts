@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import rules from '../../contracts/acceptance/rules.json' with { type: 'json' };
 import times from '../../contracts/acceptance/times.json' with { type: 'json' };
 
