@@ -13,7 +13,7 @@ from lakehouse.incremental import Recipe, changes_of, former_versions, moved_row
 from lakehouse.listening_events import FILES, STREAM
 from lakehouse.refused_events import REFUSED, refusal, refused_deliveries
 from lakehouse.table_state import rows_in
-from lakehouse.tables import has_table, read_table
+from lakehouse.tables import has_table, read_if_there, read_table
 
 # Of each source, what of a row goes into the table.
 _COLUMNS = ["event_id", "user_id", "track_id", "event_type", "timestamp", "_ingested_at"]
@@ -58,8 +58,9 @@ class RefusedRefresh:
 
     def _bronze(self, source: Table) -> DataFrame | None:
         version = self._recipe.versions[source.path]
-        is_missing = version is None and source is STREAM
-        return None if is_missing else read_table(self._spark, source, self._lake_uri, version)
+        if version is None and source is STREAM:
+            return None
+        return read_if_there(self._spark, source, self._lake_uri, version)
 
     def _moved(self, former: dict) -> DataFrame | None:
         """Refused rows that came or went, with `_sign`; None where nobody can tell which."""
