@@ -13,6 +13,8 @@ from deltalake import write_deltalake
 from lakehouse.contracts import table as contract
 
 LAST_DAY = date(2025, 1, 6)
+# A week is a file of each weekly table.
+_DAYS_HEARD = 30
 Event = tuple[str, str, str, date]
 _AT = datetime(2025, 2, 1, tzinfo=UTC)
 _TYPES = {
@@ -68,11 +70,11 @@ def of_files(events: list[Event]) -> Listens:
 
 
 def plays(users: Iterable[str], tracks: int, days: int, each: int) -> list[Event]:
-    """So many listens of each user, spread over the days up to LAST_DAY and over the tracks; every user begins at another track."""
+    """So many listens of each user, on at most _DAYS_HEARD of the days up to LAST_DAY; every user begins at another track."""
     found = []
     for number, user in enumerate(users):
         for n in range(each):
-            day = LAST_DAY - timedelta(days=(each - 1 - n) * days // each)
+            day = LAST_DAY - timedelta(days=(_DAYS_HEARD - 1 - n * _DAYS_HEARD // each) * days // _DAYS_HEARD)
             found.append((user, f"t{(number * 7 + n * n + n // 11) % tracks}", "complete_listen", day))
     return found
 
