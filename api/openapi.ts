@@ -358,7 +358,8 @@ const operations: readonly Operation[] = [
   {
     method: 'get',
     path: '/readyz',
-    summary: 'Whether it has recommendations to serve, knows the last plays and feedback, reads Kafka, and is not stopping',
+    summary:
+      'Whether it has recommendations to serve, knows the last plays and feedback, reads Kafka, and is not stopping',
     answer: readiness,
     answer503: readiness,
   },

@@ -60,7 +60,8 @@ describe('live events, when things break', function () {
     await readRanges(
       world.kafka,
       ranges,
-      ({ records }) => void ids.push(...records.map(({ value }) => (JSON.parse(value!) as { event_id: string }).event_id)),
+      ({ records }) =>
+        void ids.push(...records.map(({ value }) => (JSON.parse(value!) as { event_id: string }).event_id)),
       30_000,
     );
     return ids;

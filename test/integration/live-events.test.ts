@@ -166,7 +166,8 @@ describe('live events', function () {
     await readRanges(
       world.kafka,
       ranges,
-      ({ records }) => void ids.push(...records.map(({ value }) => (JSON.parse(value!) as { event_id: string }).event_id)),
+      ({ records }) =>
+        void ids.push(...records.map(({ value }) => (JSON.parse(value!) as { event_id: string }).event_id)),
       20_000,
     );
     assert.deepEqual([ids.length, new Set(ids).size], [1_000, 1_000]);

@@ -13,7 +13,13 @@ describe('the requests in which events go to Kafka', () => {
   });
 
   it('hold an event alone that is larger, and tell the end of a key as such', () => {
-    const requests = requestsOf([{ key: 'k', value: 'x'.repeat(100) }, { key: 'k', value: null }], 25);
+    const requests = requestsOf(
+      [
+        { key: 'k', value: 'x'.repeat(100) },
+        { key: 'k', value: null },
+      ],
+      25,
+    );
     assert.deepEqual(
       requests.map((request) => request.map(({ value }) => value?.length ?? null)),
       [[102], [null]],
