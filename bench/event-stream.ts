@@ -25,7 +25,7 @@ const connections = 32;
  * told of posted listens while recommendations are asked for.
  */
 export async function benchEventStream(): Promise<void> {
-  const world = await startLiveWorld({ tables: benchTables() });
+  const world = await startLiveWorld(benchTables());
   try {
     const answers = await measureAnswers(world);
     const watchers = await measureWatchers(world);

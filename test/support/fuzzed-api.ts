@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Client } from '@temporalio/client';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { TokenFile } from '../../api/listenbrainz/tokens.ts';
 import { freePort } from '../../stack/free-port.ts';
@@ -20,10 +21,11 @@ const taskQueue = 'fuzzed';
 export interface RunningFuzzedApi extends FuzzedApi {
   /** What the API has logged so far. */
   log(): string;
+  /** Ends the process and what it has started, locks among it. Safe to call twice. */
   stop(): Promise<void>;
 }
 
-export async function startFuzzedApi(stack: RunningStack): Promise<RunningFuzzedApi> {
+export async function startFuzzedApi(stack: RunningStack, client: Client): Promise<RunningFuzzedApi> {
   quietRuntime();
   const connection = await NativeConnection.connect({ address: stack.env['SEGUE_TEMPORAL_ADDRESS']! });
   const worker = await Worker.create({
@@ -41,6 +43,7 @@ export async function startFuzzedApi(stack: RunningStack): Promise<RunningFuzzed
     SEGUE_API_SCROBBLE_RATE_LIMIT: '1000000',
   });
   await until('the API is ready', async () => (await fetch(`${api.url}/readyz`)).ok);
+  let hasStopped = false;
   const tokens = new TokenFile(join(stack.env['SEGUE_SECRETS_DIR']!, 'listener_tokens.json'));
   return {
     url: api.url,
@@ -48,10 +51,14 @@ export async function startFuzzedApi(stack: RunningStack): Promise<RunningFuzzed
     listenerToken: await tokens.create('1', new Date()),
     log: () => api.log(),
     stop: async () => {
+      if (hasStopped) return;
+      hasStopped = true;
       await api.stop();
       worker.shutdown();
       await running;
       await connection.close();
+      const open = client.workflow.list({ query: `TaskQueue = '${taskQueue}' AND ExecutionStatus = 'Running'` });
+      for await (const { workflowId, runId } of open) await client.workflow.getHandle(workflowId, runId).terminate();
     },
   };
 }

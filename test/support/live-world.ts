@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { createLogger } from '../../platform/logger.ts';
 import type { KafkaOptions } from '../../platform/kafka/client.ts';
 import { createObjectStore, type ObjectStore } from '../../platform/object-store.ts';
-import type { ServiceName } from '../../stack/services/service.ts';
 import { startStack, type RunningStack } from '../../stack/stack.ts';
 import { startApiProcess, type ApiProcess } from './api-process.ts';
 import { installed } from './installed.ts';
@@ -24,18 +23,11 @@ export interface LiveWorld {
   stop(): Promise<void>;
 }
 
-/** `services` by default are those that events need. */
-export async function startLiveWorld({
-  tables = smallTables('als-1'),
-  services = ['minio', 'kafka'],
-}: {
-  readonly tables?: ReturnType<typeof smallTables>;
-  readonly services?: readonly ServiceName[];
-} = {}): Promise<LiveWorld> {
+export async function startLiveWorld(tables = smallTables('als-1')): Promise<LiveWorld> {
   const folder = await mkdtemp(join(tmpdir(), 'segue-live-'));
   const stack = await startStack({
     stateDir: join(folder, 'state'),
-    services,
+    services: ['minio', 'kafka'],
     installed: await installed(),
   });
   const secret = (variable: string): string => readFileSync(stack.env[variable]!, 'utf8').trim();
