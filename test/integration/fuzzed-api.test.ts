@@ -4,7 +4,7 @@ import { streamEventsId } from '../../contracts/ids.ts';
 import type { RefreshResult } from '../../contracts/runs.ts';
 import type { StreamProgress } from '../../contracts/streams.ts';
 import { topicNames } from '../../contracts/topics.ts';
-import { readBounds } from '../../platform/kafka-offsets.ts';
+import { readBounds } from '../../platform/kafka/offsets.ts';
 import { createLogger } from '../../platform/logger.ts';
 import { createObjectStore, type ObjectStore } from '../../platform/object-store.ts';
 import { startFuzzedApi, type RunningFuzzedApi } from '../support/fuzzed-api.ts';
