@@ -1,6 +1,7 @@
 """Rows that are in bronze and break the definition of a listen: set aside, and nothing else is any different for them."""
 
 import hashlib
+import shutil
 from datetime import date
 from pathlib import Path
 
@@ -43,20 +44,28 @@ def lines_of(week: date) -> list[str]:
     ]
 
 
-@pytest.fixture
-def world(spark, lake, tmp_path):
+@pytest.fixture(scope="module")
+def refreshed_once(spark, tmp_path_factory):
     """Four weeks of three users, refreshed once."""
-    landing = tmp_path / "landing"
+    folder = tmp_path_factory.mktemp("four-weeks")
+    lake, landing = f"{folder}/lake", folder / "landing"
     events = events_file(landing, [line for week in WEEKS for line in lines_of(week)])
     songs = songs_file(landing, [f"t{n},Song {n},a{n},Artist {n},pop,1,," for n in range(4)])
-    run(load_bronze, spark, bronze_params(lake, [events, songs, users_file(landing, ["u0,Una,pop,"])]))
-    return World(spark, lake, landing)
+    users = users_file(landing, [f"u{n},User {n},pop," for n in range(3)])
+    run(load_bronze, spark, bronze_params(lake, [events, songs, users]))
+    World(spark, lake, landing).refresh("first")
+    return lake
+
+
+@pytest.fixture
+def world(refreshed_once, spark, lake, tmp_path):
+    shutil.copytree(refreshed_once, lake)
+    return World(spark, lake, tmp_path / "landing")
 
 
 class World:
     def __init__(self, spark, lake: str, landing: Path):
         self.spark, self.lake, self.landing = spark, lake, landing
-        self.refresh("first")
 
     def refresh(self, run_key: str, **more) -> dict:
         params = silver_params(self.lake, run_key, **more)
