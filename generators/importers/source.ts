@@ -53,7 +53,7 @@ export function tidy(listen: SourceListen, range: TimeRange): TakenListen | { re
   const names = { title, artist_name: artist, genre };
   const problem = firstProblem(ids, idProblem) ?? firstProblem(names, nameProblem);
   if (problem) return { skip: problem };
-  const eventType = clean(listen.eventType ?? '') || 'complete_listen';
+  const eventType = listen.eventType || 'complete_listen';
   if (!eventTypes.some((known) => known === eventType)) return { skip: 'unknown_event_type' };
   const playedAt = readTime(String(time), range);
   if (typeof playedAt === 'string') return { skip: `${playedAt}_timestamp` };

@@ -56,7 +56,7 @@ function isGood(value: SourceListen): boolean {
     isOptional(value.trackId, 200) &&
     isOptional(value.artistId, 200) &&
     isOptional(value.genre, 1_000) &&
-    ['', 'complete_listen', 'like', 'skip'].includes((value.eventType ?? '').trim()) &&
+    ['', 'complete_listen', 'like', 'skip'].includes(value.eventType ?? '') &&
     ms !== undefined &&
     rangeProblem(ms) === undefined
   );

@@ -285,9 +285,10 @@ function refusedScrobble({ field, value }: FaultyListen, now: Date): unknown {
   return { listen_type: 'single', payload: [{ listened_at, track_metadata: names }] };
 }
 
-function scrobbleOf({ track_id, timestamp }: SentListen): unknown {
+/** A scrobble of a track of its own: of two that agree in user, time and track, ListenBrainz's API takes one. */
+function scrobbleOf({ track_id, timestamp }: SentListen, place: number): unknown {
   const listened_at = Math.max(Math.floor(parseTime(timestamp)! / 1000), 1_033_430_400);
-  return { listened_at, track_metadata: { artist_name: 'Nova', track_name: track_id } };
+  return { listened_at, track_metadata: { artist_name: 'Nova', track_name: `${track_id} ${place}` } };
 }
 
 /** Feedback with the same fault; its `until` may lie anywhere, so a time that is well formed is no fault there. */
