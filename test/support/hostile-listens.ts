@@ -17,6 +17,7 @@ export interface Carrier {
 }
 
 const hourMs = 3_600_000;
+const recentMs = 8 * 7 * 24 * hourMs;
 const { earliest } = rules.time;
 const { nameMaxLength } = rules.text;
 const idFields = ['event_id', 'user_id', 'track_id'] as const;
@@ -88,8 +89,15 @@ export function refusedListens(seed: number, count: number, now: Date, carrier: 
     .map(([listen, { field, value }]) => ({ listen: { ...listen, [field]: value }, field, value }));
 }
 
+/** The limits, two days of long ago, and mostly the last weeks: each week of the data is a partition, and a refresh writes each. */
 function acceptedTime(now: Date): fc.Arbitrary<string> {
-  const moment = fc.integer({ min: Date.parse(earliest), max: now.getTime() + hourMs / 2 });
+  const latest = now.getTime() + hourMs / 2;
+  const longAgo = ['2009-02-13T23:31:30Z', '2016-02-29T12:00:00Z'].map((text) => Date.parse(text));
+  const recent = fc.integer({ min: latest - recentMs, max: latest });
+  const moment = fc.oneof(
+    { weight: 1, arbitrary: fc.constantFrom(Date.parse(earliest), ...longAgo) },
+    { weight: 9, arbitrary: recent },
+  );
   return fc
     .tuple(moment, fc.constantFrom('T', ' '), fc.constantFrom('Z', '', '+00:00', '+00'))
     .map(([ms, separator, zone]) => new Date(ms).toISOString().replace('T', separator).replace('Z', zone));
