@@ -58,31 +58,6 @@ describe("Delta's log on an S3 store", function () {
     assert.deepEqual(await world.second.ids(table), ['0', ...idsOf('a'), ...idsOf('b')]);
   });
 
-  it('is asked for from its last checkpoint on, not from its first version', async () => {
-    const table = 's3a://lake/long';
-    // Delta makes a checkpoint at version 10.
-    const ids = Array.from({ length: 13 }, (_, index) => String(10 + index));
-    await world.first.appendAll(table, ids);
-    const listed: string[] = [];
-    world.proxy.treat((request) => {
-      const from = listedFrom(request, 'long/_delta_log');
-      if (from !== undefined) listed.push(from);
-      return { kind: 'pass' };
-    });
-    await world.first.append({ table, id: '23' });
-    assert.deepEqual(await world.first.ids(table), [...ids, '23']);
-    assert.notEqual(listed.length, 0);
-    assert.deepEqual(
-      listed.filter((key) => key < `long/_delta_log/${String(9).padStart(20, '0')}`),
-      [],
-    );
-    // A version by its number: Delta looks for the first one that can be read, which is on the first page.
-    assert.equal(
-      (await world.first.sql(`SELECT count(*) AS n FROM delta.\`${table}\` VERSION AS OF 11`))[0]?.['n'],
-      12,
-    );
-  });
-
   it('refuses a store that does not keep the condition, and says what may be done', async () => {
     world.proxy.treat(() => ({ kind: 'forget condition' }));
     await assert.rejects(
@@ -130,14 +105,6 @@ describe("Delta's log on an S3 store", function () {
     return { failed: await late, ids: await world.second.ids(table) };
   }
 });
-
-/** The key after which a listing of a folder begins ('' for its start); undefined for what only asks whether it is there. */
-function listedFrom({ method, url }: IncomingMessage, folder: string): string | undefined {
-  const query = new URL(url ?? '', 'http://store').searchParams;
-  const isListing = method === 'GET' && query.get('list-type') === '2' && Number(query.get('max-keys')) > 2;
-  if (!isListing || !query.get('prefix')?.startsWith(folder)) return undefined;
-  return query.get('start-after') ?? '';
-}
 
 function isCommit({ method, url }: IncomingMessage, version: number): boolean {
   return method === 'PUT' && (url ?? '').includes(`/_delta_log/${String(version).padStart(20, '0')}.json`);

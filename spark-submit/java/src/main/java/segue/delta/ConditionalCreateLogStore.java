@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.Iterator;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FSDataInputStream;
@@ -62,10 +63,14 @@ public final class ConditionalCreateLogStore extends HadoopFileSystemLogStore {
     }
   }
 
-  /** Files of the log from {@code path} on; see {@link LogListing}. */
+  /** One listing of the log's folder; asking first whether it is there, as Delta's own store does, takes three more requests. */
   @Override
   public Iterator<FileStatus> listFrom(Path path, Configuration conf) throws IOException {
-    return LogListing.from(path.getFileSystem(conf), path);
+    FileSystem fs = path.getFileSystem(conf);
+    return Arrays.stream(fs.listStatus(path.getParent()))
+        .filter(file -> file.getPath().getName().compareTo(path.getName()) >= 0)
+        .sorted(Comparator.comparing(file -> file.getPath().getName()))
+        .iterator();
   }
 
   /** An object of an S3 store is there whole or not at all. */
