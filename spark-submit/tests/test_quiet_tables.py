@@ -85,7 +85,7 @@ def test_the_version_from_before_is_read_which_delta_by_itself_refuses(spark, la
 def test_a_refresh_that_began_before_the_write_reads_what_it_began_with(spark, lake, tmp_path):
     loaded(spark, lake, tmp_path)
     age(spark, lake)
-    refresh = EventsRefresh(spark, lake, "r1", "tuesday", Build("b1"))
+    refresh = EventsRefresh(spark, lake, "r1", "tuesday", "2002-10-01T00:00:00Z", Build("b1"))
     weekly(spark, lake, tmp_path, "2025-01-29")
     run(load_bronze, spark, bronze_params(lake, [songs_file(tmp_path, ["t2,Two,a1,Ann,rock,1,,"])]))
 
