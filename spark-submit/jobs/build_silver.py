@@ -10,6 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from pyspark.sql import SparkSession
 
+from lakehouse.acceptance.rules import rules
 from lakehouse.checks import Checks
 from lakehouse.contracts import Table
 from lakehouse.data_weeks import ACTIVE_USERS
@@ -20,7 +21,7 @@ from lakehouse.listener_tracks import LISTENER_TRACKS
 from lakehouse.params import Params
 from lakehouse.progress import Progress
 from lakehouse.refresh_report import report
-from lakehouse.refused_events import REFUSED, acceptance_rules
+from lakehouse.refused_events import REFUSED
 from lakehouse.refused_refresh import refused_counts
 from lakehouse.session import SHORT_QUERIES_AT_ONCE, side_by_side
 from lakehouse.weeks_refresh import (
@@ -46,7 +47,8 @@ REFRESHES = {
 def build_silver(spark: SparkSession, params: Params, progress: Progress) -> dict:
     lake_uri, run_key, build = params.text("lakeUri"), params.text("runKey"), Build.of(params)
     with progress.step("listening_events"):
-        week_ends_on, earliest = params.one_of("weekEndsOn", WEEKDAYS), earliest_of(params)
+        week_ends_on = params.one_of("weekEndsOn", WEEKDAYS)
+        earliest = params.optional_time("earliest") or rules().earliest
         events = EventsRefresh(spark, lake_uri, run_key, week_ends_on, earliest, build).run()
     checks = Checks(spark, lake_uri, run_key, params.time("checkedAt"))
 
@@ -88,12 +90,6 @@ def build_silver(spark: SparkSession, params: Params, progress: Progress) -> dic
         "pendingWeeks": data.pending_weeks if data else 0,
         "pendingEvents": data.pending_events if data else 0,
     }
-
-
-def earliest_of(params: Params) -> str:
-    """Times before this are refused: what the parameters say, else what contracts/acceptance does."""
-    is_given = params.optional_text("earliest") is not None
-    return params.time("earliest") if is_given else acceptance_rules()["time"]["earliest"]
 
 
 def _described(events: Refreshed) -> dict:

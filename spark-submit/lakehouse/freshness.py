@@ -5,11 +5,12 @@ from datetime import date
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
+from lakehouse.acceptance.rules import rules
 from lakehouse.contracts import Table
 from lakehouse.data_weeks import data_weeks
 from lakehouse.events_refresh import EVENTS
 from lakehouse.listening_events import FILES, STREAM
-from lakehouse.refused_events import acceptance_rules, accepted
+from lakehouse.refused_events import accepted
 from lakehouse.table_state import range_of
 from lakehouse.tables import has_table, read_table
 
@@ -26,4 +27,4 @@ def newest_that_counts(spark: SparkSession, source: Table, lake_uri: str, column
     if days is None or days[1] <= than or source not in (FILES, STREAM):
         return None if days is None else days[1]
     later = read_table(spark, source, lake_uri).where(F.col(column) > F.lit(than))
-    return accepted(later, acceptance_rules()["time"]["earliest"]).agg(F.max(column)).collect()[0][0]
+    return accepted(later, rules().earliest).agg(F.max(column)).collect()[0][0]

@@ -8,40 +8,33 @@ The columns are typed here: times are Spark's, which may lie outside the years t
 before a date of it reaches Python.
 """
 
-import json
-from functools import cache, reduce
-from pathlib import Path
+from functools import reduce
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from lakehouse.acceptance import texts
+from lakehouse.acceptance.reasons import named
+from lakehouse.acceptance.rules import rules
 from lakehouse.contracts import table
 
 REFUSED = table("silver", "refused_events")
 
-_RULES = Path(__file__).resolve().parents[2] / "contracts" / "acceptance" / "rules.json"
+_EVENT_TYPES = next(c for c in table("bronze", "fact_listening_events").columns if c.name == "event_type").allowed
 _IDS = ("event_id", "user_id", "track_id")
-# Code units that UTF-16 uses in pairs: text that Spark holds as UTF-8 cannot have one alone.
-_SURROGATES = range(0xD800, 0xE000)
-
-
-@cache
-def acceptance_rules() -> dict:
-    """contracts/acceptance/rules.json."""
-    return json.loads(_RULES.read_text(encoding="utf-8"))
 
 
 def refusal(earliest: str) -> Column:
     """The first rule that a row of bronze's listening events breaks; null for an acceptable one. `earliest` is an ISO time."""
-    rules = [rule for name in _IDS for rule in _text_rules(name)]
-    rules += [
+    ids = [named(texts.problem(F.col(name), "id", is_required=True), name) for name in _IDS]
+    others = [
         ("missing_event_type", F.col("event_type").isNull()),
-        ("unknown_event_type", ~F.col("event_type").isin(*acceptance_rules()["eventTypes"])),
+        ("unknown_event_type", ~F.col("event_type").isin(*_EVENT_TYPES)),
         ("missing_timestamp", F.col("timestamp").isNull()),
         ("too_early_timestamp", F.col("timestamp") < F.lit(earliest).cast("timestamp")),
         ("too_late_timestamp", F.col("timestamp") > F.col("_ingested_at") + _ahead()),
     ]
-    return F.coalesce(*(F.when(breaks, F.lit(reason)) for reason, breaks in rules))
+    return F.coalesce(*ids, *(F.when(breaks, F.lit(reason)) for reason, breaks in others))
 
 
 def refused_deliveries(file_events: DataFrame, stream_events: DataFrame | None, earliest: str) -> DataFrame:
@@ -67,24 +60,5 @@ def accepted(rows: DataFrame, earliest: str) -> DataFrame:
     return rows.where(refusal(earliest).isNull())
 
 
-def _text_rules(name: str) -> list[tuple[str, Column]]:
-    text, limits = F.col(name), acceptance_rules()["text"]
-    return [
-        (f"control_character_{name}", text.rlike(f"[{_refused_characters()}]")),
-        (f"missing_{name}", text.isNull() | text.rlike(rf"^[{_blanks()}]*\z")),
-        (f"too_long_{name}", F.char_length(text) > limits["idMaxLength"]),
-    ]
-
-
-def _refused_characters() -> str:
-    """Ranges of a regular expression's class."""
-    ranges = [(int(first, 16), int(last, 16)) for first, last in acceptance_rules()["text"]["refusedRanges"]]
-    return "".join(rf"\x{{{first:X}}}-\x{{{last:X}}}" for first, last in ranges if first not in _SURROGATES)
-
-
-def _blanks() -> str:
-    return "".join(rf"\x{{{code}}}" for code in acceptance_rules()["text"]["blanks"])
-
-
 def _ahead() -> Column:
-    return F.make_interval(mins=F.lit(acceptance_rules()["time"]["aheadMinutes"]))
+    return F.make_interval(mins=F.lit(rules().ahead_minutes))

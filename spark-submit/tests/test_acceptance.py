@@ -5,7 +5,7 @@ import pytest
 from pyspark.sql import functions as F
 
 from lakehouse.acceptance import texts
-from lakehouse.acceptance.reasons import row_reason
+from lakehouse.acceptance.reasons import missing_reason, value_reasons
 from lakehouse.acceptance.times import ListenTimes, instant
 from lakehouse.contracts import table
 
@@ -102,5 +102,7 @@ def test_a_typed_row_has_the_reason_that_a_door_would_give(spark):
     names = ["event_id", "user_id", "track_id", "event_type", "timestamp", "title", "artist_name"]
     rows = spark.createDataFrame([row for row, _ in given], ", ".join(f"{name} string" for name in names))
     rows = rows.withColumn("timestamp", F.col("timestamp").cast("timestamp"))
-    reason = row_reason(columns, ListenTimes.until("2025-02-01T00:00:00Z"))
+    times = ListenTimes.until("2025-02-01T00:00:00Z")
+    missing = [missing_reason(c, F.col(c.name), is_text=c.type == "string") for c in columns if c.required]
+    reason = F.coalesce(*missing, *(each for c in columns for each in value_reasons(c, F.col(c.name), times)))
     assert [row["reason"] for row in rows.select(reason.alias("reason")).collect()] == [said for _, said in given]

@@ -16,8 +16,9 @@ from load_bronze import load_bronze
 from pyspark.sql import functions as F
 from worlds import INGESTED_AT, bronze_params, events_file, rows, run, silver_params, songs_file, table, users_file
 
+from lakehouse.acceptance.rules import rules
 from lakehouse.contracts import lake_tables
-from lakehouse.refused_events import acceptance_rules, refusal
+from lakehouse.refused_events import refusal
 
 GOOD = "2025-01-07T05:00:00Z"
 DERIVED = [
@@ -123,7 +124,7 @@ def test_the_first_rule_a_row_breaks_is_its_reason(spark, event, reason):
     ).withColumns(
         {"timestamp": F.col("timestamp").cast("timestamp"), "_ingested_at": F.lit(INGESTED_AT).cast("timestamp")}
     )
-    assert found.select(refusal(acceptance_rules()["time"]["earliest"])).collect()[0][0] == reason
+    assert found.select(refusal(rules().earliest)).collect()[0][0] == reason
 
 
 @pytest.mark.parametrize("put", [put_in_files, put_in_stream])
