@@ -5,7 +5,6 @@ AWS_ENDPOINT_URL and credentials of a store with a bucket `data`, SEGUE_SPARK_JA
 """
 
 import json
-import os
 import statistics
 import sys
 import time
@@ -14,11 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "spark-submit"))
+sys.path[:0] = [str(ROOT / "spark-submit"), str(ROOT / "test" / "support")]
 
+from delta_driver import session  # noqa: E402
 from pyspark.sql import SparkSession  # noqa: E402
 
-from lakehouse.contracts import Table, table  # noqa: E402
+from lakehouse.contracts import table  # noqa: E402
 from lakehouse.delta_log import changes_between, commit_note, newest_commit  # noqa: E402
 from lakehouse.files import list_names, read_bytes, write_bytes  # noqa: E402
 from lakehouse.layout import Layout  # noqa: E402
@@ -38,7 +38,7 @@ ROW = (
 
 
 def main(many: int) -> None:
-    spark = session()
+    spark = session("long-log", cores=2)
     lakes = {FEW: "s3a://data/few", many: "s3a://data/many"}
     for commits, lake in lakes.items():
         make_table(spark, lake, commits)
@@ -99,26 +99,6 @@ def copied(version: int) -> bytes:
 
 def one_row(spark: SparkSession, number: int):
     return spark.sql(f"SELECT {ROW.replace('{id}', str(number))}").coalesce(1)
-
-
-def session() -> SparkSession:
-    lines = (ROOT / "spark-submit" / "conf" / "spark-defaults.conf").read_text(encoding="utf-8").split("\n")
-    settings = dict(line.split(maxsplit=1) for line in lines if line.strip() and not line.startswith("#"))
-    settings |= {
-        "spark.driver.extraClassPath": f"{os.environ['SEGUE_SPARK_JARS']}/*",
-        "spark.driver.host": "127.0.0.1",
-        "spark.driver.bindAddress": "127.0.0.1",
-        "spark.ui.enabled": "false",
-        "spark.sql.shuffle.partitions": "1",
-        "spark.hadoop.fs.s3a.endpoint": os.environ["AWS_ENDPOINT_URL"],
-        "spark.hadoop.fs.s3a.endpoint.region": os.environ["AWS_REGION"],
-    }
-    builder = SparkSession.builder.master("local[2]").appName("long-log")
-    for name, value in settings.items():
-        builder = builder.config(name, value)
-    spark = builder.getOrCreate()
-    spark.sparkContext.setLogLevel("ERROR")
-    return spark
 
 
 if __name__ == "__main__":

@@ -22,25 +22,25 @@ export interface UnreadableRecords {
  * A stretch of one partition that has been read. Transaction markers and aborted records take offsets and are no records: a
  * stretch can hold none at all, and `next` alone says how far it reaches.
  */
-export interface IncomingBatch {
+interface Stretch {
   readonly topic: string;
   readonly partition: number;
-  /** In order of their offsets. */
-  readonly records: readonly IncomingRecord[];
   /** The offset after everything in it. */
   readonly next: number;
   readonly unreadable: readonly UnreadableRecords[];
+}
+
+/** A stretch and its records, parsed as far as Kafka goes. */
+export interface IncomingBatch extends Stretch {
+  /** In order of their offsets. */
+  readonly records: readonly IncomingRecord[];
   /** Whether the topic begins anew here: it was deleted and made again, and its offsets count from the start. */
   readonly isRestarted: boolean;
 }
 
-/** Kafka's own records of a stretch, for those who pass them on as they are. */
-export interface RawBatch {
-  readonly topic: string;
-  readonly partition: number;
+/** A stretch and Kafka's own records, for those who pass them on as they are. */
+export interface RawBatch extends Stretch {
   readonly messages: readonly KafkaMessage[];
-  readonly next: number;
-  readonly unreadable: readonly UnreadableRecords[];
 }
 
 /**

@@ -28,8 +28,9 @@ def main() -> None:
     spark.stop()
 
 
-def session() -> SparkSession:
-    lines = DEFAULTS.read_text(encoding="utf-8").splitlines()
+def session(name: str = "delta-driver", cores: int = 1) -> SparkSession:
+    """A Spark of this process with the product's settings, on the store that the environment names."""
+    lines = DEFAULTS.read_text(encoding="utf-8").split("\n")
     settings = dict(line.split(maxsplit=1) for line in lines if line.strip() and not line.startswith("#"))
     settings |= {
         "spark.driver.extraClassPath": f"{os.environ['SEGUE_SPARK_JARS']}/*",
@@ -42,9 +43,9 @@ def session() -> SparkSession:
         "spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
         **json.loads(os.environ.get("DRIVER_SETTINGS", "{}")),
     }
-    builder = SparkSession.builder.master("local[1]").appName("delta-driver")
-    for name, value in settings.items():
-        builder = builder.config(name, value)
+    builder = SparkSession.builder.master(f"local[{cores}]").appName(name)
+    for setting, value in settings.items():
+        builder = builder.config(setting, value)
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")
     return spark
