@@ -17,8 +17,11 @@ export interface Topic {
   readonly bronzeTable?: string;
 }
 
-/** Every topic, the same document that the Spark side reads. */
-export const topics: readonly Topic[] = topicsJson;
+/** Every topic has these settings, which guard it from other producers (docs/adr/0019). */
+const guards = { compressionType: 'gzip', timestampType: 'LogAppendTime' };
+
+/** Every topic; the Spark side reads the same document. */
+export const topics: readonly Topic[] = topicsJson.map((topic) => ({ ...guards, ...topic }));
 
 /** The topics by what they carry. */
 export const topicNames = {

@@ -9,8 +9,8 @@ export interface PartitionRange extends PartitionOffset {
 
 /**
  * Reads stretches of partitions once; rejects when the handler does, when that takes longer than the time given, or when a topic is
- * made anew meanwhile. An
- * end may lie behind transaction markers or aborted records: the last stretch handed over has its `next` there all the same.
+ * made anew meanwhile. An end may lie behind transaction markers or aborted records: the last stretch handed over has its `next`
+ * there all the same.
  */
 export async function readRanges(
   options: KafkaOptions,
