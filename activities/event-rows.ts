@@ -2,6 +2,7 @@ import { splitRecord } from '../contracts/acceptance/csv.ts';
 import { eventTypes } from '../contracts/acceptance/rules.ts';
 import { idProblem, isBlank } from '../contracts/acceptance/text.ts';
 import { parseTime, timeProblem, type TimeRange } from '../contracts/acceptance/time.ts';
+import { carriageReturn, newline } from './csv/bytes.ts';
 
 /** Spark's parser holds a line in memory, as this one does; a longer one is no row but a broken file. */
 const longestLineBytes = 32 * 1024 * 1024;
@@ -123,9 +124,9 @@ export class EventRowCounter {
 
 /** The last line break after which the next chunk begins with another line: a return at the end may be half of one. */
 function lastLineBreak(chunk: Buffer): number {
-  const isHalf = chunk.at(-1) === 0x0d;
+  const isHalf = chunk.at(-1) === carriageReturn;
   const end = isHalf ? chunk.length - 2 : chunk.length - 1;
-  return end < 0 ? -1 : Math.max(chunk.lastIndexOf(0x0a, end), chunk.lastIndexOf(0x0d, end));
+  return end < 0 ? -1 : Math.max(chunk.lastIndexOf(newline, end), chunk.lastIndexOf(carriageReturn, end));
 }
 
 /** Whether every time of a day in UTC may be taken; false, too, for a day that no calendar has. */

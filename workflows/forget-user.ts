@@ -49,9 +49,13 @@ export async function forgetUser({ userId }: ForgetUserInput = { userId: '' }): 
   });
   const isStillServed = await isUserServed({ userId });
   const receipt = {
-    ...{ userHash, forgottenAt, rows, removedSnapshots: removed },
+    userHash,
+    forgottenAt,
+    rows,
+    removedSnapshots: removed,
     ...(refreshed && { refresh: refreshed.outcome }),
-    ...{ isStillServed, remains: isStillServed ? [...remains, servedStill] : remains },
+    isStillServed,
+    remains: isStillServed ? [...remains, servedStill] : remains,
   };
   await writeReceipt({ receipt, runId });
   progress.enter('done');

@@ -2,7 +2,7 @@ export const newline = 0x0a;
 export const carriageReturn = 0x0d;
 export const quote = 0x22;
 export const comma = 0x2c;
-const space = 0x20;
+export const space = 0x20;
 const byteOrderMark = Buffer.from([0xef, 0xbb, 0xbf]);
 
 /** Whether some byte of a line is more than white space or a control character. */

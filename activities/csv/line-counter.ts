@@ -1,4 +1,4 @@
-import { carriageReturn, holdsContent, newline } from './bytes.ts';
+import { carriageReturn, holdsContent, newline, space } from './bytes.ts';
 
 /** Counts the lines of a file in which a record is one; blank lines are none. */
 export class LineCounter {
@@ -31,7 +31,7 @@ export class LineCounter {
     let hasContent = this.#hasContent;
     for (let index = 0; index < chunk.length; index++) {
       const byte = chunk[index]!;
-      if (byte > 0x20) hasContent = true;
+      if (byte > space) hasContent = true;
       else if ((byte === newline || byte === carriageReturn) && hasContent) {
         lines++;
         hasContent = false;

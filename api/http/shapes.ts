@@ -11,6 +11,3 @@ export const trackShape = z.object({
 
 /** A track and its place in a list, from 1. */
 export const rankedTrackShape = trackShape.extend({ score: z.number(), rank: z.number().int() });
-
-/** A run that was started, or the open one that was joined. */
-export const startedShape = z.object({ workflow_id: z.string(), started: z.boolean(), location: z.string() });

@@ -3,7 +3,7 @@ import type { ApiDeps } from '../deps.ts';
 import { orTemporalAway } from '../http/away.ts';
 import { idParam } from '../http/params.ts';
 import { route, type Route } from '../http/route.ts';
-import { startedShape } from '../http/shapes.ts';
+import { answerAccepted, startedShape } from '../http/started.ts';
 
 /** DELETE /users/:userId: forgets a user everywhere; 202 + Location of the run, whose result is the receipt. */
 export function forgetRoutes(deps: ApiDeps): readonly Route[] {
@@ -22,8 +22,7 @@ export function forgetRoutes(deps: ApiDeps): readonly Route[] {
         // This process need not wait until it sees the list; the others do in seconds.
         deps.view.forget(userId);
         deps.hub.forgetWhere((known) => known === userId);
-        const location = `/pipeline/runs/${workflowId}`;
-        res.status(202).location(location).json({ workflow_id: workflowId, started: isNew, location });
+        answerAccepted(res, workflowId, { started: isNew });
       },
     ),
   ];

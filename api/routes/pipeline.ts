@@ -6,7 +6,7 @@ import { orTemporalAway } from '../http/away.ts';
 import { jsonBody } from '../http/body.ts';
 import { idParam } from '../http/params.ts';
 import { route, type Route } from '../http/route.ts';
-import { startedShape } from '../http/shapes.ts';
+import { answerAccepted, startedShape } from '../http/started.ts';
 import { DecisionRefused, NothingToDecide, startableRuns, type StartableRun } from '../pipeline.ts';
 import { Problem } from '../problems.ts';
 
@@ -37,8 +37,7 @@ function startRoute(deps: ApiDeps, run: StartableRun): Route {
     },
     async (_input, res) => {
       const { workflowId, isNew } = await orTemporalAway(deps.pipeline.start(run));
-      const location = `/pipeline/runs/${workflowId}`;
-      res.status(202).location(location).json({ workflow_id: workflowId, started: isNew, location });
+      answerAccepted(res, workflowId, { started: isNew });
     },
   );
 }
@@ -60,8 +59,7 @@ function decisionRoute(deps: ApiDeps): Route {
     },
     async ({ body: { file, decision } }, res) => {
       const { workflowId } = await decide(deps, file, decision);
-      const location = `/pipeline/runs/${workflowId}`;
-      res.status(202).location(location).json({ workflow_id: workflowId, file, decision, location });
+      answerAccepted(res, workflowId, { file, decision });
     },
   );
 }
