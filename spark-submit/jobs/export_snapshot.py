@@ -63,7 +63,7 @@ def export_snapshot(spark: SparkSession, params: Params, progress: Progress) -> 
     _refuse_missing(versions, lake_uri)
     read = {kind: _at(spark, source, lake_uri, versions) for kind, source in sources.items()}
     if is_chart_only:
-        read["recommendations"] = spark.createDataFrame([], _schema_of(SOURCES["recommendations"]))
+        read["recommendations"] = spark.createDataFrame([], SOURCES["recommendations"].schema)
     else:
         _refuse_other_model(read["recommendations"], model_version)
     users_of_shards: list[int] = []
@@ -117,10 +117,6 @@ def export_snapshot(spark: SparkSession, params: Params, progress: Progress) -> 
         "recommendations": counts["recommendations"],
         "sizeBytes": sum(file.sizeBytes for file in files),
     }
-
-
-def _schema_of(source: Table) -> str:
-    return ", ".join(f"`{column.name}` {column.spark_type}" for column in source.columns)
 
 
 def _snapshot_uri(params: Params) -> str:

@@ -74,6 +74,11 @@ class Table:
     def column_names(self) -> list[str]:
         return [column.name for column in self.columns]
 
+    @property
+    def schema(self) -> str:
+        """The columns and their types as Spark reads a schema from text; any of them may be null."""
+        return ", ".join(f"`{column.name}` {column.spark_type}" for column in self.columns)
+
     def uri(self, lake_uri: str) -> str:
         return f"{lake_uri.rstrip('/')}/{self.path}"
 

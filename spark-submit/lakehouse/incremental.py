@@ -107,19 +107,18 @@ def moved_rows(
 ) -> DataFrame | None:
     """The same with `_sign`: how many more there are of a row than before; below 0, how many fewer."""
     uri = source.uri(lake_uri)
-    # By the contract: a file written before one of its columns was there has none of it.
-    schema = ", ".join(f"`{column.name}` {column.spark_type}" for column in source.columns)
     parts = []
     for files, sign in ((changes.added, 1), (changes.removed, -1)):
         paths = [f"{uri}/{file.path}" for file in files]
         if not all_exist(paths):
             return None
         if paths:
-            rows = spark.read.schema(schema).option("basePath", uri).parquet(*paths)
+            # By the contract: a file written before one of its columns was there has none of it.
+            rows = spark.read.schema(source.schema).option("basePath", uri).parquet(*paths)
             rows = rows if only is None else rows.where(only)
             parts.append(rows.select(*columns, F.lit(sign).alias("_sign")))
     if not parts:
-        return spark.createDataFrame([], f"{schema}, _sign INT").select(*columns, "_sign")
+        return spark.createDataFrame([], f"{source.schema}, _sign INT").select(*columns, "_sign")
     if len(parts) == 1:
         return parts[0]
     moved = parts[0].unionByName(parts[1]).groupBy(*columns).agg(F.sum("_sign").alias("_sign"))

@@ -51,6 +51,10 @@ class Difference:
     obstacles: tuple[str, ...]
 
     @property
+    def is_nothing(self) -> bool:
+        return not (self.new_columns or self.properties or self.obstacles)
+
+    @property
     def needs_replacing(self) -> bool:
         """Whether the rows that are there would be read differently if they were written now: a derived table is then made anew."""
         return bool(self.new_columns or self.obstacles or _STATS_COLUMNS in self.properties)

@@ -74,7 +74,7 @@ def read_table(spark: SparkSession, table: Table, lake_uri: str, version: int | 
 def read_if_there(spark: SparkSession, table: Table, lake_uri: str, version: int | None) -> DataFrame:
     """A version of a table as `newest_commit` named it; no rows where it named none: a lake need not have every table."""
     if version is None:
-        return spark.createDataFrame([], ", ".join(f"`{column.name}` {column.spark_type}" for column in table.columns))
+        return spark.createDataFrame([], table.schema)
     return read_table(spark, table, lake_uri, version)
 
 
@@ -114,10 +114,14 @@ def delete_rows(spark: SparkSession, table: Table, lake_uri: str, condition: str
 def conform_table(spark: SparkSession, table: Table, lake_uri: str) -> None:
     """Makes an empty table as the contract says where there is none, or one of another layout. For tables that are derived:
     what they held is made again."""
-    if has_table(table, lake_uri) and _difference(table, lake_uri).needs_replacing:
-        # CREATE OR REPLACE would refuse a table at a path that is not as it says.
-        statement = _create_statement(table, table.uri(lake_uri), "REPLACE TABLE")
-        retry_conflicts(lambda: spark.sql(statement).collect())
+    if has_table(table, lake_uri):
+        lacking = _difference(table, lake_uri)
+        if lacking.is_nothing:
+            return
+        if lacking.needs_replacing:
+            # CREATE OR REPLACE would refuse a table at a path that is not as it says.
+            statement = _create_statement(table, table.uri(lake_uri), "REPLACE TABLE")
+            retry_conflicts(lambda: spark.sql(statement).collect())
     create_table(spark, table, lake_uri)
 
 

@@ -153,9 +153,9 @@ def refresh_active_users(lake: Lake) -> Written:
         events = events.where(in_weeks_sql(weeks))
         before = read_small(ACTIVE_USERS, lake.lake_uri, ACTIVE_USERS.column_names).to_pylist()
         kept = [row for row in before if row[WEEK] not in weeks]
-    schema = ", ".join(f"{column.name} {column.spark_type}" for column in ACTIVE_USERS.columns)
     days = sorted([*kept, *active_users(events)], key=lambda row: row["event_date"])
-    rows = lake.spark.createDataFrame([tuple(row[name] for name in ACTIVE_USERS.column_names) for row in days], schema)
+    values = [tuple(row[name] for name in ACTIVE_USERS.column_names) for row in days]
+    rows = lake.spark.createDataFrame(values, ACTIVE_USERS.schema)
     write_whole(rows.coalesce(1), ACTIVE_USERS, lake.lake_uri, lake.run_key, recipe)
     return Written(ACTIVE_USERS, weeks)
 
