@@ -7,6 +7,7 @@ factors and that listener's ratings alone, so lists are made for people and list
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 # Numbers that are gathered at once while owners are solved together, 8 bytes each.
 _FACTORS_AT_ONCE = 2_000_000
@@ -14,6 +15,8 @@ _FACTORS_AT_ONCE = 2_000_000
 _COST = 8e8
 _RANKS = (32, 96)
 _MULTIPLE = 16
+# 2^64 over the golden ratio: multiples of it lie far apart (Knuth, The Art of Computer Programming, 6.4).
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 # Few ratings do not bear many factors.
 _RATINGS_PER_FACTOR = 200
 
@@ -40,40 +43,60 @@ class TrackFactors:
         return (self.rows.T @ self.rows).astype(np.float64)
 
 
-def settings_for(ratings: int) -> AlsSettings:
-    """The settings for so many ratings: few ratings can afford a large rank, and cost stays linear for many."""
+def settings_for(ratings: int, typical: float) -> AlsSettings:
+    """The settings for so many ratings: few ratings can afford a large rank, and cost stays linear for many. `typical` are the
+    ratings that as many users of the middle would have: they bear the factors, and one user's many do not change them."""
     rank = int(np.sqrt(_COST / max(ratings, 1))) // _MULTIPLE * _MULTIPLE
     rank = min(max(rank, _RANKS[0]), _RANKS[1])
     is_large = rank == _RANKS[0]
-    rank = min(rank, max(_MULTIPLE, ratings // _RATINGS_PER_FACTOR // _MULTIPLE * _MULTIPLE))
+    rank = min(rank, max(_MULTIPLE, int(typical) // _RATINGS_PER_FACTOR // _MULTIPLE * _MULTIPLE))
     return AlsSettings(rank, 6 if is_large else 15, 0.5 if is_large else 0.7, 7.0)
 
 
 @dataclass(frozen=True)
 class Ratings:
-    """Who likes what how much, in the order of users: user and track numbers from 0, 16 bytes a rating; `users` of them."""
+    """Who likes what how much, in the order of users: user and track numbers from 0, 16 bytes a rating; `keys` has a number of 64
+    bits for each user that only their id decides (see `keys_of`)."""
 
     user: np.ndarray
     track: np.ndarray
     rating: np.ndarray
-    users: int
+    keys: np.ndarray
+
+
+def keys_of(ids: list[str]) -> np.ndarray:
+    """A number of 64 bits for each id."""
+    return pd.util.hash_array(np.array(ids, dtype=object))
 
 
 def fit(ratings: Ratings, tracks: int, seed: int) -> TrackFactors:
     """Alternating least squares for implicit feedback (Hu, Koren and Volinsky, 2008), regularised by each user's and track's number
     of ratings as Spark does it. The same for the same ratings and seed. Of no rating the factors are zeros."""
-    settings = settings_for(len(ratings.rating))
+    settings = settings_for(len(ratings.rating), _typical(ratings))
     of_tracks = np.zeros((tracks, settings.rank))
     if len(ratings.rating) == 0:
         return TrackFactors(of_tracks.astype(np.float32), settings)
-    of_users = np.random.default_rng(seed).normal(size=(ratings.users, settings.rank))
-    of_users /= np.linalg.norm(of_users, axis=1, keepdims=True)
+    of_users = _start(ratings.keys, settings.rank, seed)
     by_user = _Owners.of(ratings.user, ratings.track, ratings.rating)
     by_track = _Owners.of(ratings.track, ratings.user, ratings.rating)
     for _ in range(settings.iterations):
         by_track.solve(of_tracks, of_users, settings)
         by_user.solve(of_users, of_tracks, settings)
     return TrackFactors(of_tracks.astype(np.float32), settings)
+
+
+def _typical(ratings: Ratings) -> float:
+    """The ratings there would be if each user had as many as the one in the middle."""
+    counts = np.bincount(ratings.user, minlength=len(ratings.keys))
+    return float(np.median(counts) * len(counts)) if len(counts) else 0.0
+
+
+def _start(keys: np.ndarray, rank: int, seed: int) -> np.ndarray:
+    """The factors that the iterations begin with, a row of length 1 for each user, by the user's key alone. Were they drawn one after
+    another, one more user would give those after them another start, and another fifth of their lists."""
+    places = keys[:, None] + np.arange(rank, dtype=np.uint64) * _GOLDEN + np.uint64(seed)
+    found = pd.util.hash_array(places.ravel()).reshape(places.shape) / 2.0**64 - 0.5
+    return found / np.linalg.norm(found, axis=1, keepdims=True)
 
 
 @dataclass(frozen=True)

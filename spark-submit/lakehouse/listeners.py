@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse.als import Ratings
+from lakehouse.als import Ratings, keys_of
 from lakehouse.files import read_parquet
 from lakehouse.shards import parts_in
 
@@ -139,17 +139,17 @@ def count_shards(uri: str, views: list[View], track_count: int) -> list[Counts]:
 
 def read_ratings(uri: str, view: View) -> Ratings:
     """Every rating of the view, of all shards; users are numbered in the order of shards and ids."""
-    shards, users = [], 0
+    shards, keys = [], []
     for _, uris in sorted(parts_in(f"{uri}/pairs").items()):
         shard = read_parquet(uris, ["user_id", "track", view.rating])
         shard = shard.filter(pc.is_valid(shard.column(view.rating)))
         shard = shard.sort_by([("user_id", "ascending"), ("track", "ascending")])
         ids = pc.unique(shard.column("user_id"))
-        user = pc.index_in(shard.column("user_id"), ids).to_numpy() + users
+        user = pc.index_in(shard.column("user_id"), ids).to_numpy() + len(keys)
         shards.append((user, shard.column("track").to_numpy(), shard.column(view.rating).to_numpy()))
-        users += len(ids)
+        keys.extend(keys_of(ids.to_pylist()))
     user, track, rating = (np.concatenate(column) for column in zip(*shards, strict=True))
-    return Ratings(user, track, rating, users)
+    return Ratings(user, track, rating, np.array(keys, dtype=np.uint64))
 
 
 def _listeners(shard: pa.Table, view: View) -> list[Listener]:
