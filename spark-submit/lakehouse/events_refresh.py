@@ -72,24 +72,18 @@ class EventsRefresh:
         self._recipe = recipe_of([FILES, STREAM, SONGS, USERS], lake_uri, build)
 
     def run(self) -> Refreshed:
-        looked_through = former_versions(EVENTS, self._lake_uri, self._recipe)
+        former = former_versions(EVENTS, self._lake_uri, self._recipe)
         refused = RefusedRefresh(self._spark, self._lake_uri, self._run_key, self._recipe, self._earliest)
-        wrote_refused = refused.run(looked_through)
-        return replace(self._events(), wrote_refused=wrote_refused)
+        wrote_refused = refused.run(former)
+        return replace(self._events(former), wrote_refused=wrote_refused)
 
-    def _events(self) -> Refreshed:
-        former = self._former()
-        if former is None:
+    def _events(self, former: dict | None) -> Refreshed:
+        # Both tables are of one refresh, or a run died between their commits: then both are made whole.
+        if former is None or former != former_versions(DUPLICATES, self._lake_uri, self._recipe):
             return self._whole("asked for, or no former refresh by this code and settings")
         if former == self._recipe.versions:
             return Refreshed(set(), 0, "nothing new in bronze")
         return self._weeks(former)
-
-    def _former(self) -> dict | None:
-        """Both tables are of one refresh, or a run died between their commits: then both are made whole."""
-        events = former_versions(EVENTS, self._lake_uri, self._recipe)
-        duplicates = former_versions(DUPLICATES, self._lake_uri, self._recipe)
-        return events if events == duplicates else None
 
     def _whole(self, why: str) -> Refreshed:
         files, stream = self._bronze(FILES), self._bronze(STREAM)

@@ -25,7 +25,7 @@ def is_topic_id(name: str) -> bool:
 
 
 class TopicLooker:
-    """Asks Kafka about topics through the Kafka source's own client, over one connection."""
+    """Asks Kafka about topics through the Kafka source's own client, over one connection that ends with the process."""
 
     def __init__(self, spark: SparkSession, servers: str):
         self._jvm = spark._jvm
@@ -40,11 +40,6 @@ class TopicLooker:
         topics = self._admin.describeTopics(self._jvm.java.util.List.of(topic), options).allTopicNames().get()
         described = topics.get(topic)
         return TopicIdentity(described.topicId().toString(), described.partitions().size())
-
-    def close(self) -> None:
-        if self._admin is not None:
-            self._admin.close()
-            self._admin = None
 
     def _connect(self):
         settings = self._jvm.java.util.HashMap()
