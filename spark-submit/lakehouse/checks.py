@@ -85,9 +85,9 @@ def check_table(spark: SparkSession, checked: Table, lake_uri: str, passed: int 
 def _freshness(spark: SparkSession, check: Check, checked: Table, version: int, lake_uri: str) -> tuple:
     """Days by which the newest value lies behind the newest of the other table; of a table that is not there, none."""
     found = range_of(spark, checked, lake_uri, check.column, version)
-    newest = found[1] if found else date.min
+    newest = found[1] if found else None
     expected = newest_that_counts(spark, check.other_table, lake_uri, check.other_column, newest)
-    behind = 0 if expected is None else (expected - newest).days
+    behind = 0 if expected is None else (expected - (newest or date.min)).days
     return f"days behind {check.other_table.path}", check.is_hard, behind <= 0, float(behind), "0 days"
 
 

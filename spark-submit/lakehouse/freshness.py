@@ -15,16 +15,19 @@ from lakehouse.table_state import range_of
 from lakehouse.tables import has_table, read_table
 
 
-def newest_that_counts(spark: SparkSession, source: Table, lake_uri: str, column: str, than: date) -> date | None:
+def newest_that_counts(
+    spark: SparkSession, source: Table, lake_uri: str, column: str, than: date | None
+) -> date | None:
     """The newest day in a column of a table; None where there is none, or no table. Of silver's events those of pending weeks count
-    for nothing, of bronze's those that are refused. `than` is the day that is known to be there."""
+    for nothing, of bronze's those that are refused. `than` is the newest day that is known to be there, None where there is none."""
     if not has_table(source, lake_uri):
         return None
     if source == EVENTS:
         data = data_weeks(lake_uri)
         return None if data is None else data.newest(column)
     days = range_of(spark, source, lake_uri, column)
-    if days is None or days[1] <= than or source not in (FILES, STREAM):
+    if days is None or source not in (FILES, STREAM) or (than is not None and days[1] <= than):
         return None if days is None else days[1]
-    later = read_table(spark, source, lake_uri).where(F.col(column) > F.lit(than))
+    rows = read_table(spark, source, lake_uri)
+    later = rows if than is None else rows.where(F.col(column) > F.lit(than))
     return accepted(later, rules().earliest).agg(F.max(column)).collect()[0][0]

@@ -20,6 +20,12 @@ TIME = re.compile(
     r"(?:Z|([+-])([0-9]{2})(?::?([0-9]{2}))?)?"
 )
 
+DATE = re.compile(r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?")
+WHOLE_NUMBER = re.compile(r"[+-]?[0-9]+")
+NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+# Spark trims these off a number.
+_TRIMMED = "".join(map(chr, [*range(0x21), 0x7F]))
+
 
 def conformance(name: str) -> list[dict]:
     return json.loads((CONTRACT / f"{name}.json").read_text(encoding="utf-8"))
@@ -62,6 +68,29 @@ def time_problem(text: str, earliest: str, latest: str) -> str | None:
     if found < micros(earliest):
         return "too_early"
     return "too_late" if found > micros(latest) else None
+
+
+def is_readable(kind: str, text: str) -> bool:
+    """Whether a text is a value of a type that is neither a text nor a time."""
+    if kind == "date":
+        return _is_date(text)
+    number = text.strip(_TRIMMED)
+    if kind == "long":
+        return WHOLE_NUMBER.fullmatch(number) is not None and -(2**63) <= int(number) < 2**63
+    return NUMBER.fullmatch(number) is not None and abs(float(number)) < float("inf")
+
+
+def _is_date(text: str) -> bool:
+    """A year, a month, a day, or a time, of which the day counts."""
+    found = DATE.fullmatch(text)
+    if not found:
+        return micros(text) is not None
+    year, month, day = (int(part or 1) for part in found.groups())
+    try:
+        date(year, month, day)
+    except ValueError:
+        return False
+    return True
 
 
 def lines_of(text: str) -> list[tuple[str, str]]:
@@ -135,8 +164,8 @@ def records_of(text: str, columns: int, spans_lines: bool) -> list[tuple[int, st
     return records
 
 
-def row_reason(fields: list[str] | None, columns, earliest: str, latest: str, bad=lambda column, text: False):
-    """The first reason to refuse a record; `bad` says which values of other types cannot be read."""
+def row_reason(fields: list[str] | None, columns, earliest: str, latest: str):
+    """The first reason to refuse a record."""
     if fields is None:
         return "unclosed_quote"
     if len(fields) != len(columns):
@@ -145,13 +174,13 @@ def row_reason(fields: list[str] | None, columns, earliest: str, latest: str, ba
         if column.required and is_blank(text):
             return f"missing_{column.name}"
     for column, text in zip(columns, fields, strict=True):
-        problem = value_problem(column, text, earliest, latest, bad)
+        problem = value_problem(column, text, earliest, latest)
         if problem:
             return f"{problem}_{column.name}"
     return None
 
 
-def value_problem(column, text: str, earliest: str, latest: str, bad) -> str | None:
+def value_problem(column, text: str, earliest: str, latest: str) -> str | None:
     if column.text:
         problem = text_problem(text, column.text)
         return None if problem == "missing" else problem
@@ -159,4 +188,4 @@ def value_problem(column, text: str, earliest: str, latest: str, bad) -> str | N
         return None if text in column.allowed else "unknown"
     if column.type == "timestamp":
         return time_problem(text, earliest, latest)
-    return "bad" if not is_blank(text) and bad(column, text) else None
+    return None if is_blank(text) or is_readable(column.type, text) else "bad"

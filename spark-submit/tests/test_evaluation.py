@@ -5,16 +5,14 @@ from datetime import date
 
 import pytest
 from evaluate_model import _record, evaluate_model
-from pyspark.sql import DataFrame
+from planted import USERS, evaluation_params, planted_events, planted_lake
 from pyspark.sql import functions as F
 from worlds import met_at, run, table, version
 
 import lakehouse.held_out
-from lakehouse.contracts import table as contract
 from lakehouse.held_out import Split, new_tracks, split_by_time
 from lakehouse.interactions import encounters
 from lakehouse.listeners import View
-from lakehouse.tables import overwrite_table
 
 EVENT = "user_id string, track_id string, event_type string, event_date date"
 
@@ -76,72 +74,9 @@ def test_nothing_of_the_held_out_days_is_learnt_from(spark):
     assert later == {"old", "leak"}
 
 
-USERS, TRACKS = 150, 60
-
-
-def planted_events(days: int = 40) -> list[tuple]:
-    """A listener of one of three groups plays a track of the group's 20 a day, in an order of their own."""
-    events = []
-    for user in range(USERS):
-        group = user % 3
-        for day in range(days):
-            track = group * 20 + (user // 3 + day // 2) % 20
-            events.append(
-                (f"u{user}", f"t{track}", "complete_listen", date.fromordinal(date(2024, 1, 1).toordinal() + day))
-            )
-    return events
-
-
 @pytest.fixture(scope="module")
 def planted(spark, tmp_path_factory):
     return planted_lake(spark, f"{tmp_path_factory.mktemp('planted')}/lake", planted_events())
-
-
-def planted_rows(spark, events: list[tuple], first_id: int = 0) -> DataFrame:
-    """Rows of silver listening_events; weeks end on Tuesdays."""
-    numbered = [(str(n), *event) for n, event in enumerate(events, first_id)]
-    columns = {
-        "timestamp": F.col("event_date").cast("timestamp"),
-        "week_end": F.next_day(F.date_sub("event_date", 1), "Tue"),
-        "source": F.lit("file"),
-        "_source_file": F.lit("planted"),
-        "is_known_track": F.lit(True),
-        "is_known_user": F.lit(True),
-    }
-    return spark.createDataFrame(numbered, f"event_id string, {EVENT}").withColumns(columns)
-
-
-def planted_lake(spark, lake: str, events: list[tuple]) -> str:
-    overwrite_table(planted_rows(spark, events), contract("silver", "listening_events"), lake, "planted")
-    ids = sorted({event[1] for event in events})
-    songs = spark.createDataFrame(
-        [(track, track, track, track) for track in ids],
-        "track_id string, title string, artist_id string, artist_name string",
-    )
-    rest = {
-        "genre": F.lit(None).cast("string"),
-        "duration_ms": F.lit(1).cast("long"),
-        "release_date": F.lit(None).cast("date"),
-        "base_popularity": F.lit(1.0),
-        "_source_file": F.lit("planted"),
-        "_ingested_at": F.lit("2024-01-01").cast("timestamp"),
-    }
-    overwrite_table(songs.withColumns(rest), contract("bronze", "dim_songs"), lake, "planted")
-    return lake
-
-
-def evaluation_params(lake: str, model_version: str, **more) -> dict:
-    return {
-        "runKey": f"run/{model_version}",
-        "lakeUri": lake,
-        "modelVersion": model_version,
-        "evaluatedAt": "2024-03-01T00:00:00.000Z",
-        "build": "b1",
-        "force": False,
-        "k": 5,
-        "seed": 42,
-        **more,
-    }
 
 
 def test_a_model_that_knows_the_groups_finds_them_and_is_recorded_once(spark, planted):

@@ -8,8 +8,8 @@ import build_gold as gold_job
 import evaluate_model as evaluation_job
 import numpy as np
 import pytest
+from planted import USERS, add_days, evaluation_params, planted_events, planted_lake
 from small_models import SETTINGS
-from test_evaluation import USERS, evaluation_params, planted_events, planted_lake, planted_rows
 from worlds import rows, run, table
 
 import lakehouse.kept_fit
@@ -135,12 +135,12 @@ def test_a_week_later_the_fit_is_judged_on_that_week_and_used_again(spark, lake,
     assert (first["fit"], first["split"]["trainUntil"]) == ("new", "2024-01-15")
 
     # A day later it cannot be judged: there is a new one, and the first is kept for its time.
-    _add_days(spark, lake, 26, 27)
+    add_days(spark, lake, 26, 27)
     kept_at = _kept_at(lake)
     assert _refresh(spark, lake, "m1-a-day-later")["fit"] == "new"
     assert _kept_at(lake) == kept_at
 
-    _add_days(spark, lake, 27, 33)
+    add_days(spark, lake, 27, 33)
     monkeypatch.setattr(gold_job, "fit_model", _not_again)
     monkeypatch.setattr(evaluation_job, "fit_model", _not_again)
     second = _refresh(spark, lake, "m2")
@@ -154,7 +154,7 @@ def test_a_week_later_the_fit_is_judged_on_that_week_and_used_again(spark, lake,
     monkeypatch.setattr(lakehouse.kept_fit, "KEPT_SHARE", 1.0)
     answers = iter([{"promoted": False, "why": "worse than before"}, {"promoted": True, "why": "planned"}])
     monkeypatch.setattr(evaluation_job, "decide_promotion", lambda *_: next(answers))
-    _add_days(spark, lake, 33, 40)
+    add_days(spark, lake, 33, 40)
     third = _refresh(spark, lake, "m3")
     assert (third["fit"], third["split"]["trainUntil"], third["why"]) == ("new", "2024-01-27", "planned")
     assert _kept_at(lake) > kept_at
@@ -183,13 +183,6 @@ def _refresh(spark, lake: str, model: str) -> dict:
 
 def _kept_at(lake: str) -> int:
     return (Path(lake) / "_model" / "fit.npz").stat().st_mtime_ns
-
-
-def _add_days(spark, lake: str, start: int, end: int) -> None:
-    """More days of the planted listening, in a commit of their own."""
-    silver = contract("silver", "listening_events")
-    events = [event for event in planted_events(end) if start <= (event[3] - date(2024, 1, 1)).days < end]
-    planted_rows(spark, events, first_id=start * 1000).write.format("delta").mode("append").save(silver.uri(lake))
 
 
 def _not_again(*_):

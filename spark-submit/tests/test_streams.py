@@ -178,7 +178,7 @@ def test_a_dead_letter_is_the_record_as_it_came_with_its_place_and_the_reason(sp
 
 
 def test_a_letter_that_kafka_would_refuse_is_cut_and_says_how_large_it_was(spark):
-    parsed = parse_records(records(spark, LISTENS, [b"x" * 2_000_000, b"short"]), LISTENS)
+    parsed = parse_records(records(spark, LISTENS, [b"x" * 2_000_000, b"short"]), LISTENS, TIMES)
     large, small = cut_to_size(dead_letters(parsed, LISTENS, "2025-01-08T00:00:00Z")).orderBy("headers").collect()
     assert (len(large["value"]), bytes(small["value"])) == (512 * 1024, b"short")
     assert {h["key"]: bytes(h["value"]) for h in large["headers"]}["segue-cut"] == b"2000000"

@@ -6,7 +6,7 @@ import build_gold as gold_job
 import evaluate_model as evaluation_job
 import numpy as np
 import pytest
-from test_evaluation import evaluation_params, planted_events, planted_lake
+from planted import evaluation_params, planted_events, planted_lake
 from worlds import rows, run
 
 import lakehouse.training_data
