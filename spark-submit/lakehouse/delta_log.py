@@ -25,7 +25,8 @@ _FILES_AT_ONCE = 8
 
 @dataclass(frozen=True)
 class DataFile:
-    """One Parquet file of a table: its path below the table's folder, its rows and the values it is partitioned by."""
+    """One Parquet file of a table: its path below the table's folder, its rows (0 where the commit does not tell them: of a file
+    that is removed Delta mostly does not) and the values it is partitioned by."""
 
     path: str
     rows: int
@@ -40,8 +41,8 @@ class Changes:
     removed: tuple[DataFile, ...]
 
     @property
-    def rows(self) -> int:
-        return sum(file.rows for file in (*self.added, *self.removed))
+    def rows_added(self) -> int:
+        return sum(file.rows for file in self.added)
 
     def partitions(self, column: str) -> set[str]:
         """The values of a partition column in which anything changed."""

@@ -101,20 +101,19 @@ class EventsRefresh:
             return self._whole("bronze's former files are gone, so that nobody can tell what is new")
         changed = changed.persist()
         try:
-            return self._rewrite(former, changed, sum(change.rows for change in changes.values()))
+            return self._rewrite(former, changed, sum(change.rows_added for change in changes.values()))
         finally:
             changed.unpersist()
 
-    def _rewrite(self, former: dict, changed: DataFrame, rows_changed: int) -> Refreshed:
+    def _rewrite(self, former: dict, changed: DataFrame, rows_added: int) -> Refreshed:
         silver = read_table(self._spark, EVENTS, self._lake_uri)
         duplicates = read_table(self._spark, DUPLICATES, self._lake_uri)
         present, of_duplicates = weeks_of(EVENTS, self._lake_uri), weeks_of(DUPLICATES, self._lake_uri)
-        weeks = _touched(changed, [silver, duplicates]) if rows_changed else set()
-        weeks |= self._weeks_of_dimensions(former, silver)
+        weeks = _touched(changed, [silver, duplicates]) | self._weeks_of_dimensions(former, silver)
         if len(weeks) > MOST_WEEKS * max(len(present), 2):
             return self._whole(f"{len(weeks)} of {len(present)} weeks are touched")
         if not weeks:
-            return Refreshed(set(), rows_changed, "nothing that counts is new in bronze")
+            return Refreshed(set(), rows_added, "nothing that counts is new in bronze")
 
         # Both tables are made of the same rows, some weeks of them: they are looked up and read once.
         candidates = self._in_weeks(weeks).persist()
@@ -187,6 +186,8 @@ def _touched(changed: DataFrame, tables: list[DataFrame]) -> set[date]:
     of every event is compared. An id that only shares a hash brings a week in that is then made as it was."""
     weeks, *bounds = changed.agg(F.collect_set(WEEK), F.min("event_id"), F.max("event_id")).collect()[0]
     found = set(weeks)
+    if not found:
+        return found
     hashed = F.xxhash64("event_id").alias("_hash")
     ids = changed.select(hashed)
     for events in tables:

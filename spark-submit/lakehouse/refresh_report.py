@@ -14,6 +14,6 @@ def report(lake_uri: str, written: Written) -> dict:
         "table": table.path,
         "version": version,
         "rows": rows_in(table, lake_uri, version),
-        "rowsWritten": sum(file.rows for file in changes.added) if changes else 0,
+        "rowsWritten": changes.rows_added if changes else 0,
         "weeksWritten": None if weeks is None else sorted(map(str, weeks)),
     }

@@ -10,6 +10,7 @@ import numpy as np
 
 from lakehouse.metrics import discounts
 from lakehouse.model import DEFAULT_WEIGHTS, PARTS, weight_vector
+from lakehouse.promotion import LEAST_LISTENERS
 
 POOL = 150
 _GRID = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.45, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0)
@@ -37,13 +38,14 @@ def pool_of(parts: np.ndarray, unknown: np.ndarray, heard: np.ndarray, truth: in
     return Pool(parts[:, places], np.isin(places, heard), truth)
 
 
-def tuned_weights(pools: Iterable[Pool], k: int) -> dict[str, float]:
-    """The weights with the highest mean NDCG@k over the pools; the default ones where there is no pool with a track in it.
+def tuned_weights(pools: Iterable[Pool], k: int, least: int = LEAST_LISTENERS) -> dict[str, float]:
+    """The weights with the highest mean NDCG@k over the pools; the default ones where fewer than `least` listeners heard something:
+    of a few, one would choose the weights for everybody.
 
     A part that says nothing in any pool gets 0.
     """
     stack = _Stack.of([pool for pool in pools if pool.truth])
-    if stack is None:
+    if stack is None or len(stack.truth) < least:
         return dict(DEFAULT_WEIGHTS)
     weights = {name: DEFAULT_WEIGHTS[name] if stack.parts[:, index].any() else 0.0 for index, name in enumerate(PARTS)}
     best = stack.ndcg(weights, k)

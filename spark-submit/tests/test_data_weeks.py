@@ -44,15 +44,19 @@ class World:
         files = [events_file(self.landing, lines, **more)]
         run(load_bronze, self.spark, bronze_params(self.lake, files))
 
-    def refresh(self, run_key: str, **more) -> dict:
-        """All jobs of a refresh; gold's lists by what was judged."""
+    def refresh_tables(self, run_key: str, **more) -> dict:
+        """The jobs of a refresh up to the features."""
         params = silver_params(self.lake, run_key, **more)
         silver = run(build_silver, self.spark, params)
-        features = run(build_features, self.spark, params)
+        return {**silver, "features": run(build_features, self.spark, params)}
+
+    def refresh(self, run_key: str, **more) -> dict:
+        """All jobs of a refresh; gold's lists by what was judged."""
+        tables = self.refresh_tables(run_key, **more)
         model = {"runKey": run_key, "lakeUri": self.lake, "modelVersion": f"m-{run_key}", "build": "b1", "seed": 42}
         judged = run(evaluate_model, self.spark, {**model, "evaluatedAt": INGESTED_AT, "force": False, "k": 10})
         run(build_gold, self.spark, {**model, "recommendationsPerUser": 20})
-        return {**silver, "features": features, "judged": judged}
+        return {**tables, "judged": judged}
 
     def lists(self) -> dict[str, list[str]]:
         lists = table(self.lake, "gold/user_recommendations").sort_by([("user_id", "ascending"), ("rank", "ascending")])
@@ -188,36 +192,36 @@ def test_one_user_in_a_far_newer_week_and_one_in_the_far_past_move_nothing(world
     assert set(before["silver/weekly_trending_tracks"]) < set(world.weekly()["silver/weekly_trending_tracks"])
     assert world.snapshot(tmp_path, "m-third")["trending"] == charts
     by_weeks = world.weekly()
-    world.refresh("whole", force=True)
+    world.refresh_tables("whole", force=True)
     assert world.weekly() == by_weeks
 
 
 def test_pending_weeks_count_as_soon_as_a_week_as_late_has_enough_users_and_may_be_pending_again(world):
     before = world.weekly()
     world.load(lines_of(FAR - A_WEEK, range(1)), file="fact_listening_events_one.csv")
-    assert world.refresh("second")["pendingWeeks"] == 1
+    assert world.refresh_tables("second")["pendingWeeks"] == 1
     world.load(lines_of(FAR, range(3)), file="fact_listening_events_few.csv")
-    result = world.refresh("third")
+    result = world.refresh_tables("third")
     assert (result["lastWeekEnd"], result["pendingWeeks"], result["pendingEvents"]) == (str(FAR), 0, 0)
     # The week that was pending has its chart though nothing in it is new.
     weeks = {week for (week,) in rows(world.lake, "silver/weekly_trending_tracks", "week_end")}
     assert weeks == {*WEEKS, FAR - A_WEEK, FAR}
     assert {week for (week,) in rows(world.lake, "gold/daily_activity", "week_end")} == weeks
-    assert result["judged"]["split"]["testUntil"] == str(FAR + timedelta(days=1))
+    assert sources_of(world.lake).split.until == FAR + timedelta(days=1)
     by_weeks = world.weekly()
-    world.refresh("whole", force=True)
+    world.refresh_tables("whole", force=True)
     assert world.weekly() == by_weeks
 
     world.load([], file="fact_listening_events_few.csv")
-    again = world.refresh("fifth")
+    again = world.refresh_tables("fifth")
     assert (again["lastWeekEnd"], again["pendingWeeks"]) == (str(LAST), 1)
     assert world.weekly() == before
 
 
 def test_a_refresh_with_nothing_new_writes_nothing_while_a_week_is_pending(world):
     put_in_stream(world.spark, world.lake, listens("u1", FAR, range(4)))
-    world.refresh("second")
-    result = world.refresh("third")
+    world.refresh_tables("second")
+    result = world.refresh_tables("third")
     written = {each["table"]: each["rowsWritten"] for each in [*result["tables"], *result["features"]["tables"]]}
     assert {path for path, count in written.items() if count} == set()
 

@@ -104,7 +104,7 @@ def test_a_checkpoint_whose_commit_was_cleaned_up_is_the_newest_version_without_
 def test_changes_are_told_as_far_back_as_the_log_goes_and_not_further(lake):
     write_log(lake, range(20, 45))
     assert [file.path for file in changes_between(TRACKS, lake, 42, 44).added] == ["43.parquet", "44.parquet"]
-    assert changes_between(TRACKS, lake, 19, 44).rows == 25
+    assert changes_between(TRACKS, lake, 19, 44).rows_added == 25
     assert changes_between(TRACKS, lake, 18, 44) is None
 
 

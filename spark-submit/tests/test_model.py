@@ -164,7 +164,13 @@ def test_tuning_finds_the_part_that_tells_and_drops_the_one_that_says_nothing():
     assert weights["follows"] > weights["taste"]
     # Nobody was first heard on a day: no track has a trend.
     assert weights["genre"] == 0
-    assert tuned_weights([], 5) == DEFAULT_WEIGHTS
+
+
+@pytest.mark.parametrize(("listeners", "is_tuned"), [(1, False), (99, False), (100, True)])
+def test_weights_are_tuned_by_a_hundred_listeners_and_more(listeners, is_tuned):
+    crowd, truth = planted(listeners)
+    found = tuned_weights(pools(model_of(crowd, tracks_of(100)), [crowd], truth), 5)
+    assert (found != DEFAULT_WEIGHTS) is is_tuned
 
 
 def test_a_pool_holds_what_was_heard_and_nothing_that_is_known():

@@ -44,7 +44,7 @@ export function startPytest(
   title: string,
   { python, folder, env }: { readonly python: string; readonly folder: string; readonly env: Record<string, string> },
 ): RunningSuite {
-  const args = ['-m', 'pytest', '--color=no', '-q', '-n', '2', '--dist', 'loadfile', folder];
+  const args = ['-m', 'pytest', '--color=no', '-q', '-n', '2', '--dist', 'loadfile', '--durations=20', folder];
   const running = execa(python, args, { env, reject: false, stdin: 'ignore', all: true, detached: true });
   putInBackground(running, running);
   let take = (chunk: Buffer): unknown => held.push(chunk);
