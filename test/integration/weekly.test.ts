@@ -232,7 +232,7 @@ describe('the weekly ingestion, on the real stack', function () {
     assert.deepEqual(
       rows.map(({ line, reason }) => [line, reason]),
       [
-        [60, 'wrong_column_count'],
+        [60, 'unclosed_quote'],
         [61, 'wrong_column_count'],
       ],
     );

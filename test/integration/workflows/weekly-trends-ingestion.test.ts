@@ -251,7 +251,8 @@ describe('weeklyTrendsIngestion, orchestration', function () {
       const handle = await world.start('weeklyTrendsIngestion', { input: { parallel: 2, refresh: false } });
       return (await handle.result()) as WeeklyTrendsResult;
     });
-    assert.deepEqual(started, ['2025-01-07', '2025-01-14', ...weeks]);
+    // Two are sent side by side, in either order; after the failure each of the four by itself.
+    assert.deepEqual([started.slice(0, 2).toSorted(), started.slice(2)], [weeks.slice(0, 2), weeks]);
     assert.deepEqual(
       [result.unsettled, result.weeks.map(({ weekEnd }) => weekEnd)],
       [['trends_2025-01-07.csv'], weeks.slice(1)],
