@@ -17,7 +17,7 @@ const eventsFile = 'fact_listening_events_2024.csv';
 
 /** One stack for all of these: they run in this order, each leaving a lake that agrees with the files. */
 describe('the first run, on the real stack', function () {
-  this.timeout(5 * minutes);
+  this.timeout(10 * minutes);
   let world: PipelineWorld;
   before(async function () {
     this.timeout(10 * minutes);
