@@ -22,7 +22,7 @@ const topic = 'secured';
 
 /** A real broker that lets nobody in without a password. */
 describe('a Kafka that wants to know who asks', function () {
-  this.timeout(120_000);
+  this.timeout(240_000);
   let folder: string;
   let broker: Broker;
   before(async () => {

@@ -10,7 +10,7 @@ import { installed } from '../support/installed.ts';
 
 /** The jobs, sent as they would be to a cluster: `spark-submit --master local[2]`, no warm server. */
 describe('a job by spark-submit', function () {
-  this.timeout(180_000);
+  this.timeout(360_000);
   let folder: string;
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'segue-submit-'));

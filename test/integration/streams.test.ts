@@ -17,7 +17,7 @@ const listens = 'bronze/listening_events_stream';
 
 /** One stack for all of these, which run in this order. */
 describe('the streams, Kafka to Delta', function () {
-  this.timeout(360_000);
+  this.timeout(600_000);
   let world: StreamWorld;
   before(async () => {
     const { sparkHome } = await installed();

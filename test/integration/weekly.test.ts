@@ -21,7 +21,7 @@ const refused = 'quarantine/fact_listening_events';
 
 /** One stack for all of these: they run in this order, each leaving a lake that agrees with the files. */
 describe('the weekly ingestion, on the real stack', function () {
-  this.timeout(5 * minutes);
+  this.timeout(10 * minutes);
   let world: PipelineWorld;
   let store: ObjectStore;
   let folder: string;
