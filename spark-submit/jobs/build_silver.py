@@ -50,7 +50,7 @@ def build_silver(spark: SparkSession, params: Params, progress: Progress) -> dic
         week_ends_on = params.one_of("weekEndsOn", WEEKDAYS)
         earliest = params.optional_time("earliest") or rules().earliest
         events = EventsRefresh(spark, lake_uri, run_key, week_ends_on, earliest, build).run()
-    checks = Checks(spark, lake_uri, run_key, params.time("checkedAt"))
+    checks = Checks(spark, lake_uri, run_key, params.time("checkedAt"), earliest)
 
     def refresh(target: Table, lake: Lake) -> Written:
         if target in REFRESHES:

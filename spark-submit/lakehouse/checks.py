@@ -12,6 +12,7 @@ from itertools import chain
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
+from lakehouse.acceptance.rules import rules
 from lakehouse.contracts import Check, Table, table
 from lakehouse.delta_log import changes_between, newest_commit
 from lakehouse.errors import FailedChecks
@@ -43,16 +44,19 @@ class Result:
 
 
 class Checks:
-    """The checks of one run: tables are checked one by one, from any thread; `conclude` records what was found."""
+    """The checks of one run: tables are checked one by one, from any thread; `conclude` records what was found. `earliest` is the
+    earliest time of a listen that is taken, the contract's unless told."""
 
-    def __init__(self, spark: SparkSession, lake_uri: str, run_key: str, checked_at: str):
+    def __init__(self, spark: SparkSession, lake_uri: str, run_key: str, checked_at: str, earliest: str | None = None):
         self._spark, self._lake_uri, self._run_key, self._checked_at = spark, lake_uri, run_key, checked_at
+        self._earliest = earliest
         self._passed = _last_passed(lake_uri)
         self._results: dict[str, list[Result]] = {}
 
     def check(self, checked: Table) -> None:
         """Checks a table as it is now."""
-        self._results[checked.path] = check_table(self._spark, checked, self._lake_uri, self._passed.get(checked.path))
+        passed = self._passed.get(checked.path)
+        self._results[checked.path] = check_table(self._spark, checked, self._lake_uri, passed, self._earliest)
 
     def conclude(self) -> dict:
         """Writes the results to gold/table_checks; raises FailedChecks if a hard check failed."""
@@ -66,7 +70,9 @@ class Checks:
         return {"checked": len(results), "warnings": [str(result) for result in failed]}
 
 
-def check_table(spark: SparkSession, checked: Table, lake_uri: str, passed: int | None = None) -> list[Result]:
+def check_table(
+    spark: SparkSession, checked: Table, lake_uri: str, passed: int | None = None, earliest: str | None = None
+) -> list[Result]:
     """The results for one table: of the weeks that are new since version `passed`, which passed; else of all its rows.
 
     Of a table without anything new only the freshness is looked at: its sources may have gone on without it.
@@ -74,7 +80,7 @@ def check_table(spark: SparkSession, checked: Table, lake_uri: str, passed: int 
     version = newest_commit(checked, lake_uri)
     weeks = _new_weeks(checked, lake_uri, version, passed)
     fresh = [check for check in checked.checks if check.kind == "freshness"]
-    found = [_freshness(spark, check, checked, version, lake_uri) for check in fresh]
+    found = [_freshness(spark, check, checked, version, lake_uri, earliest or rules().earliest) for check in fresh]
     if weeks != set():
         rows = Rows.of(checked, lake_uri, version, weeks)
         found += check_rows(rows)
@@ -82,11 +88,11 @@ def check_table(spark: SparkSession, checked: Table, lake_uri: str, passed: int 
     return [Result(checked, version, _describe(weeks), *each) for each in found]
 
 
-def _freshness(spark: SparkSession, check: Check, checked: Table, version: int, lake_uri: str) -> tuple:
+def _freshness(spark: SparkSession, check: Check, checked: Table, version: int, lake_uri: str, earliest: str) -> tuple:
     """Days by which the newest value lies behind the newest of the other table; of a table that is not there, none."""
     found = range_of(spark, checked, lake_uri, check.column, version)
     newest = found[1] if found else None
-    expected = newest_that_counts(spark, check.other_table, lake_uri, check.other_column, newest)
+    expected = newest_that_counts(spark, check.other_table, lake_uri, check.other_column, newest, earliest)
     behind = 0 if expected is None else (expected - (newest or date.min)).days
     return f"days behind {check.other_table.path}", check.is_hard, behind <= 0, float(behind), "0 days"
 

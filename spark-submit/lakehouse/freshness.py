@@ -5,7 +5,6 @@ from datetime import date
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from lakehouse.acceptance.rules import rules
 from lakehouse.contracts import Table
 from lakehouse.data_weeks import data_weeks
 from lakehouse.events_refresh import EVENTS
@@ -16,10 +15,10 @@ from lakehouse.tables import has_table, read_table
 
 
 def newest_that_counts(
-    spark: SparkSession, source: Table, lake_uri: str, column: str, than: date | None
+    spark: SparkSession, source: Table, lake_uri: str, column: str, than: date | None, earliest: str
 ) -> date | None:
     """The newest day in a column of a table; None where there is none, or no table. Of silver's events those of pending weeks count
-    for nothing, of bronze's those that are refused. `than` is the newest day that is known to be there, None where there is none."""
+    for nothing, of bronze's those that are refused (listens before `earliest` among them). `than` is the newest day that is known to be there, None where there is none."""
     if not has_table(source, lake_uri):
         return None
     if source == EVENTS:
@@ -30,4 +29,4 @@ def newest_that_counts(
         return None if days is None else days[1]
     rows = read_table(spark, source, lake_uri)
     later = rows if than is None else rows.where(F.col(column) > F.lit(than))
-    return accepted(later, rules().earliest).agg(F.max(column)).collect()[0][0]
+    return accepted(later, earliest).agg(F.max(column)).collect()[0][0]

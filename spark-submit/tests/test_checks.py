@@ -3,6 +3,7 @@
 from datetime import date
 
 import pytest
+from bronze_rows import put_in_files
 from build_silver import build_silver
 from load_bronze import load_bronze
 from worlds import INGESTED_AT, bronze_params, events_file, rows, run, silver_params, songs_file, users_file
@@ -10,6 +11,8 @@ from worlds import INGESTED_AT, bronze_params, events_file, rows, run, silver_pa
 from lakehouse.checks import Checks, check_table
 from lakehouse.contracts import Check, Table, table
 from lakehouse.errors import FailedChecks
+from lakehouse.freshness import newest_that_counts
+from lakehouse.listening_events import FILES
 from lakehouse.tables import create_table, writer_of
 
 GENRES = table("gold", "genre_weekly_stats")
@@ -128,3 +131,14 @@ def test_a_refresh_warns_of_unknown_tracks_and_goes_on(spark, lake, tmp_path):
     assert any(
         "is_known_track is true is 0.1, expected a share of at least 0.9" in w for w in result["checks"]["warnings"]
     )
+
+
+def test_a_listen_before_the_earliest_time_that_is_set_makes_no_table_look_late(spark, lake):
+    put_in_files(spark, lake, [("e1", "ada", "t1", "like", "2024-12-31T10:00:00Z")])
+
+    def newest(than: date | None, earliest: str) -> date | None:
+        return newest_that_counts(spark, FILES, lake, "event_date", than, earliest)
+
+    assert newest(None, "2002-10-01T00:00:00Z") == date(2024, 12, 31)
+    assert newest(date(2024, 12, 1), "2002-10-01T00:00:00Z") == date(2024, 12, 31)
+    assert newest(None, "2025-01-01T00:00:00Z") is None
