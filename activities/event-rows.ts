@@ -4,10 +4,8 @@ import { idProblem, isBlank } from '../contracts/acceptance/text.ts';
 import { parseTime, timeProblem, type TimeRange } from '../contracts/acceptance/time.ts';
 import { carriageReturn, newline } from './csv/bytes.ts';
 
-/** Spark's parser holds a line in memory, as this one does; a longer one is no row but a broken file. */
+/** Spark holds a line in memory, as this does; a longer one is no row but a broken file. */
 const longestLineBytes = 32 * 1024 * 1024;
-/** Spark's parser gives up on a line with more fields than this. */
-const mostFields = 20_000;
 const columns = ['event_id', 'user_id', 'track_id', 'event_type', 'timestamp'] as const;
 const dayMs = 86_400_000;
 const byteOrderMark = '\u{feff}';
@@ -115,9 +113,6 @@ export class EventRowCounter {
   #refusalOf(line: string): string | undefined {
     const fields = splitRecord(line);
     if (typeof fields === 'string') return 'unclosed_quote';
-    if (fields.length > mostFields) {
-      this.#unreadable ??= { line: this.#line, why: `has more than ${mostFields} fields` };
-    }
     return fields.length === columns.length ? refusalOf(fields, this.#range) : 'wrong_column_count';
   }
 }

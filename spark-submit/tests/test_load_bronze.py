@@ -78,6 +78,8 @@ def test_each_broken_rule_sends_its_row_to_quarantine_with_text_line_and_reason(
         (18, "18,u1,t1,like,0001-01-01T00:00:00Z", "too_early_timestamp"),
         (19, "19,u1,t1,like,2025-02-01T02:30:00+01:00", "too_late_timestamp"),
         (20, "20,u1,t1,like,2024-07-07T05:00:00 BST", "bad_timestamp"),
+        (21, "," * 1_000_000, "wrong_column_count"),
+        (22, '"",' * 100_000, "wrong_column_count"),
     ]
     file = events_file(tmp_path, [*(text for _, text, _ in refused), GOOD])
 
@@ -89,9 +91,9 @@ def test_each_broken_rule_sends_its_row_to_quarantine_with_text_line_and_reason(
     assert {row["source_file"] for row in found} == {"fact_listening_events_2024.csv"}
     assert {row["detected_at"] for row in found} == {datetime(2025, 2, 1, tzinfo=timezone.utc)}
     [told] = result["files"]
-    assert (told["bronze"], told["quarantined"]) == (1, 19)
-    assert told["reasons"]["wrong_column_count"] == 3
-    assert sum(told["reasons"].values()) == 19
+    assert (told["bronze"], told["quarantined"]) == (1, 21)
+    assert told["reasons"]["wrong_column_count"] == 5
+    assert sum(told["reasons"].values()) == 21
 
 
 def test_blank_lines_carriage_returns_and_a_byte_order_mark_are_no_content(spark, lake, tmp_path):
