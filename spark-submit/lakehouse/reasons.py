@@ -13,6 +13,8 @@ NEW_FOR_DAYS = 60
 # The parts that come from single tracks the listener played, and the others, in PARTS' order.
 CAUSES = {"played": ("taste", "similar"), "follows": ("follows",), "artist": ("artist",), "genre": ("genre",)}
 _CAUSE_NAMES = tuple(CAUSES)
+# Of a track that is listed because hardly another is unheard: no part speaks for it.
+_NO_CAUSE = "nothing"
 
 
 @dataclass(frozen=True)
@@ -24,9 +26,10 @@ class Reason:
 
 
 def causes_of(contributions: np.ndarray) -> list[str]:
-    """The strongest cause of each track; `contributions` by (part, track), weights included."""
-    totals = [contributions[[PARTS.index(part) for part in parts]].sum(axis=0) for parts in CAUSES.values()]
-    return [_CAUSE_NAMES[index] for index in np.argmax(np.array(totals), axis=0)]
+    """The strongest cause of each track, `_NO_CAUSE` where none speaks for it; `contributions` by (part, track), weights included."""
+    totals = np.array([contributions[[PARTS.index(part) for part in parts]].sum(axis=0) for parts in CAUSES.values()])
+    strongest = zip(np.argmax(totals, axis=0), totals.max(axis=0), strict=True)
+    return [_CAUSE_NAMES[index] if most > 0 else _NO_CAUSE for index, most in strongest]
 
 
 def reasons_of(
@@ -47,6 +50,8 @@ def reasons_of(
 
 
 def _reason(model: Model, cause: str, track: int, seed: int | None) -> Reason:
+    if cause == _NO_CAUSE:
+        return Reason("not_heard_yet")
     if cause == "played":
         return Reason("because_you_played", seed) if seed is not None else Reason("similar_listeners")
     if cause == "follows":

@@ -107,6 +107,15 @@ def test_the_cause_named_is_the_largest_part():
     assert reasons.causes_of(contributions) == ["played", "follows", "artist", "genre"]
 
 
+def test_a_track_that_no_part_speaks_for_is_said_to_be_unheard_and_nothing_else():
+    crowd = [listener("u1", {0: 1.0})]
+    nothing_for_it = np.array([[-1.0], [-0.5], [0.0], [-0.1], [-2.0]])
+    found = reasons.reasons_of(
+        model_of(crowd, tracks_of(3)), ONLY["taste"], crowd[0], np.array([2]), nothing_for_it, np.ones(len(PARTS))
+    )
+    assert found == [reasons.Reason("not_heard_yet")]
+
+
 def test_because_you_played_names_the_track_with_the_largest_share_of_the_score():
     tracks = tracks_of(8)
     rng = np.random.default_rng(3)
