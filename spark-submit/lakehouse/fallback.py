@@ -14,13 +14,13 @@ import numpy as np
 from lakehouse.listeners import Listener
 from lakehouse.model import Model
 from lakehouse.ranking import varied
-from lakehouse.reasons import Reason
+from lakehouse.reasons import NOT_HEARD_YET, Reason
 
 REST_DAYS = 28
 # So many more of the popular tracks than the list is long are looked at, for the artists to vary.
 _POOL = 4
 
-_CHART, _POPULAR, _LIKED_BEFORE = Reason("trending"), Reason("not_heard_yet"), Reason("rediscover")
+_CHART, _LIKED_BEFORE = Reason("trending"), Reason("rediscover")
 
 
 def filled(model: Model, who: Listener, listed: dict[int, Reason], chart: list[int], size: int) -> dict[int, Reason]:
@@ -32,7 +32,7 @@ def filled(model: Model, who: Listener, listed: dict[int, Reason], chart: list[i
     unknown = {**listed, **_of((track for track in chart if track not in met and track not in listed), _CHART)}
     if len(unknown) < size:
         others = (track for track in model.popular if track not in met and track not in unknown)
-        unknown |= _of(islice(others, size * _POOL), _POPULAR)
+        unknown |= _of(islice(others, size * _POOL), NOT_HEARD_YET)
     artists = model.tracks.artists
     found = {track: unknown[track] for track in varied(unknown, artists, size)[0]}
     if len(found) < size:

@@ -25,6 +25,10 @@ class Reason:
     track: int | None = None
 
 
+# Nothing but that the listener does not know the track.
+NOT_HEARD_YET = Reason("not_heard_yet")
+
+
 def causes_of(contributions: np.ndarray) -> list[str]:
     """The strongest cause of each track, `_NO_CAUSE` where none speaks for it; `contributions` by (part, track), weights included."""
     totals = np.array([contributions[[PARTS.index(part) for part in parts]].sum(axis=0) for parts in CAUSES.values()])
@@ -51,7 +55,7 @@ def reasons_of(
 
 def _reason(model: Model, cause: str, track: int, seed: int | None) -> Reason:
     if cause == _NO_CAUSE:
-        return Reason("not_heard_yet")
+        return NOT_HEARD_YET
     if cause == "played":
         return Reason("because_you_played", seed) if seed is not None else Reason("similar_listeners")
     if cause == "follows":
