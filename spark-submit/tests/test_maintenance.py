@@ -142,6 +142,7 @@ def test_a_log_is_cleaned_up_to_a_checkpoint_that_is_old_itself():
 def test_a_table_whose_log_was_cleaned_is_read_written_and_loaded_only_once(spark, lake, tmp_path):
     load_files(spark, lake, tmp_path, 3)
     open_table(table("bronze", "fact_listening_events"), lake).create_checkpoint()
+    assert maintain(spark, lake, EVENTS)[0]["actions"] == []
     before, at = rows(lake, EVENTS, "event_id"), version(lake, EVENTS)
     removed = clean_log(table("bronze", "fact_listening_events"), lake, datetime.now(timezone.utc) + timedelta(days=15))
     assert f"{at - 1:020}.json" in removed
