@@ -13,6 +13,8 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from lakehouse.contracts import table
+from lakehouse.delta_rs import Commit
+from lakehouse.few_rows import MOST_ROWS, overwrite_table
 from lakehouse.files import remove_folder
 from lakehouse.incremental import Build, in_weeks_sql
 from lakehouse.job import run_job
@@ -24,7 +26,7 @@ from lakehouse.params import Params
 from lakehouse.progress import Progress
 from lakehouse.promotion import LEAST_LISTENERS
 from lakehouse.table_state import describe_table, read_small, weeks_of
-from lakehouse.tables import conform_table, has_table, overwrite_table, read_table
+from lakehouse.tables import has_table, read_table
 from lakehouse.training import Listening, fit_model, learn_model
 from lakehouse.training_data import Sources, listening_at, sources_of, training_data, work_uri
 from lakehouse.weeks_refresh import CHARTS
@@ -60,9 +62,9 @@ def build_gold(spark: SparkSession, params: Params, progress: Progress) -> dict:
             chart = chart_of(spark, lake_uri, known)
             users = write_lists(listening.shards(), f"{work}/lists", model, judged.weights, chart, size)
         with progress.step("write"):
-            conform_table(spark, gold, lake_uri)
-            lists = spark.read.parquet(f"{work}/lists")
-            overwrite_table(lists.withColumn("model_version", F.lit(model_version)), gold, lake_uri, run_key)
+            lists = spark.read.parquet(f"{work}/lists").withColumn("model_version", F.lit(model_version))
+            commit = Commit(f"{run_key}/{gold.path}")
+            overwrite_table(lists, gold, lake_uri, commit, is_small=users * size <= MOST_ROWS)
     finally:
         remove_folder(work)
     made = describe_table(gold, lake_uri)

@@ -16,7 +16,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lakehouse.contracts import table
+from lakehouse.delta_rs import Commit
 from lakehouse.evaluation import Measures, Truth, against, measure, pools, summary
+from lakehouse.few_rows import append_few
 from lakehouse.files import remove_folder
 from lakehouse.held_out import Split, new_tracks
 from lakehouse.incremental import Build
@@ -26,11 +28,11 @@ from lakehouse.listeners import Tracks, day_number
 from lakehouse.metrics import ranked
 from lakehouse.model import DEFAULT_WEIGHTS, Fit, Model, one_core
 from lakehouse.oracle import read_oracle
-from lakehouse.params import Params
+from lakehouse.params import Params, instant
 from lakehouse.progress import Progress
 from lakehouse.promotion import decide_promotion
 from lakehouse.table_state import describe_table, read_small
-from lakehouse.tables import append_rows, create_table, has_table, read_table
+from lakehouse.tables import has_table, read_table
 from lakehouse.training import Listening, fit_model, learn_model
 from lakehouse.training_data import Sources, TrainingData, clear_work, listening_at, sources_of, training_data, work_uri
 from lakehouse.tuning import tuned_weights
@@ -199,10 +201,10 @@ def _record(spark: SparkSession, document: dict, evaluated_at: str, lake_uri: st
     measures = ("recall", "ndcg", "map", "coverage", "novelty", "diversity")
     row = {
         "model_version": document["modelVersion"],
-        "evaluated_at": evaluated_at,
-        "train_until": split["trainUntil"],
-        "validation_until": split["validationUntil"],
-        "test_until": split["testUntil"],
+        "evaluated_at": instant(evaluated_at),
+        "train_until": date.fromisoformat(split["trainUntil"]),
+        "validation_until": date.fromisoformat(split["validationUntil"]),
+        "test_until": date.fromisoformat(split["testUntil"]),
         "users": candidate["users"],
         "k": document["k"],
         **{name: candidate.get(name) for name in measures},
@@ -215,17 +217,7 @@ def _record(spark: SparkSession, document: dict, evaluated_at: str, lake_uri: st
         "promoted": document["promoted"],
         "why": document["why"],
     }
-    schema = ", ".join(f"{column.name} {_plain_type(column.type)}" for column in EVALUATIONS.columns)
-    rows = spark.createDataFrame([tuple(row[column.name] for column in EVALUATIONS.columns)], schema)
-    columns = EVALUATIONS.columns
-    typed = rows.select(*(F.col(column.name).cast(column.spark_type).alias(column.name) for column in columns))
-    create_table(spark, EVALUATIONS, lake_uri)
-    append_rows(typed, EVALUATIONS, lake_uri, f"model/{document['modelVersion']}", 1)
-
-
-def _plain_type(of: str) -> str:
-    """Times and days come as text and are cast on the way in."""
-    return "string" if of in ("date", "timestamp") else of
+    append_few(spark, [row], EVALUATIONS, lake_uri, Commit(f"model/{document['modelVersion']}"))
 
 
 if __name__ == "__main__":

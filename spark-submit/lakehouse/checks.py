@@ -10,17 +10,19 @@ from datetime import date
 from itertools import chain
 
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 
 from lakehouse.acceptance.rules import rules
 from lakehouse.contracts import Check, Table, table
 from lakehouse.delta_log import changes_between, newest_commit
+from lakehouse.delta_rs import Commit
 from lakehouse.errors import FailedChecks
+from lakehouse.few_rows import append_few
 from lakehouse.freshness import newest_that_counts
 from lakehouse.incremental import WEEK, to_weeks
+from lakehouse.params import instant
 from lakehouse.row_checks import Rows, check_reference, check_rows
 from lakehouse.table_state import range_of, read_small
-from lakehouse.tables import create_table, has_table, retry_conflicts, writer_of
+from lakehouse.tables import has_table
 
 RESULTS = table("gold", "table_checks")
 _LONGEST_SCOPE = 8
@@ -133,16 +135,20 @@ def _describe(weeks: set[date] | None) -> str:
 
 
 def _write(spark: SparkSession, results: list[Result], lake_uri: str, run_key: str, checked_at: str) -> None:
-    create_table(spark, RESULTS, lake_uri)
-    values = [
-        (run_key, r.table.path, r.version, r.scope, r.check, r.is_hard, r.is_passed, r.observed, r.expected)
-        for r in results
+    rows = [
+        {
+            "run_key": run_key,
+            "checked_at": instant(checked_at),
+            "table": result.table.path,
+            "table_version": result.version,
+            "scope": result.scope,
+            "check": result.check,
+            "is_hard": result.is_hard,
+            "is_passed": result.is_passed,
+            "observed": result.observed,
+            "expected": result.expected,
+        }
+        for result in results
     ]
-    schema = (
-        "run_key string, `table` string, table_version bigint, scope string, `check` string, "
-        "is_hard boolean, is_passed boolean, observed double, expected string"
-    )
-    rows = spark.createDataFrame(values, schema).withColumn("checked_at", F.lit(checked_at).cast("timestamp"))
-    versions = ",".join(sorted({f"{r.table.path}@{r.version}" for r in results}))
-    writer = writer_of(rows.coalesce(1), RESULTS, f"{run_key}/checks/{versions}").mode("append")
-    retry_conflicts(lambda: writer.save(RESULTS.uri(lake_uri)))
+    versions = ",".join(sorted({f"{result.table.path}@{result.version}" for result in results}))
+    append_few(spark, rows, RESULTS, lake_uri, Commit(f"{run_key}/checks/{versions}"))

@@ -9,6 +9,9 @@ from lakehouse.errors import BadParameters
 
 _CONTRACT = Path(__file__).resolve().parents[2] / "contracts" / "lake.json"
 
+# Tables of weeks are partitioned by the week's last day.
+WEEK = "week_end"
+
 SPARK_TYPES = {
     "string": "STRING",
     "int": "INT",

@@ -14,13 +14,14 @@ from datetime import date
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from lakehouse.contracts import Table
+from lakehouse.contracts import WEEK, Table
 from lakehouse.delta_log import Changes, changes_between, commit_note, newest_commit
+from lakehouse.delta_rs import Commit
+from lakehouse.few_rows import are_few, overwrite_table
 from lakehouse.files import all_exist
 from lakehouse.params import Params
-from lakehouse.tables import conform_table, has_table, retry_conflicts, sql_text, writer_of
+from lakehouse.tables import has_table, sql_text
 
-WEEK = "week_end"
 # Past this share of the weeks, finding out what to leave alone costs more than it saves.
 MOST_WEEKS = 0.5
 
@@ -53,10 +54,11 @@ class Recipe:
         through = {} if self.through is None else {"through": str(self.through)}
         return {"inputs": self.versions, "build": self.build.name, **through}
 
-    def key(self, run_key: str, table: Table) -> str:
-        """A transaction id: this run, this table, these inputs. A repeat with newer inputs is another unit of work."""
+    def commit(self, run_key: str, table: Table, condition: str | None = None) -> Commit:
+        """A commit that carries the recipe. Its id: this run, this table, these inputs. A repeat with newer inputs is another unit of
+        work."""
         digest = hashlib.sha256(json.dumps(self.note(), sort_keys=True).encode()).hexdigest()[:16]
-        return f"{run_key}/{table.path}/{digest}"
+        return Commit(f"{run_key}/{table.path}/{digest}", self.note(), condition)
 
 
 def recipe_of(sources: list[Table], lake_uri: str, build: Build) -> Recipe:
@@ -127,13 +129,12 @@ def moved_rows(
 
 def write_whole(rows: DataFrame, table: Table, lake_uri: str, run_key: str, recipe: Recipe) -> None:
     """Replaces the whole table in one commit that carries the recipe."""
-    conform_table(rows.sparkSession, table, lake_uri)
-    _save(rows, table, lake_uri, recipe.key(run_key, table), recipe, None)
+    _save(rows, table, lake_uri, recipe.commit(run_key, table), recipe)
 
 
 def write_weeks(rows: DataFrame, table: Table, lake_uri: str, run_key: str, recipe: Recipe, weeks: set[date]) -> None:
     """Replaces exactly these weeks of a table that is partitioned by week_end, in one commit that carries the recipe."""
-    _save(rows, table, lake_uri, recipe.key(run_key, table), recipe, in_weeks_sql(weeks))
+    _save(rows, table, lake_uri, recipe.commit(run_key, table, in_weeks_sql(weeks)), recipe)
 
 
 def in_weeks_sql(weeks: set[date], column: str = WEEK) -> str:
@@ -149,10 +150,8 @@ def to_weeks(values: set[str]) -> set[date]:
     return {date.fromisoformat(value) for value in values}
 
 
-def _save(rows: DataFrame, table: Table, lake_uri: str, key: str, recipe: Recipe, condition: str | None) -> None:
+def _save(rows: DataFrame, table: Table, lake_uri: str, commit: Commit, recipe: Recipe) -> None:
+    is_small = are_few(recipe.versions, lake_uri)
     # A file a week, unless it is large: every reader opens all files of the weeks it reads.
-    together = rows.hint("rebalance", WEEK) if WEEK in table.partition_by else rows
-    writer = writer_of(together, table, key).mode("overwrite").option("userMetadata", json.dumps(recipe.note()))
-    if condition:
-        writer = writer.option("replaceWhere", condition)
-    retry_conflicts(lambda: writer.save(table.uri(lake_uri)))
+    is_spread = WEEK in table.partition_by and not is_small
+    overwrite_table(rows.hint("rebalance", WEEK) if is_spread else rows, table, lake_uri, commit, is_small)

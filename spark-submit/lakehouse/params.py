@@ -8,6 +8,11 @@ from typing import Any
 from lakehouse.errors import BadParameters
 
 
+def instant(text: str) -> datetime:
+    """The moment of an ISO 8601 time; ValueError where it is none. Python before 3.11 does not know Z."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
 class Params:
     """A JSON object with typed access. Every method raises BadParameters with the name of the field."""
 
@@ -45,7 +50,7 @@ class Params:
         """An ISO 8601 time, given back as it stands."""
         value = self.text(name)
         try:
-            datetime.fromisoformat(value.replace("Z", "+00:00"))
+            instant(value)
         except ValueError as error:
             raise BadParameters(f"{self._where}: {name} must be an ISO 8601 time, found {value!r}") from error
         return value

@@ -15,11 +15,10 @@ from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from lakehouse.contracts import Table
+from lakehouse.contracts import WEEK, Table
 from lakehouse.delta_log import rows_in_files
 from lakehouse.delta_rs import open_delta
 from lakehouse.files import read_parquet
-from lakehouse.incremental import WEEK
 from lakehouse.tables import has_table, missing_table, newest_version, read_table
 
 _EPOCH = date(1970, 1, 1).toordinal()

@@ -4,6 +4,7 @@ Every write carries a Delta transaction id (`txnAppId`): a second write with the
 retried job changes nothing. The id names the unit of work (a file's content, a run's table), the version is always 1.
 """
 
+import json
 import random
 import time
 from collections.abc import Callable
@@ -14,12 +15,15 @@ from pyspark.sql import functions as F
 
 from lakehouse.contracts import Table
 from lakehouse.delta_log import has_commits, is_new, newest_commit
+from lakehouse.delta_rs import Commit, make_table
 from lakehouse.errors import BrokenContract
 from lakehouse.layout import Difference, Layout, difference
 
 Answer = TypeVar("Answer")
 
 _ATTEMPTS = 6
+# Set where the store keeps no condition on a write (java/).
+_SINGLE_DRIVER = "spark.hadoop.segue.logstore.single.driver"
 # What Delta says to a writer that lost a race; the names are part of its messages and error classes.
 _CONFLICTS = (
     "ConcurrentTransactionException",
@@ -36,6 +40,9 @@ _CONFLICTS = (
     # another writer is just making the table
     "DELTA_CREATE_TABLE_WITH_NON_EMPTY_LOCATION",
     "FileAlreadyExistsException",
+    # the same, as delta-rs says it
+    "Failed to commit transaction",
+    "A Delta Lake table already exists",
     # another writer has just added the column
     "FIELD_ALREADY_EXISTS",
 )
@@ -92,10 +99,13 @@ def replace_file(rows: DataFrame, table: Table, lake_uri: str, file_column: str,
     retry_conflicts(lambda: writer.save(table.uri(lake_uri)))
 
 
-def overwrite_table(rows: DataFrame, table: Table, lake_uri: str, run_key: str) -> None:
-    """Replaces the whole table by `rows` in one commit; the transaction id is `<run_key>/<table>`. For tables that are derived."""
-    conform_table(rows.sparkSession, table, lake_uri)
-    writer = writer_of(rows, table, f"{run_key}/{table.path}").mode("overwrite")
+def replace_by_spark(rows: DataFrame, table: Table, lake_uri: str, commit: Commit) -> None:
+    """Replaces the rows of the commit's condition by `rows`, all of them without one, in one commit of Spark."""
+    writer = _with_transaction(typed(rows, table), commit.key).mode("overwrite")
+    if commit.note is not None:
+        writer = writer.option("userMetadata", json.dumps(commit.note))
+    if commit.condition is not None:
+        writer = writer.option("replaceWhere", commit.condition)
     retry_conflicts(lambda: writer.save(table.uri(lake_uri)))
 
 
@@ -122,13 +132,20 @@ def conform_table(spark: SparkSession, table: Table, lake_uri: str) -> None:
             # CREATE OR REPLACE would refuse a table at a path that is not as it says.
             statement = _create_statement(table, table.uri(lake_uri), "REPLACE TABLE")
             retry_conflicts(lambda: spark.sql(statement).collect())
+    elif may_commit(spark):
+        retry_conflicts(lambda: _make_once(table, lake_uri))
+        return
     create_table(spark, table, lake_uri)
 
 
-def writer_of(rows: DataFrame, table: Table, key: str):
-    """A Delta writer of the table's columns, in its types; `key` is the transaction id."""
-    columns = [F.col(column.name).cast(column.spark_type).alias(column.name) for column in table.columns]
-    return _with_transaction(rows.select(*columns), key)
+def may_commit(spark: SparkSession) -> bool:
+    """Whether a job may commit beside Spark: not where the store keeps no condition on a write, so that one driver alone writes."""
+    return spark.conf.get(_SINGLE_DRIVER, "false") != "true"
+
+
+def typed(rows: DataFrame, table: Table) -> DataFrame:
+    """The table's columns, in its types."""
+    return rows.select(*(F.col(column.name).cast(column.spark_type).alias(column.name) for column in table.columns))
 
 
 def count_by(spark: SparkSession, table: Table, lake_uri: str, file_column: str, file: str, by: str) -> dict[str, int]:
@@ -172,6 +189,11 @@ def sql_text(value: str) -> str:
 
 def _with_transaction(rows: DataFrame, key: str):
     return rows.write.format("delta").option("txnAppId", key).option("txnVersion", "1")
+
+
+def _make_once(table: Table, lake_uri: str) -> None:
+    if not has_table(table, lake_uri):
+        make_table(table, lake_uri, Layout.of_contract(table).properties)
 
 
 def _difference(table: Table, lake_uri: str) -> Difference:

@@ -19,6 +19,7 @@ from lakehouse.blocks import last_whole_block
 from lakehouse.contracts import Table, table
 from lakehouse.data_weeks import ACTIVE_USERS, DataWeeks, data_weeks
 from lakehouse.events_refresh import EVENTS, SONGS
+from lakehouse.few_rows import overwrite_few
 from lakehouse.incremental import (
     MOST_WEEKS,
     WEEK,
@@ -154,9 +155,7 @@ def refresh_active_users(lake: Lake) -> Written:
         before = read_small(ACTIVE_USERS, lake.lake_uri, ACTIVE_USERS.column_names).to_pylist()
         kept = [row for row in before if row[WEEK] not in weeks]
     days = sorted([*kept, *active_users(events)], key=lambda row: row["event_date"])
-    values = [tuple(row[name] for name in ACTIVE_USERS.column_names) for row in days]
-    rows = lake.spark.createDataFrame(values, ACTIVE_USERS.schema)
-    write_whole(rows.coalesce(1), ACTIVE_USERS, lake.lake_uri, lake.run_key, recipe)
+    overwrite_few(lake.spark, days, ACTIVE_USERS, lake.lake_uri, recipe.commit(lake.run_key, ACTIVE_USERS))
     return Written(ACTIVE_USERS, weeks)
 
 

@@ -95,6 +95,12 @@ def write_bronze(lake: str, listens: Listens) -> None:
         _write(lake, "fact_listening_events", [_row(n, event) for n, event in enumerate(listens.events)], "fact.csv")
 
 
+def add_events(lake: str, events: list[Event], first: int) -> None:
+    """More events of files, numbered from `first`, as one more file."""
+    rows = [_row(first + n, event) for n, event in enumerate(events)]
+    _write(lake, "fact_listening_events", rows, f"fact_{first}.csv", mode="append")
+
+
 def _row(number: int, event: Event) -> dict:
     user, track, kind, day = event
     at = datetime(day.year, day.month, day.day, 10, tzinfo=UTC)
@@ -108,10 +114,11 @@ def _record(number: int, event: Event) -> dict:
     return {**row, **told, "_topic": "listens", "_partition": 0, "_offset": number}
 
 
-def _write(lake: str, name: str, rows: list[dict], source_file: str | None = None) -> None:
+def _write(lake: str, name: str, rows: list[dict], source_file: str | None = None, mode: str = "error") -> None:
     target = contract("bronze", name)
     schema = pa.schema([(c.name, _TYPES.get(c.type, pa.string()), not c.required) for c in target.columns])
     every = {"_source_file": source_file, "_ingested_at": _AT}
     values = [{**every, **row} for row in rows]
     columns = [pa.array([row.get(column.name) for row in values], column.type) for column in schema]
-    write_deltalake(target.uri(lake), pa.table(columns, schema=schema), partition_by=list(target.partition_by) or None)
+    partitions = list(target.partition_by) or None
+    write_deltalake(target.uri(lake), pa.table(columns, schema=schema), partition_by=partitions, mode=mode)

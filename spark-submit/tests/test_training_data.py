@@ -11,9 +11,11 @@ from worlds import rows, run
 
 import lakehouse.training_data
 from lakehouse.contracts import table as contract
+from lakehouse.delta_rs import Commit
+from lakehouse.few_rows import overwrite_table
 from lakehouse.files import remove_folder
 from lakehouse.listeners import View
-from lakehouse.tables import overwrite_table, read_table
+from lakehouse.tables import read_table
 from lakehouse.training import Listening
 from lakehouse.training_data import listening_at, sources_of, training_data, whole_columns
 from lakehouse.trending import weekly_trending_tracks
@@ -26,7 +28,7 @@ def charted(spark, lake):
     events = read_table(spark, contract("silver", "listening_events"), lake)
     songs = read_table(spark, contract("bronze", "dim_songs"), lake)
     charts = contract("silver", "weekly_trending_tracks")
-    overwrite_table(weekly_trending_tracks(events, songs), charts, lake, "planted")
+    overwrite_table(weekly_trending_tracks(events, songs), charts, lake, Commit("planted"), is_small=True)
     return lake
 
 

@@ -1,0 +1,68 @@
+"""Rows that are few: the job collects them and commits them itself by delta-rs, where a write by Spark would cost more than the rows.
+
+Few are the rows of a small lake, whatever table they are of, and the rows of some tables in any lake: results of checks, records of
+models, users by day. All else Spark writes.
+"""
+
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+
+from lakehouse.contracts import Table
+from lakehouse.contracts import table as contract
+from lakehouse.delta_rs import Commit, add_rows, arrow_schema, replace_rows
+from lakehouse.table_state import rows_in
+from lakehouse.tables import (
+    append_rows,
+    conform_table,
+    create_table,
+    may_commit,
+    replace_by_spark,
+    retry_conflicts,
+    typed,
+)
+
+# What is derived of so many rows fits the job's memory several times.
+MOST_ROWS = 250_000
+
+
+def are_few(versions: dict[str, int | None], lake_uri: str) -> bool:
+    """Whether the rows of these versions of tables are few together; None: there is no such table."""
+    return (
+        sum(rows_in(contract(*path.split("/")), lake_uri, at) for path, at in versions.items() if at is not None)
+        <= MOST_ROWS
+    )
+
+
+def overwrite_table(rows: DataFrame, table: Table, lake_uri: str, commit: Commit, is_small: bool) -> None:
+    """Replaces the rows of the commit's condition by `rows`, all of them without one, in one commit. For tables that are derived.
+
+    Safe to run twice and at once: the commit's id says whether it was made. `is_small`: the rows fit the job's memory.
+    """
+    spark = rows.sparkSession
+    if commit.condition is None:
+        conform_table(spark, table, lake_uri)
+    if is_small and may_commit(spark):
+        collected = typed(rows, table).toArrow()
+        retry_conflicts(lambda: replace_rows(collected, table, lake_uri, commit))
+    else:
+        replace_by_spark(rows, table, lake_uri, commit)
+
+
+def overwrite_few(spark: SparkSession, rows: list[dict], table: Table, lake_uri: str, commit: Commit) -> None:
+    """The same of rows that the job has made itself."""
+    made = pa.Table.from_pylist(rows, schema=arrow_schema(table))
+    conform_table(spark, table, lake_uri)
+    if may_commit(spark):
+        retry_conflicts(lambda: replace_rows(made, table, lake_uri, commit))
+    else:
+        replace_by_spark(spark.createDataFrame(made), table, lake_uri, commit)
+
+
+def append_few(spark: SparkSession, rows: list[dict], table: Table, lake_uri: str, commit: Commit) -> None:
+    """Appends rows that the job has made itself, in one commit; once, as the commit's id says."""
+    made = pa.Table.from_pylist(rows, schema=arrow_schema(table))
+    create_table(spark, table, lake_uri)
+    if may_commit(spark):
+        retry_conflicts(lambda: add_rows(made, table, lake_uri, commit))
+    else:
+        append_rows(spark.createDataFrame(made), table, lake_uri, commit.key, commit.version)
