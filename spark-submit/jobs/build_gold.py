@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 
 from lakehouse.contracts import table
 from lakehouse.delta_rs import Commit
-from lakehouse.few_rows import MOST_ROWS, overwrite_table
+from lakehouse.few_rows import MOST_ROWS, overwrite_table, rows_of
 from lakehouse.files import remove_folder
 from lakehouse.incremental import Build, in_weeks_sql
 from lakehouse.job import run_job
@@ -26,7 +26,7 @@ from lakehouse.params import Params
 from lakehouse.progress import Progress
 from lakehouse.promotion import LEAST_LISTENERS
 from lakehouse.table_state import describe_table, read_small, weeks_of
-from lakehouse.tables import has_table, read_table
+from lakehouse.tables import has_table
 from lakehouse.training import Listening, fit_model, learn_model
 from lakehouse.training_data import Sources, listening_at, sources_of, training_data, work_uri
 from lakehouse.weeks_refresh import CHARTS
@@ -116,7 +116,7 @@ def chart_of(spark: SparkSession, lake_uri: str, tracks: Tracks) -> list[int]:
     weeks = weeks_of(CHARTS, lake_uri)
     if not weeks:
         return []
-    of_last_week = read_table(spark, CHARTS, lake_uri).where(in_weeks_sql({max(weeks)}))
+    of_last_week = rows_of(spark, CHARTS, lake_uri).where(in_weeks_sql({max(weeks)}))
     chart = of_last_week.orderBy("rank").select("track_id").collect()
     place = {track: index for index, track in enumerate(tracks.ids)}
     return [place[row[0]] for row in chart if row[0] in place]

@@ -18,7 +18,7 @@ from pyspark.sql import functions as F
 from lakehouse.contracts import table
 from lakehouse.delta_rs import Commit
 from lakehouse.evaluation import Measures, Truth, against, measure, pools, summary
-from lakehouse.few_rows import append_few
+from lakehouse.few_rows import append_few, rows_of
 from lakehouse.files import remove_folder
 from lakehouse.held_out import Split, new_tracks
 from lakehouse.incremental import Build
@@ -32,7 +32,7 @@ from lakehouse.params import Params, instant
 from lakehouse.progress import Progress
 from lakehouse.promotion import decide_promotion
 from lakehouse.table_state import describe_table, read_small
-from lakehouse.tables import has_table, read_table
+from lakehouse.tables import has_table
 from lakehouse.training import Listening, fit_model, learn_model
 from lakehouse.training_data import Sources, TrainingData, clear_work, listening_at, sources_of, training_data, work_uri
 from lakehouse.tuning import tuned_weights
@@ -136,7 +136,7 @@ class _Judge:
 def follows_of(spark: SparkSession, lake_uri: str) -> DataFrame | None:
     """Who follows whom, where the lake knows."""
     follows = table("bronze", "graph_user_follows")
-    return read_table(spark, follows, lake_uri) if has_table(follows, lake_uri) else None
+    return rows_of(spark, follows, lake_uri) if has_table(follows, lake_uri) else None
 
 
 def _served(
@@ -158,7 +158,7 @@ def _served(
     learnt_until = max((row["test_until"] for row in recorded if row["model_version"] == version), default=None)
     if learnt_until is None or learnt_until > split.test_from:
         return None
-    lists = read_table(spark, RECOMMENDATIONS, lake_uri).where(F.col("model_version") == version)
+    lists = rows_of(spark, RECOMMENDATIONS, lake_uri).where(F.col("model_version") == version)
     by_user = _lists_by_user(lists, known)
     if not by_user:
         return None

@@ -13,6 +13,7 @@ from lakehouse.contracts import Table, table
 from lakehouse.data_weeks import data_weeks
 from lakehouse.delta_log import newest_commit
 from lakehouse.errors import BadParameters, BrokenContract
+from lakehouse.few_rows import rows_if_there
 from lakehouse.job import run_job
 from lakehouse.params import Params
 from lakehouse.progress import Progress
@@ -30,7 +31,7 @@ from lakehouse.snapshot import (
 )
 from lakehouse.songs import catalogue, with_told_names
 from lakehouse.table_state import rows_in
-from lakehouse.tables import has_table, missing_table, read_if_there
+from lakehouse.tables import has_table, missing_table
 
 SOURCES = {
     "recommendations": table("gold", "user_recommendations"),
@@ -128,7 +129,7 @@ def _snapshot_uri(params: Params) -> str:
 
 def _at(spark: SparkSession, source: Table, lake_uri: str, versions: dict[Table, int | None]) -> DataFrame:
     """The table as it was when the export began, whatever is written meanwhile."""
-    return read_if_there(spark, source, lake_uri, versions[source])
+    return rows_if_there(spark, source, lake_uri, versions[source])
 
 
 def _refuse_missing(versions: dict[Table, int | None], lake_uri: str) -> None:

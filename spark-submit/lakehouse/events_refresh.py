@@ -19,6 +19,7 @@ from pyspark.sql import functions as F
 
 from lakehouse.contracts import Table, table
 from lakehouse.delta_log import Changes
+from lakehouse.few_rows import rows_if_there, rows_of
 from lakehouse.incremental import (
     MOST_WEEKS,
     WEEK,
@@ -36,7 +37,7 @@ from lakehouse.listening_events import FILES, STREAM, deliveries, kept_and_dropp
 from lakehouse.refused_events import REFUSED, accepted, refusal
 from lakehouse.refused_refresh import RefusedRefresh
 from lakehouse.table_state import rows_in, weeks_of
-from lakehouse.tables import has_table, read_if_there, read_table
+from lakehouse.tables import has_table
 
 EVENTS = table("silver", "listening_events")
 DUPLICATES = table("silver", "duplicate_events")
@@ -106,8 +107,8 @@ class EventsRefresh:
             changed.unpersist()
 
     def _rewrite(self, former: dict, changed: DataFrame, rows_added: int) -> Refreshed:
-        silver = read_table(self._spark, EVENTS, self._lake_uri)
-        duplicates = read_table(self._spark, DUPLICATES, self._lake_uri)
+        silver = rows_of(self._spark, EVENTS, self._lake_uri)
+        duplicates = rows_of(self._spark, DUPLICATES, self._lake_uri)
         present, of_duplicates = weeks_of(EVENTS, self._lake_uri), weeks_of(DUPLICATES, self._lake_uri)
         weeks = _touched(changed, [silver, duplicates]) | self._weeks_of_dimensions(former, silver)
         if len(weeks) > MOST_WEEKS * max(len(present), 2):
@@ -178,7 +179,7 @@ class EventsRefresh:
         version = self._recipe.versions[source.path]
         if version is None and source is STREAM:
             return None
-        return read_if_there(self._spark, source, self._lake_uri, version)
+        return rows_if_there(self._spark, source, self._lake_uri, version)
 
 
 def _touched(changed: DataFrame, tables: list[DataFrame]) -> set[date]:
@@ -200,7 +201,7 @@ def duplicate_counts(spark: SparkSession, lake_uri: str) -> dict[str, int]:
     """Deliveries dropped, by why, in the whole table."""
     counted = {"within_file": 0, "across_files": 0, "within_stream": 0, "against_stream": 0}
     if has_table(DUPLICATES, lake_uri):
-        rows = read_table(spark, DUPLICATES, lake_uri).groupBy("reason").count().collect()
+        rows = rows_of(spark, DUPLICATES, lake_uri).groupBy("reason").count().collect()
         counted |= {row[0]: row[1] for row in rows}
     return counted
 

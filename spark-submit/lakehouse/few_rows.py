@@ -1,7 +1,8 @@
-"""Rows that are few: the job collects them and commits them itself by delta-rs, where a write by Spark would cost more than the rows.
+"""Rows that are few: the job reads and commits them itself, where Spark would look through a table's log, open a file for each of its
+weeks and look through the log again, all of which costs more than the rows.
 
 Few are the rows of a small lake, whatever table they are of, and the rows of some tables in any lake: results of checks, records of
-models, users by day. All else Spark writes.
+models, users by day. All else Spark reads and writes. What is made of the rows, Spark makes in any case.
 """
 
 import pyarrow as pa
@@ -10,19 +11,20 @@ from pyspark.sql import DataFrame, SparkSession
 from lakehouse.contracts import Table
 from lakehouse.contracts import table as contract
 from lakehouse.delta_rs import Commit, add_rows, arrow_schema, replace_rows
-from lakehouse.table_state import rows_in
+from lakehouse.table_state import read_rows, rows_in
 from lakehouse.tables import (
     append_rows,
     conform_table,
     create_table,
     may_commit,
+    read_table,
     replace_by_spark,
     retry_conflicts,
     typed,
 )
 
-# What is derived of so many rows fits the job's memory several times.
-MOST_ROWS = 250_000
+# What is derived of so many rows fits the job's memory several times; and Spark takes them from the job within a second.
+MOST_ROWS = 100_000
 
 
 def are_few(versions: dict[str, int | None], lake_uri: str) -> bool:
@@ -31,6 +33,22 @@ def are_few(versions: dict[str, int | None], lake_uri: str) -> bool:
         sum(rows_in(contract(*path.split("/")), lake_uri, at) for path, at in versions.items() if at is not None)
         <= MOST_ROWS
     )
+
+
+def rows_of(spark: SparkSession, table: Table, lake_uri: str, version: int | None = None) -> DataFrame:
+    """The rows of a version of a table, the newest unless told; BrokenContract where there is no table."""
+    count = rows_in(table, lake_uri, version)
+    if count > MOST_ROWS:
+        return read_table(spark, table, lake_uri, version)
+    # Spark Connect takes no table of no row.
+    return spark.createDataFrame(read_rows(table, lake_uri, version) if count else [], table.schema)
+
+
+def rows_if_there(spark: SparkSession, table: Table, lake_uri: str, version: int | None) -> DataFrame:
+    """The same of a version as `newest_commit` named it; no rows where it named none: a lake need not have every table."""
+    if version is None:
+        return spark.createDataFrame([], table.schema)
+    return rows_of(spark, table, lake_uri, version)
 
 
 def overwrite_table(rows: DataFrame, table: Table, lake_uri: str, commit: Commit, is_small: bool) -> None:

@@ -13,10 +13,11 @@ from pyspark.sql import functions as F
 
 from lakehouse.affinity import contribution, heard_on
 from lakehouse.contracts import table
+from lakehouse.few_rows import rows_of
 from lakehouse.listening_events import counts
 from lakehouse.shards import by_shard, shard_of
 from lakehouse.table_state import range_of
-from lakehouse.tables import has_table, read_table
+from lakehouse.tables import has_table
 
 LISTENER_TRACKS = table("silver", "listener_tracks")
 
@@ -43,7 +44,7 @@ def past_of(spark: SparkSession, lake_uri: str, version: int | None = None) -> P
     if not has_table(LISTENER_TRACKS, lake_uri):
         return None
     days = range_of(spark, LISTENER_TRACKS, lake_uri, "through", version)
-    return None if days is None else Past(read_table(spark, LISTENER_TRACKS, lake_uri, version), days[1])
+    return None if days is None else Past(rows_of(spark, LISTENER_TRACKS, lake_uri, version), days[1])
 
 
 def listener_tracks(events: DataFrame, through: date) -> DataFrame:

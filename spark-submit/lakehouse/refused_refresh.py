@@ -9,11 +9,12 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lakehouse.contracts import Table
+from lakehouse.few_rows import rows_if_there, rows_of
 from lakehouse.incremental import Recipe, changes_of, former_versions, moved_rows, write_whole
 from lakehouse.listening_events import FILES, STREAM
 from lakehouse.refused_events import REFUSED, refusal, refused_deliveries
 from lakehouse.table_state import rows_in
-from lakehouse.tables import has_table, read_if_there, read_table
+from lakehouse.tables import has_table
 
 # Of each source, what of a row goes into the table.
 _COLUMNS = ["event_id", "user_id", "track_id", "event_type", "timestamp", "_ingested_at"]
@@ -60,7 +61,7 @@ class RefusedRefresh:
         version = self._recipe.versions[source.path]
         if version is None and source is STREAM:
             return None
-        return read_if_there(self._spark, source, self._lake_uri, version)
+        return rows_if_there(self._spark, source, self._lake_uri, version)
 
     def _moved(self, former: dict) -> DataFrame | None:
         """Refused rows that came or went, with `_sign`; None where nobody can tell which."""
@@ -75,7 +76,7 @@ class RefusedRefresh:
 
     def _with(self, moved: DataFrame) -> DataFrame:
         """The table's rows with those that came and without those that went. Two deliveries may be alike in every column."""
-        before = read_table(self._spark, REFUSED, self._lake_uri).withColumn("_sign", F.lit(1))
+        before = rows_of(self._spark, REFUSED, self._lake_uri).withColumn("_sign", F.lit(1))
         counted = before.unionByName(moved).groupBy(*REFUSED.column_names).agg(F.sum("_sign").alias("_sign"))
         times = F.explode(F.array_repeat(F.lit(1), F.col("_sign").cast("int")))
         return counted.where(F.col("_sign") > 0).select("*", times).select(*REFUSED.column_names)
@@ -88,5 +89,5 @@ def refused_counts(spark: SparkSession, lake_uri: str) -> dict[str, int]:
     """Refused deliveries by reason, in the whole table; reasons without one are not named."""
     if not has_table(REFUSED, lake_uri) or rows_in(REFUSED, lake_uri) == 0:
         return {}
-    counted = read_table(spark, REFUSED, lake_uri).groupBy("reason").count().orderBy("reason").collect()
+    counted = rows_of(spark, REFUSED, lake_uri).groupBy("reason").count().orderBy("reason").collect()
     return {row[0]: row[1] for row in counted}

@@ -5,8 +5,10 @@ lists as `statsColumns`. To ask it costs some hundredths of a second and opens n
 each of them. Deletion vectors, which would make it untrue, are off (contracts/lake.json).
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from urllib.parse import unquote
 
 import pyarrow as pa
@@ -17,10 +19,11 @@ from pyspark.sql import functions as F
 
 from lakehouse.contracts import WEEK, Table
 from lakehouse.delta_log import rows_in_files
-from lakehouse.delta_rs import open_delta
+from lakehouse.delta_rs import arrow_schema, open_delta
 from lakehouse.files import read_parquet
 from lakehouse.tables import has_table, missing_table, newest_version, read_table
 
+_FILES_AT_ONCE = 16
 _EPOCH = date(1970, 1, 1).toordinal()
 
 
@@ -74,7 +77,7 @@ class RowFile:
         return self.limits is None or (self.limits[0] <= greatest and self.limits[1] >= least)
 
 
-def row_files(table: Table, lake_uri: str, version: int, column: str | None = None) -> list[RowFile]:
+def row_files(table: Table, lake_uri: str, version: int | None, column: str | None = None) -> list[RowFile]:
     """The files of a version that have rows, with the limits of `column`."""
     files = _with_rows(_files(table, lake_uri, version))
     found = files.to_pylist()
@@ -111,17 +114,34 @@ def range_of(
 
 
 def read_small(table: Table, lake_uri: str, columns: list[str]) -> pa.Table:
-    """Columns of the rows of a table that is small and not partitioned, read without Spark.
+    """Columns of the rows of a table that is small, read without Spark."""
+    return read_rows(table, lake_uri).select(columns)
+
+
+def read_rows(table: Table, lake_uri: str, version: int | None = None) -> pa.Table:
+    """Every row of a version of a table, the newest unless told, in the columns and types of the contract.
 
     File by file, as Parquet: delta-rs' own reader leaves threads behind that now and then abort a process at its end.
     """
-    uris = _uris(table, lake_uri, _files(table, lake_uri, None))
-    if not uris:
-        return pa.table({name: [] for name in columns})
+    # Any of them may be null: nobody need rely on another writer's promise.
+    schema = pa.schema([field.with_nullable(True) for field in arrow_schema(table)])
+    with ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
+        parts = list(pool.map(partial(_rows_of, schema), row_files(table, lake_uri, version)))
+    return pa.concat_tables(parts) if parts else schema.empty_table()
+
+
+def _rows_of(schema: pa.Schema, file: RowFile) -> pa.Table:
     # Whole: a file written before one of its columns was there has none of it.
-    rows = read_parquet(uris, None)
-    of_no_file = pa.nulls(rows.num_rows)
-    return pa.table({name: rows[name] if name in rows.column_names else of_no_file for name in columns})
+    rows = read_parquet([file.uri], None)
+
+    def column(field: pa.Field) -> pa.Array | pa.ChunkedArray:
+        if field.name in file.partition:
+            return pa.repeat(pa.scalar(file.partition[field.name], field.type), rows.num_rows)
+        if field.name not in rows.column_names:
+            return pa.nulls(rows.num_rows, field.type)
+        return rows[field.name].cast(field.type)
+
+    return pa.table([column(field) for field in schema], schema=schema)
 
 
 def _files(table: Table, lake_uri: str, version: int | None) -> pa.Table:

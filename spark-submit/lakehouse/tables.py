@@ -78,13 +78,6 @@ def read_table(spark: SparkSession, table: Table, lake_uri: str, version: int | 
     return (reader if version is None else reader.option("versionAsOf", version)).load(table.uri(lake_uri))
 
 
-def read_if_there(spark: SparkSession, table: Table, lake_uri: str, version: int | None) -> DataFrame:
-    """A version of a table as `newest_commit` named it; no rows where it named none: a lake need not have every table."""
-    if version is None:
-        return spark.createDataFrame([], table.schema)
-    return read_table(spark, table, lake_uri, version)
-
-
 def replace_file(rows: DataFrame, table: Table, lake_uri: str, file_column: str, file: str, key: str) -> None:
     """Makes `rows` the only rows of `table` that came from `file`, in one commit. Rows of other files stay as they are.
 
@@ -111,7 +104,7 @@ def replace_by_spark(rows: DataFrame, table: Table, lake_uri: str, commit: Commi
 
 def append_rows(rows: DataFrame, table: Table, lake_uri: str, key: str, version: int) -> None:
     """Appends `rows` in one commit, once for every (key, version); of one key, versions may only grow."""
-    writer = rows.write.format("delta").option("txnAppId", key).option("txnVersion", str(version)).mode("append")
+    writer = _with_transaction(typed(rows, table), key, version).mode("append")
     retry_conflicts(lambda: writer.save(table.uri(lake_uri)))
 
 
@@ -187,8 +180,8 @@ def sql_text(value: str) -> str:
     return f"'{escaped}'"
 
 
-def _with_transaction(rows: DataFrame, key: str):
-    return rows.write.format("delta").option("txnAppId", key).option("txnVersion", "1")
+def _with_transaction(rows: DataFrame, key: str, version: int = 1):
+    return rows.write.format("delta").option("txnAppId", key).option("txnVersion", str(version))
 
 
 def _make_once(table: Table, lake_uri: str) -> None:

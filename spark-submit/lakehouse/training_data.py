@@ -17,6 +17,7 @@ from lakehouse.contracts import Table, table
 from lakehouse.data_weeks import data_weeks
 from lakehouse.delta_log import newest_commit
 from lakehouse.events_refresh import EVENTS, SONGS
+from lakehouse.few_rows import rows_if_there, rows_of
 from lakehouse.files import all_exist, parquet_columns, read_parquet, remove_folder, write_parquet
 from lakehouse.held_out import Split, split_by_time
 from lakehouse.interactions import encounters, with_feedback
@@ -26,7 +27,7 @@ from lakehouse.rated_pairs import LAST_WRITTEN, PastParts, track_ids, write_pair
 from lakehouse.shards import parts_in
 from lakehouse.songs import catalogue
 from lakehouse.table_state import parts_by
-from lakehouse.tables import newest_version, read_if_there, read_table
+from lakehouse.tables import newest_version
 from lakehouse.training import Listening, counted, write_followed
 
 FEEDBACK = table("bronze", "feedback_events")
@@ -80,18 +81,18 @@ def training_data(spark: SparkSession, sources: Sources, run_key: str, days: lis
 
 def _meet(spark: SparkSession, sources: Sources, uri: str, days: list[date]) -> None:
     lake_uri, versions = sources.lake_uri, sources.versions
-    events = read_table(spark, EVENTS, lake_uri, versions[EVENTS])
+    events = rows_of(spark, EVENTS, lake_uri, versions[EVENTS])
     past = _past_before(min(days), past_of(spark, lake_uri, versions[LISTENER_TRACKS]))
     until = F.lit(sources.split.until)
     since = (events if past is None else past.since(events)).where(F.col("event_date") < until)
     # Pending: they say nothing yet but that a track that may be recommended is not new to the user.
     later = events.where((F.col("week_end") >= until) & (F.col("event_date") >= until) & F.col("is_known_track"))
     if versions[FEEDBACK] is not None:
-        since = with_feedback(since, read_table(spark, FEEDBACK, lake_uri, versions[FEEDBACK]))
+        since = with_feedback(since, rows_of(spark, FEEDBACK, lake_uri, versions[FEEDBACK]))
     met = f"{uri}/met"
     encounters(since, days, later).write.mode("overwrite").parquet(met)
     parts = None if past is None else _parts_of(past, lake_uri, versions[LISTENER_TRACKS])
-    tracks = every_track(_songs(read_if_there(spark, SONGS, lake_uri, versions[SONGS])), track_ids(met, parts))
+    tracks = every_track(_songs(rows_if_there(spark, SONGS, lake_uri, versions[SONGS])), track_ids(met, parts))
     write_parquet(_tracks(uri), tracks)
     write_pairs(met, parts, tracks.column("track_id"), [View.at(day) for day in days], uri)
 

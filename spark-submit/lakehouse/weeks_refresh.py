@@ -19,7 +19,7 @@ from lakehouse.blocks import last_whole_block
 from lakehouse.contracts import Table, table
 from lakehouse.data_weeks import ACTIVE_USERS, DataWeeks, data_weeks
 from lakehouse.events_refresh import EVENTS, SONGS
-from lakehouse.few_rows import overwrite_few
+from lakehouse.few_rows import overwrite_few, rows_if_there, rows_of
 from lakehouse.incremental import (
     MOST_WEEKS,
     WEEK,
@@ -40,7 +40,6 @@ from lakehouse.listener_tracks import LISTENER_TRACKS, listener_tracks
 from lakehouse.similarity import song_similarity
 from lakehouse.songs import catalogue
 from lakehouse.table_state import read_small, weeks_of
-from lakehouse.tables import read_if_there, read_table
 from lakehouse.trending import CHART_COLUMNS, charts, described
 
 CHARTS = table("silver", "weekly_trending_tracks")
@@ -90,7 +89,7 @@ class Lake:
         return data_weeks(self.lake_uri)
 
     def read(self, source: Table, recipe: Recipe) -> DataFrame:
-        return read_if_there(self.spark, source, self.lake_uri, recipe.versions[source.path])
+        return rows_if_there(self.spark, source, self.lake_uri, recipe.versions[source.path])
 
     def songs(self, recipe: Recipe) -> DataFrame:
         version = recipe.versions[SONGS.path]
@@ -186,7 +185,7 @@ def refresh_charts(lake: Lake) -> Written:
     if weeks is None:
         write_whole(described(charts(events), songs), CHARTS, lake.lake_uri, lake.run_key, recipe)
         return Written(CHARTS, None)
-    others = read_table(lake.spark, CHARTS, lake.lake_uri).where(f"NOT {in_weeks_sql(weeks)}")
+    others = rows_of(lake.spark, CHARTS, lake.lake_uri).where(f"NOT {in_weeks_sql(weeks)}")
     after = {week + _A_WEEK for week in weeks} - weeks
     before = {week - _A_WEEK for week in weeks | after} - weeks
     beside = others.where(in_weeks_sql(after | before)).select(*CHART_COLUMNS)

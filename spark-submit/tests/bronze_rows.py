@@ -4,8 +4,9 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from worlds import INGESTED_AT
 
+from lakehouse.delta_rs import Commit
 from lakehouse.listening_events import FILES, STREAM
-from lakehouse.tables import create_table, writer_of
+from lakehouse.tables import append_rows, create_table, replace_by_spark
 
 OTHER_FILE = "fact_listening_events_other.csv"
 _EVENT = "event_id string, user_id string, track_id string, event_type string, at string, _offset long"
@@ -19,8 +20,8 @@ def put_in_files(
         {"_source_file": F.lit(file), "year": F.year("event_date"), "month": F.month("event_date")}
     )
     create_table(spark, FILES, lake)
-    writer = writer_of(rows, FILES, f"{file}/{events}/{ingested_at}").mode("overwrite")
-    writer.option("replaceWhere", f"_source_file = '{file}'").save(FILES.uri(lake))
+    commit = Commit(f"{file}/{events}/{ingested_at}", condition=f"_source_file = '{file}'")
+    replace_by_spark(rows, FILES, lake, commit)
 
 
 def put_in_stream(
@@ -37,8 +38,7 @@ def put_in_stream(
     )
     others = [F.lit(None).alias(name) for name in STREAM.column_names if name not in rows.columns]
     create_table(spark, STREAM, lake)
-    writer = writer_of(rows.select("*", *others), STREAM, f"stream/{first}/{events}").mode("append")
-    writer.save(STREAM.uri(lake))
+    append_rows(rows.select("*", *others), STREAM, lake, f"stream/{first}/{events}", 1)
 
 
 def _typed(spark: SparkSession, events: list[tuple], ingested_at: str):

@@ -6,9 +6,10 @@ from datetime import date, timedelta
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from lakehouse.delta_rs import Commit
 from lakehouse.events_refresh import EVENTS, SONGS
+from lakehouse.few_rows import overwrite_table
 from lakehouse.incremental import Build
-from lakehouse.tables import overwrite_table
 from lakehouse.weeks_refresh import Lake, refresh_active_users
 
 USERS = 150
@@ -43,7 +44,7 @@ def planted_rows(spark, events: list[tuple], first_id: int = 0) -> DataFrame:
 
 
 def planted_lake(spark, lake: str, events: list[tuple]) -> str:
-    overwrite_table(planted_rows(spark, events), EVENTS, lake, "planted")
+    overwrite_table(planted_rows(spark, events), EVENTS, lake, Commit("planted"), is_small=True)
     ids = sorted({event[1] for event in events})
     songs = spark.createDataFrame(
         [(track, track, track, track) for track in ids],
@@ -57,7 +58,7 @@ def planted_lake(spark, lake: str, events: list[tuple]) -> str:
         "_source_file": F.lit("planted"),
         "_ingested_at": F.lit("2024-01-01").cast("timestamp"),
     }
-    overwrite_table(songs.withColumns(rest), SONGS, lake, "planted")
+    overwrite_table(songs.withColumns(rest), SONGS, lake, Commit("planted"), is_small=True)
     _count_users(spark, lake)
     return lake
 

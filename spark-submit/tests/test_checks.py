@@ -13,7 +13,7 @@ from lakehouse.contracts import Check, Table, table
 from lakehouse.errors import FailedChecks
 from lakehouse.freshness import newest_that_counts
 from lakehouse.listening_events import FILES
-from lakehouse.tables import append_rows, create_table, typed
+from lakehouse.tables import append_rows, create_table
 
 GENRES = table("gold", "genre_weekly_stats")
 WEEK = date(2025, 1, 7)
@@ -24,7 +24,7 @@ COLUMNS = (
 
 def write(spark, lake, *values, target: Table = GENRES, key: str = "k", schema: str = COLUMNS) -> None:
     create_table(spark, target, lake)
-    append_rows(typed(spark.createDataFrame(list(values), schema), target), target, lake, key, 1)
+    append_rows(spark.createDataFrame(list(values), schema), target, lake, key, 1)
 
 
 def check_genres(spark, lake: str, run_key: str) -> dict:
@@ -109,7 +109,7 @@ def test_a_key_of_a_new_week_is_looked_for_in_all_others_also_where_files_are_sk
         missing = [f"NULL AS {c.name}" for c in events.columns if c.name not in described.columns]
         create_table(spark, events, lake)
         rows_of = described.selectExpr("*", *missing)
-        append_rows(typed(rows_of, events), events, lake, str(week), 1)
+        append_rows(rows_of, events, lake, str(week), 1)
 
     def doubled(passed: int) -> float:
         [result] = [one for one in check_table(spark, events, lake, passed) if one.check == "event_id is not unique"]

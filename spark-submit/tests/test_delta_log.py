@@ -9,7 +9,7 @@ import lakehouse.delta_log as delta_log
 from lakehouse.contracts import table
 from lakehouse.delta_log import changes_between, commit_note, has_commits, is_new, newest_commit, rows_committed
 from lakehouse.incremental import Build, changed_rows, recipe_of, write_whole
-from lakehouse.tables import writer_of
+from lakehouse.tables import append_rows
 
 # track_id is among its statsColumns: the least and greatest of it are in every commit.
 TRACKS = table("gold", "track_features")
@@ -42,7 +42,7 @@ def test_a_text_that_ends_a_line_for_some_readers_ends_none_of_a_commit(spark, l
     write_whole(features(spark, "first"), TRACKS, lake, "run", recipe)
     for character in LINE_ENDS:
         rows = features(spark, f"{character}id")
-        writer_of(rows, TRACKS, f"key{character}").mode("append").save(TRACKS.uri(lake))
+        append_rows(rows, TRACKS, lake, f"key{character}", 1)
         assert rows_committed(TRACKS, lake, f"key{character}", "track_id", f"{character}id") == 1
 
     # One version made the table, one wrote it whole.

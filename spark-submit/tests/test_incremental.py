@@ -14,7 +14,7 @@ from worlds import INGESTED_AT, bronze_params, events_file, rows, run, silver_pa
 
 import lakehouse.events_refresh as events_refresh
 from lakehouse.contracts import table as contract
-from lakehouse.tables import append_rows, create_table, typed
+from lakehouse.tables import append_rows, create_table
 
 DERIVED = [
     "silver/listening_events",
@@ -93,7 +93,7 @@ class World:
             F.lit(INGESTED_AT).cast("timestamp").alias("_ingested_at"),
         )
         others = [F.lit(None).alias(c.name) for c in target.columns if c.name not in filled.columns]
-        append_rows(typed(filled.select("*", *others), target), target, self.lake, f"stream/{events}", 1)
+        append_rows(filled.select("*", *others), target, self.lake, f"stream/{events}", 1)
 
     def refresh(self, run_key: str, **more) -> dict:
         params = silver_params(self.lake, run_key, **more)

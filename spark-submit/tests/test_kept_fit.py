@@ -15,13 +15,14 @@ from worlds import rows, run, table
 import lakehouse.kept_fit
 from lakehouse.als import TrackFactors
 from lakehouse.contracts import table as contract
+from lakehouse.delta_rs import Commit
+from lakehouse.few_rows import overwrite_table, rows_of
 from lakehouse.held_out import Split
 from lakehouse.incremental import Build
 from lakehouse.item_to_item import Cover
 from lakehouse.kept_fit import KeptFit, find_fit, forget_fit, keep_fit
 from lakehouse.model import DEFAULT_WEIGHTS, Fit
 from lakehouse.shards import SHARDS
-from lakehouse.tables import overwrite_table, read_table
 from lakehouse.trending import weekly_trending_tracks
 
 BUILD = Build("b1")
@@ -171,9 +172,10 @@ def test_what_too_few_listeners_judged_is_not_kept(spark, lake, monkeypatch):
 
 
 def _refresh(spark, lake: str, model: str) -> dict:
-    events = read_table(spark, contract("silver", "listening_events"), lake)
-    songs = read_table(spark, contract("bronze", "dim_songs"), lake)
-    overwrite_table(weekly_trending_tracks(events, songs), contract("silver", "weekly_trending_tracks"), lake, model)
+    events = rows_of(spark, contract("silver", "listening_events"), lake)
+    songs = rows_of(spark, contract("bronze", "dim_songs"), lake)
+    charts = contract("silver", "weekly_trending_tracks")
+    overwrite_table(weekly_trending_tracks(events, songs), charts, lake, Commit(model), is_small=True)
     params = evaluation_params(lake, model)
     judged = run(evaluation_job.evaluate_model, spark, params)
     made = run(gold_job.build_gold, spark, {**params, "recommendationsPerUser": 5})

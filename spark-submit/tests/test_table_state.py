@@ -10,7 +10,7 @@ from pyarrow import table as arrow
 from lakehouse.contracts import table
 from lakehouse.errors import BrokenContract
 from lakehouse.table_state import describe_table, range_of, read_small, rows_in, weeks_of
-from lakehouse.tables import conform_table, create_table, delete_rows, writer_of
+from lakehouse.tables import append_rows, conform_table, create_table, delete_rows
 
 # Partitioned by week_end; event_date is among its statsColumns, active_users is not.
 DAYS = table("gold", "daily_activity")
@@ -25,7 +25,7 @@ def write(spark, lake: str, key: str, *days: tuple[date, date]) -> None:
 
 def append(spark, lake: str, key: str, *days: tuple[date, date]) -> None:
     rows = spark.createDataFrame([(week, day, 1, 0, 0, 1, 1) for week, day in days], COLUMNS)
-    writer_of(rows, DAYS, key).mode("append").save(DAYS.uri(lake))
+    append_rows(rows, DAYS, lake, key, 1)
 
 
 def test_rows_weeks_and_days_are_those_of_the_version_that_is_asked_for(spark, lake):
@@ -94,7 +94,7 @@ def test_a_small_table_is_read_as_it_is_now(spark, lake):
     for user in ("a", "b"):
         row = [user if column.name == "user_id" else None if not column.required else 1 for column in results.columns]
         rows = spark.createDataFrame([tuple(row)], columns)
-        writer_of(rows, results, user).mode("append").save(results.uri(lake))
+        append_rows(rows, results, lake, user, 1)
     delete_rows(spark, results, lake, "user_id = 'a'")
     assert read_small(results, lake, ["user_id"]).to_pydict() == {"user_id": ["b"]}
 
