@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from lakehouse.contracts import Table
 from lakehouse.contracts import table as contract
 from lakehouse.delta_rs import Commit, add_rows, arrow_schema, replace_rows
-from lakehouse.table_state import read_rows, rows_in
+from lakehouse.table_state import read_rows, row_files, rows_in
 from lakehouse.tables import (
     append_rows,
     conform_table,
@@ -37,11 +37,11 @@ def are_few(versions: dict[str, int | None], lake_uri: str) -> bool:
 
 def rows_of(spark: SparkSession, table: Table, lake_uri: str, version: int | None = None) -> DataFrame:
     """The rows of a version of a table, the newest unless told; BrokenContract where there is no table."""
-    count = rows_in(table, lake_uri, version)
-    if count > MOST_ROWS:
+    files = row_files(table, lake_uri, version)
+    if sum(file.rows for file in files) > MOST_ROWS:
         return read_table(spark, table, lake_uri, version)
-    # Spark Connect takes no table of no row.
-    return spark.createDataFrame(read_rows(table, lake_uri, version) if count else [], table.schema)
+    # Spark Connect takes no Arrow table of no row.
+    return spark.createDataFrame(read_rows(table, files) if files else [], table.schema)
 
 
 def rows_if_there(spark: SparkSession, table: Table, lake_uri: str, version: int | None) -> DataFrame:

@@ -16,9 +16,10 @@ import pyarrow.compute as pc
 
 from lakehouse.contracts import Check, Table
 from lakehouse.delta_log import newest_commit
+from lakehouse.few_rows import MOST_ROWS
 from lakehouse.files import read_parquet
 from lakehouse.incremental import WEEK
-from lakehouse.table_state import RowFile, row_files
+from lakehouse.table_state import RowFile, read_rows, row_files
 
 # The name of a check, whether it is hard, whether it passed, what was observed, when it passes.
 Found = tuple[str, bool, bool, float, str]
@@ -26,21 +27,25 @@ Found = tuple[str, bool, bool, float, str]
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of some weeks of a table's version (all of them: None), and the files of its other weeks."""
+    """The rows of some weeks of a table's version (all of them: None), and the files of its other weeks. Few rows are read once and
+    held, many file by file whenever they are looked at."""
 
     table: Table
     files: list[RowFile]
     others: list[RowFile]
+    held: pa.Table | None
 
     @classmethod
     def of(cls, table: Table, lake_uri: str, version: int, weeks: set[date] | None) -> "Rows":
         files = row_files(table, lake_uri, version, table.key[0] if table.key else None)
-        if weeks is None:
-            return cls(table, files, [])
-        mine = [file for file in files if file.partition[WEEK] in weeks]
-        return cls(table, mine, [file for file in files if file.partition[WEEK] not in weeks])
+        mine = [file for file in files if weeks is None or file.partition[WEEK] in weeks]
+        others = [file for file in files if weeks is not None and file.partition[WEEK] not in weeks]
+        are_few = sum(file.rows for file in mine) <= MOST_ROWS
+        return cls(table, mine, others, read_rows(table, mine) if are_few else None)
 
     def read(self, columns: Iterable[str]) -> Iterator[pa.Table]:
+        if self.held is not None:
+            return iter([self.held.select(list(columns))])
         return (_read(self.table, file, list(columns)) for file in self.files)
 
 

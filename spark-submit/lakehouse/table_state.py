@@ -115,18 +115,18 @@ def range_of(
 
 def read_small(table: Table, lake_uri: str, columns: list[str]) -> pa.Table:
     """Columns of the rows of a table that is small, read without Spark."""
-    return read_rows(table, lake_uri).select(columns)
+    return read_rows(table, row_files(table, lake_uri, None)).select(columns)
 
 
-def read_rows(table: Table, lake_uri: str, version: int | None = None) -> pa.Table:
-    """Every row of a version of a table, the newest unless told, in the columns and types of the contract.
+def read_rows(table: Table, files: list[RowFile]) -> pa.Table:
+    """Every row of these files of a table, in the columns and types of the contract.
 
     File by file, as Parquet: delta-rs' own reader leaves threads behind that now and then abort a process at its end.
     """
     # Any of them may be null: nobody need rely on another writer's promise.
     schema = pa.schema([field.with_nullable(True) for field in arrow_schema(table)])
     with ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
-        parts = list(pool.map(partial(_rows_of, schema), row_files(table, lake_uri, version)))
+        parts = list(pool.map(partial(_rows_of, schema), files))
     return pa.concat_tables(parts) if parts else schema.empty_table()
 
 

@@ -61,8 +61,8 @@ class Written:
 
 
 class Lake:
-    """What every one of these refreshes needs: silver's events and the catalogue as they were when the run began. The catalogue is
-    made once and kept by Spark until `close`."""
+    """What every one of these refreshes needs: silver's events and the catalogue as they were when the run began. Each table is opened
+    once; the catalogue is made once and kept by Spark until `close`."""
 
     def __init__(self, spark: SparkSession, lake_uri: str, run_key: str, build: Build):
         self.spark, self.lake_uri, self.run_key = spark, lake_uri, run_key
@@ -70,6 +70,8 @@ class Lake:
         self._changed_songs: dict[int | None, set[date] | None] = {}
         self._songs: dict[int | None, DataFrame] = {}
         self._songs_lock = Lock()
+        self._read: dict[tuple[Table, int | None], DataFrame] = {}
+        self._read_lock = Lock()
 
     def close(self) -> None:
         for songs in self._songs.values():
@@ -89,7 +91,11 @@ class Lake:
         return data_weeks(self.lake_uri)
 
     def read(self, source: Table, recipe: Recipe) -> DataFrame:
-        return rows_if_there(self.spark, source, self.lake_uri, recipe.versions[source.path])
+        version = recipe.versions[source.path]
+        with self._read_lock:
+            if (source, version) not in self._read:
+                self._read[source, version] = rows_if_there(self.spark, source, self.lake_uri, version)
+            return self._read[source, version]
 
     def songs(self, recipe: Recipe) -> DataFrame:
         version = recipe.versions[SONGS.path]
