@@ -6,6 +6,7 @@ transaction id, so that a second write of the same id changes nothing.
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -64,21 +65,26 @@ def make_table(table: Table, lake_uri: str, properties: dict[str, str]) -> None:
     )
 
 
-def replace_rows(rows: pa.Table, table: Table, lake_uri: str, commit: Commit) -> None:
-    """Replaces the rows of the commit's condition by `rows`; refuses a row of which the condition is not true."""
-    _write(rows, table, lake_uri, commit, "overwrite")
+def replace_rows(rows: pa.Table, table: Table, lake_uri: str, commit: Commit, check: Callable[[], None]) -> None:
+    """Replaces the rows of the commit's condition by `rows`; refuses a row of which the condition is not true.
+
+    `check` raises where the job may write no longer, since another one took over. It is asked between the look at the table and the
+    commit: what the other one commits after it was asked takes the version that this commit wants.
+    """
+    _write(rows, table, lake_uri, commit, "overwrite", check)
 
 
-def add_rows(rows: pa.Table, table: Table, lake_uri: str, commit: Commit) -> None:
-    """Appends `rows`."""
-    _write(rows, table, lake_uri, commit, "append")
+def add_rows(rows: pa.Table, table: Table, lake_uri: str, commit: Commit, check: Callable[[], None]) -> None:
+    """Appends `rows`, the same way."""
+    _write(rows, table, lake_uri, commit, "append", check)
 
 
-def _write(rows: pa.Table, table: Table, lake_uri: str, commit: Commit, mode: str) -> None:
+def _write(rows: pa.Table, table: Table, lake_uri: str, commit: Commit, mode: str, check: Callable[[], None]) -> None:
     """Raises CommitFailedError where another commit came in between: then nothing was written, and the id is to be looked up anew."""
     found = open_delta(table, lake_uri)
     if (found.transaction_version(commit.key) or 0) >= commit.version:
         return
+    check()
     write_deltalake(
         found,
         rows.select(table.column_names).cast(arrow_schema(table)),

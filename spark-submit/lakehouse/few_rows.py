@@ -5,12 +5,15 @@ Few are the rows of a small lake, whatever table they are of, and the rows of so
 models, users by day. All else Spark reads and writes. What is made of the rows, Spark makes in any case.
 """
 
+from functools import partial
+
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
 from lakehouse.contracts import Table
 from lakehouse.contracts import table as contract
 from lakehouse.delta_rs import Commit, add_rows, arrow_schema, replace_rows
+from lakehouse.session import require_session
 from lakehouse.table_state import read_rows, row_files, rows_in
 from lakehouse.tables import (
     append_rows,
@@ -61,7 +64,7 @@ def overwrite_table(rows: DataFrame, table: Table, lake_uri: str, commit: Commit
         conform_table(spark, table, lake_uri)
     if is_small and may_commit(spark):
         collected = typed(rows, table).toArrow()
-        retry_conflicts(lambda: replace_rows(collected, table, lake_uri, commit))
+        retry_conflicts(lambda: replace_rows(collected, table, lake_uri, commit, partial(require_session, spark)))
     else:
         replace_by_spark(rows, table, lake_uri, commit)
 
@@ -71,7 +74,7 @@ def overwrite_few(spark: SparkSession, rows: list[dict], table: Table, lake_uri:
     made = pa.Table.from_pylist(rows, schema=arrow_schema(table))
     conform_table(spark, table, lake_uri)
     if may_commit(spark):
-        retry_conflicts(lambda: replace_rows(made, table, lake_uri, commit))
+        retry_conflicts(lambda: replace_rows(made, table, lake_uri, commit, partial(require_session, spark)))
     else:
         replace_by_spark(spark.createDataFrame(made), table, lake_uri, commit)
 
@@ -81,6 +84,6 @@ def append_few(spark: SparkSession, rows: list[dict], table: Table, lake_uri: st
     made = pa.Table.from_pylist(rows, schema=arrow_schema(table))
     create_table(spark, table, lake_uri)
     if may_commit(spark):
-        retry_conflicts(lambda: add_rows(made, table, lake_uri, commit))
+        retry_conflicts(lambda: add_rows(made, table, lake_uri, commit, partial(require_session, spark)))
     else:
         append_rows(spark.createDataFrame(made), table, lake_uri, commit.key, commit.version)

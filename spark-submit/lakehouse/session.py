@@ -68,6 +68,11 @@ def _session_of(remote: str, identity: str) -> SparkSession:
     raise RuntimeError(f"{identity}: {_MOST_SESSIONS} sessions of it were closed; restart the Spark server")
 
 
+def require_session(spark: SparkSession) -> None:
+    """Raises where the session was ended, as a job's is by the one that takes over its work."""
+    spark.conf.get(_OWNER, "")
+
+
 def is_connect(spark: SparkSession) -> bool:
     """Whether the session is a client of a Spark Connect server."""
     return type(spark).__module__.startswith("pyspark.sql.connect")

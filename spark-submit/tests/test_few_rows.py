@@ -40,6 +40,10 @@ def weeks_of(lake: str) -> dict[date, int]:
     return {row["week_end"]: row["listens"] for row in found}
 
 
+def nothing() -> None:
+    """No other job took over."""
+
+
 @pytest.fixture
 def made(spark, lake) -> str:
     conform_table(spark, DAYS, lake)
@@ -74,21 +78,21 @@ def test_a_lake_refreshed_by_the_job_is_the_lake_that_spark_writes(spark, tmp_pa
 
 def test_a_commit_is_made_once_however_often_and_by_whomever_it_is_written(made):
     for _ in range(2):
-        add_rows(few(WEEKS[0]), DAYS, made, Commit("one"))
-    add_rows(few(WEEKS[1]), DAYS, made, Commit("two"))
+        add_rows(few(WEEKS[0]), DAYS, made, Commit("one"), nothing)
+    add_rows(few(WEEKS[1]), DAYS, made, Commit("two"), nothing)
     at = version(made, DAYS.path)
-    add_rows(few(WEEKS[0], listens=9), DAYS, made, Commit("one"))
+    add_rows(few(WEEKS[0], listens=9), DAYS, made, Commit("one"), nothing)
     assert weeks_of(made) == dict.fromkeys(WEEKS, 1)
     assert version(made, DAYS.path) == at
 
 
 def test_a_commit_that_spark_made_is_not_made_again_nor_the_other_way_round(spark, made):
     ours, theirs = Commit("ours"), Commit("theirs")
-    add_rows(few(WEEKS[0]), DAYS, made, ours)
+    add_rows(few(WEEKS[0]), DAYS, made, ours, nothing)
     frame = spark.createDataFrame(few(WEEKS[1]))
     for key in (ours.key, theirs.key):
         few_rows.append_rows(frame, DAYS, made, key, 1)
-    add_rows(few(WEEKS[0], listens=9), DAYS, made, theirs)
+    add_rows(few(WEEKS[0], listens=9), DAYS, made, theirs, nothing)
     assert weeks_of(made) == dict.fromkeys(WEEKS, 1)
 
 
@@ -100,14 +104,14 @@ def test_of_two_at_the_same_moment_the_second_looks_again(made, monkeypatch, is_
     def overtaken(*which):
         found = opened(*which)
         monkeypatch.setattr(delta_rs, "open_delta", opened)
-        add_rows(few(WEEKS[0]), DAYS, made, beside)
+        add_rows(few(WEEKS[0]), DAYS, made, beside, nothing)
         return found
 
     tries = []
 
     def write():
         tries.append(1)
-        add_rows(few(WEEKS[0 if is_same_unit else 1]), DAYS, made, Commit("first"))
+        add_rows(few(WEEKS[0 if is_same_unit else 1]), DAYS, made, Commit("first"), nothing)
 
     monkeypatch.setattr(delta_rs, "open_delta", overtaken)
     with pytest.raises(CommitFailedError):
@@ -118,19 +122,29 @@ def test_of_two_at_the_same_moment_the_second_looks_again(made, monkeypatch, is_
     assert weeks_of(made) == dict.fromkeys(expected, 1)
 
 
+def test_a_job_whose_session_another_one_has_ended_commits_nothing(spark, made, monkeypatch):
+    def ended(_):
+        raise RuntimeError("INVALID_HANDLE.SESSION_CLOSED")
+
+    monkeypatch.setattr(few_rows, "require_session", ended)
+    with pytest.raises(RuntimeError, match="SESSION_CLOSED"):
+        append_few(spark, days(WEEKS[0]), DAYS, made, Commit("late"))
+    assert weeks_of(made) == {}
+
+
 def test_weeks_are_replaced_alone_and_a_row_of_another_week_is_refused(made):
-    replace_rows(few(*WEEKS), DAYS, made, Commit("all"))
+    replace_rows(few(*WEEKS), DAYS, made, Commit("all"), nothing)
     condition = f"week_end IN (DATE'{WEEKS[1]}')"
-    replace_rows(few(WEEKS[1], listens=5), DAYS, made, Commit("again", condition=condition))
+    replace_rows(few(WEEKS[1], listens=5), DAYS, made, Commit("again", condition=condition), nothing)
     with pytest.raises(DeltaError, match="1 rows failed validation"):
-        replace_rows(few(WEEKS[0], listens=7), DAYS, made, Commit("wrong", condition=condition))
+        replace_rows(few(WEEKS[0], listens=7), DAYS, made, Commit("wrong", condition=condition), nothing)
     assert weeks_of(made) == {WEEKS[0]: 1, WEEKS[1]: 5}
 
 
 def test_a_required_value_that_is_missing_is_refused(made):
     rows = few(WEEKS[0]).set_column(2, "listens", pa.array([None], pa.int64()))
     with pytest.raises((DeltaError, ValueError)):
-        add_rows(rows, DAYS, made, Commit("null"))
+        add_rows(rows, DAYS, made, Commit("null"), nothing)
     assert weeks_of(made) == {}
 
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { IncomingMessage } from 'node:http';
-import { startDriversWorld, type DriversWorld } from '../support/delta-drivers.ts';
+import { startDriversWorld, type Append, type DriversWorld } from '../support/delta-drivers.ts';
 import { gate, until } from '../support/wait.ts';
 
 /**
@@ -33,6 +33,21 @@ describe("Delta's log on an S3 store", function () {
     const { failed, ids } = await commitInTheWindow('s3a://lake/zombie', { txn: ['file-a/sha', 1] });
     assert.match(failed ?? '', /ConcurrentTransaction|DELTA_CONCURRENT_TRANSACTION/);
     // The same unit of work by two drivers: here the rows tell them apart.
+    assert.deepEqual(ids, ['0', 'second']);
+  });
+
+  it('loses none when the driver that comes too late is a job that commits by itself', async () => {
+    const { failed, ids } = await commitInTheWindow('s3a://lake/tables/of-a-job', { by: 'job' });
+    assert.equal(failed, undefined);
+    assert.deepEqual(ids, ['0', 'first', 'second']);
+  });
+
+  it('lets such a job commit nothing of what its successor has committed', async () => {
+    const { failed, ids } = await commitInTheWindow('s3a://lake/tables/of-a-late-job', {
+      txn: ['run/table', 1],
+      by: 'job',
+    });
+    assert.equal(failed, undefined);
     assert.deepEqual(ids, ['0', 'second']);
   });
 
@@ -85,7 +100,7 @@ describe("Delta's log on an S3 store", function () {
   /** The first driver's commit of version 1 is held while the second driver commits version 1. */
   async function commitInTheWindow(
     table: string,
-    { txn }: { readonly txn?: readonly [string, number] } = {},
+    { txn, by }: Pick<Append, 'txn' | 'by'> = {},
   ): Promise<{ readonly failed: string | undefined; readonly ids: readonly string[] }> {
     await world.first.append({ table, id: '0' });
     const window = gate();
@@ -95,7 +110,7 @@ describe("Delta's log on an S3 store", function () {
       isHeld = true;
       return { kind: 'hold', until: window.passed };
     });
-    const late = world.first.append({ table, id: 'first', ...(txn && { txn }) }).then(
+    const late = world.first.append({ table, id: 'first', ...(txn && { txn }), ...(by && { by }) }).then(
       () => undefined,
       (error: unknown) => String(error),
     );

@@ -22,11 +22,12 @@ export interface DriversWorld {
   stop(): Promise<void>;
 }
 
-/** One append: a table's URI, the id of its one row, and a Delta transaction if it has one. */
+/** One append: a table's URI, the id of its one row, a Delta transaction if it has one, and whether a job commits it by itself. */
 export interface Append {
   readonly table: string;
   readonly id: string;
   readonly txn?: readonly [app: string, version: number];
+  readonly by?: 'spark' | 'job';
 }
 
 /** A Spark driver that does one thing after another. */
@@ -122,7 +123,7 @@ async function startDriver(s3Port: number, password: string): Promise<DeltaDrive
   await next();
   const sql = async (text: string): Promise<NonNullable<Answer['rows']>> => (await ask({ sql: text })).rows ?? [];
   return {
-    append: async ({ table, id, txn }) => void (await ask({ append: { table, txn }, ids: [[id]] })),
+    append: async ({ table, id, txn, by }) => void (await ask({ append: { table, txn, by }, ids: [[id]] })),
     appendAll: async (table, ids) => (await ask({ append: { table }, ids: ids.map((id) => [id]) })).seconds ?? [],
     sql,
     ids: async (table) => (await sql(`SELECT id FROM delta.\`${table}\` ORDER BY id`)).map(({ id }) => String(id)),

@@ -1,7 +1,7 @@
 """A Spark driver of its own that does what it is told: one JSON command a line on stdin, one JSON answer a line on stdout.
 
-Commands: {"append": {"table", "ids", "txn": [app, version] | null}}, {"sql": text}, {"times": n, "append": ...}. An error is
-answered as {"error": text}; the driver goes on. Tables under s3a:// are written with the log store of
+Commands: {"append": {"table", "ids", "txn": [app, version] | null, "by": "spark" | "job"}}, {"sql": text}, {"times": n, "append": ...}.
+An error is answered as {"error": text}; the driver goes on. "job": as a job commits few rows, without Spark. Tables under s3a:// are written with the log store of
 spark-submit/conf/spark-defaults.conf, those under s3:// (the same store) with the one that Delta takes by itself.
 """
 
@@ -11,9 +11,17 @@ import sys
 import time
 from pathlib import Path
 
+ROOM = Path(__file__).resolve().parents[2] / "spark-submit"
+sys.path.insert(0, str(ROOM))
+
+import pyarrow as pa
 from pyspark.sql import SparkSession
 
-DEFAULTS = Path(__file__).resolve().parents[2] / "spark-submit" / "conf" / "spark-defaults.conf"
+from lakehouse.contracts import Column, Table
+from lakehouse.delta_rs import Commit, add_rows
+from lakehouse.tables import retry_conflicts
+
+DEFAULTS = ROOM / "conf" / "spark-defaults.conf"
 
 
 def main() -> None:
@@ -59,15 +67,24 @@ def execute(spark: SparkSession, command: dict) -> dict:
     return {"seconds": [append(spark, ids, **command["append"]) for ids in command["ids"]]}
 
 
-def append(spark: SparkSession, ids: list[str], table: str, txn: list | None = None) -> float:
+def append(spark: SparkSession, ids: list[str], table: str, txn: list | None = None, by: str = "spark") -> float:
     """Appends one row for each id, in one commit; answers the seconds it took."""
     started = time.monotonic()
+    if by == "job":
+        append_by_job(ids, table, Commit(*txn) if txn else Commit(f"{table}/{ids}"))
+        return time.monotonic() - started
     rows = spark.createDataFrame([(i,) for i in ids], "id string").coalesce(1)
     writer = rows.write.format("delta").mode("append")
     if txn:
         writer = writer.option("txnAppId", txn[0]).option("txnVersion", str(txn[1]))
     writer.save(table)
     return time.monotonic() - started
+
+
+def append_by_job(ids: list[str], table: str, commit: Commit) -> None:
+    lake_uri, layer, name = table.rsplit("/", 2)
+    target = Table(layer, name, (Column("id", "string"),), (), ())
+    retry_conflicts(lambda: add_rows(pa.table({"id": ids}), target, lake_uri, commit, lambda: None))
 
 
 def answer(document: dict) -> None:
