@@ -80,7 +80,15 @@ class RowFile:
 def row_files(table: Table, lake_uri: str, version: int | None, column: str | None = None) -> list[RowFile]:
     """The files of a version that have rows, with the limits of `column`."""
     files = _with_rows(_files(table, lake_uri, version))
-    found = files.to_pylist()
+    # The limits of other columns may be days that Python does not have.
+    wanted = {
+        "path",
+        "num_records",
+        f"min.{column}",
+        f"max.{column}",
+        *(f"partition.{name}" for name in table.partition_by),
+    }
+    found = files.select([name for name in files.column_names if name in wanted]).to_pylist()
     untold = [entry["path"] for entry in found if entry["num_records"] is None]
     told = dict(zip(untold, rows_in_files(table, lake_uri, untold), strict=True))
     return [
