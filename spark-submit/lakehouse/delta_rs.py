@@ -1,8 +1,8 @@
-"""Tables through delta-rs, in the job's own process: opened, made, and written where the rows are few.
+"""Delta tables through delta-rs, in the job's own process: opening, creating and writing small tables.
 
-A write by Spark costs four Spark jobs, however few its rows are (findings/delta-idempotent-append-state.sh); one by delta-rs costs
-some hundredths of a second. Both keep the same promises: one commit, created only if no other writer has made that version, with a
-transaction id, so that a second write of the same id changes nothing.
+A write by Spark runs four Spark jobs even for two rows (findings/delta-idempotent-append-state.sh). A write by delta-rs takes some
+hundredths of a second. Both make the same promises: a write is one commit, the store creates the commit only if its version does not
+exist yet, and the log keeps a transaction id, so that a second write with the same id changes nothing.
 """
 
 import json
@@ -25,14 +25,14 @@ _ARROW_TYPES = {
     "timestamp": pa.timestamp("us", "UTC"),
     "array<string>": pa.list_(pa.string()),
 }
-# Maintenance cleans the log, by what it promises.
+# The maintenance job cleans up the log, within the promised retention.
 _AFTER_COMMIT = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
 
 
 @dataclass(frozen=True)
 class Commit:
-    """One unit of work: its transaction id, a note for the log, and a SQL condition on partitions. Rows of which the condition is true
-    are replaced; without one, all of them."""
+    """One unit of work: its transaction id, a note for the log, and a SQL condition on partition columns. The write replaces the rows
+    that match the condition, or all rows if there is no condition."""
 
     key: str
     note: dict | None = None
@@ -41,46 +41,46 @@ class Commit:
 
 
 def open_delta(table: Table, lake_uri: str, version: int | None = None) -> DeltaTable:
-    """A version of a table that is there, the newest unless told."""
+    """A version (default: the newest) of a table that exists."""
     return DeltaTable(_uri(table, lake_uri), version=version, storage_options=storage_options())
 
 
 def arrow_schema(table: Table) -> pa.Schema:
-    """The columns of the contract, as Arrow has them."""
+    """The columns of the contract as an Arrow schema."""
     return pa.schema(
         [pa.field(column.name, _ARROW_TYPES[column.type], not column.required) for column in table.columns]
     )
 
 
 def make_table(table: Table, lake_uri: str, properties: dict[str, str]) -> None:
-    """Makes an empty table; raises CommitFailedError where another writer makes it at the same moment."""
+    """Creates an empty table. Raises CommitFailedError if another writer creates the table at the same moment."""
     DeltaTable.create(
         _uri(table, lake_uri),
         arrow_schema(table),
         partition_by=list(table.partition_by),
         configuration=properties,
         storage_options=storage_options(),
-        # Properties that only Spark knows are kept for it.
+        # The contract has properties that only Spark knows.
         raise_if_key_not_exists=False,
     )
 
 
 def replace_rows(rows: pa.Table, table: Table, lake_uri: str, commit: Commit, check: Callable[[], None]) -> None:
-    """Replaces the rows of the commit's condition by `rows`; refuses a row of which the condition is not true.
+    """Replaces the rows that match the commit's condition by `rows`. Raises DeltaError if a row does not match the condition.
 
-    `check` raises where the job may write no longer, since another one took over. It is asked between the look at the table and the
-    commit: what the other one commits after it was asked takes the version that this commit wants.
+    `check` raises if another job has taken over this job's work. The call comes after the job has opened the table and before the job
+    commits: a later commit of the other job takes the version that this commit needs, and this commit fails.
     """
     _write(rows, table, lake_uri, commit, "overwrite", check)
 
 
 def add_rows(rows: pa.Table, table: Table, lake_uri: str, commit: Commit, check: Callable[[], None]) -> None:
-    """Appends `rows`, the same way."""
+    """Appends `rows`, with the same check."""
     _write(rows, table, lake_uri, commit, "append", check)
 
 
 def _write(rows: pa.Table, table: Table, lake_uri: str, commit: Commit, mode: str, check: Callable[[], None]) -> None:
-    """Raises CommitFailedError where another commit came in between: then nothing was written, and the id is to be looked up anew."""
+    """Raises CommitFailedError if another commit came first. Nothing was written then, and the caller has to look up the id again."""
     found = open_delta(table, lake_uri)
     if (found.transaction_version(commit.key) or 0) >= commit.version:
         return
@@ -92,7 +92,7 @@ def _write(rows: pa.Table, table: Table, lake_uri: str, commit: Commit, mode: st
         predicate=commit.condition,
         commit_properties=CommitProperties(
             custom_metadata=None if commit.note is None else {"userMetadata": json.dumps(commit.note)},
-            # The next try looks first whether another process has written the same.
+            # The caller's next attempt looks up the transaction id first.
             max_commit_retries=0,
             app_transactions=[Transaction(commit.key, commit.version)],
         ),

@@ -1,8 +1,8 @@
-"""Rows that are few: the job reads and commits them itself, where Spark would look through a table's log, open a file for each of its
-weeks and look through the log again, all of which costs more than the rows.
+"""Small tables: the job's own process reads and commits their rows, and Spark runs the transforms.
 
-Few are the rows of a small lake, whatever table they are of, and the rows of some tables in any lake: results of checks, records of
-models, users by day. All else Spark reads and writes. What is made of the rows, Spark makes in any case.
+For a small table the overhead of Spark costs more than the rows do: each read opens a file per week, and each write adds up the
+table's log. The job does so for every table of a small lake, and in any lake for results of checks, records of models and users by
+day. Spark reads and writes all larger tables. The transforms are the same code in both cases (docs/adr/0022).
 """
 
 from functools import partial
@@ -26,12 +26,13 @@ from lakehouse.tables import (
     typed,
 )
 
-# What is derived of so many rows fits the job's memory several times; and Spark takes them from the job within a second.
+# Tables derived from this many rows fit into the job's memory several times, and Spark receives the rows within a second.
 MOST_ROWS = 100_000
 
 
 def are_few(versions: dict[str, int | None], lake_uri: str) -> bool:
-    """Whether the rows of these versions of tables are few together; None: there is no such table."""
+    """True if these table versions hold at most MOST_ROWS rows together. Keys are paths such as silver/listening_events; a version of
+    None stands for a table that does not exist."""
     return (
         sum(rows_in(contract(*path.split("/")), lake_uri, at) for path, at in versions.items() if at is not None)
         <= MOST_ROWS
@@ -39,25 +40,27 @@ def are_few(versions: dict[str, int | None], lake_uri: str) -> bool:
 
 
 def rows_of(spark: SparkSession, table: Table, lake_uri: str, version: int | None = None) -> DataFrame:
-    """The rows of a version of a table, the newest unless told; BrokenContract where there is no table."""
+    """A version of a table (default: the newest) as a DataFrame. Raises BrokenContract if the table does not exist."""
     files = row_files(table, lake_uri, version)
     if sum(file.rows for file in files) > MOST_ROWS:
         return read_table(spark, table, lake_uri, version)
-    # Spark Connect takes no Arrow table of no row.
+    # Spark Connect refuses an empty Arrow table.
     return spark.createDataFrame(read_rows(table, files) if files else [], table.schema)
 
 
 def rows_if_there(spark: SparkSession, table: Table, lake_uri: str, version: int | None) -> DataFrame:
-    """The same of a version as `newest_commit` named it; no rows where it named none: a lake need not have every table."""
+    """Like `rows_of`, for a version from `newest_commit`. An empty DataFrame if the version is None, because a lake need not have every
+    table."""
     if version is None:
         return spark.createDataFrame([], table.schema)
     return rows_of(spark, table, lake_uri, version)
 
 
 def overwrite_table(rows: DataFrame, table: Table, lake_uri: str, commit: Commit, is_small: bool) -> None:
-    """Replaces the rows of the commit's condition by `rows`, all of them without one, in one commit. For tables that are derived.
+    """Replaces the rows that match the commit's condition, or the whole derived table, by `rows` in one commit.
 
-    Safe to run twice and at once: the commit's id says whether it was made. `is_small`: the rows fit the job's memory.
+    A second run is safe: the table's log keeps the commit's transaction id, and a repeated id changes nothing. `is_small` says that the
+    rows fit into the job's memory. Raises BrokenContract if the table lacks what the contract says and cannot be altered.
     """
     spark = rows.sparkSession
     if commit.condition is None:
@@ -70,7 +73,7 @@ def overwrite_table(rows: DataFrame, table: Table, lake_uri: str, commit: Commit
 
 
 def overwrite_few(spark: SparkSession, rows: list[dict], table: Table, lake_uri: str, commit: Commit) -> None:
-    """The same of rows that the job has made itself."""
+    """Like `overwrite_table`, for rows that the job has made in memory."""
     made = pa.Table.from_pylist(rows, schema=arrow_schema(table))
     conform_table(spark, table, lake_uri)
     if may_commit(spark):
@@ -80,7 +83,7 @@ def overwrite_few(spark: SparkSession, rows: list[dict], table: Table, lake_uri:
 
 
 def append_few(spark: SparkSession, rows: list[dict], table: Table, lake_uri: str, commit: Commit) -> None:
-    """Appends rows that the job has made itself, in one commit; once, as the commit's id says."""
+    """Appends rows that the job has made in memory, in one commit. A repeated transaction id appends nothing."""
     made = pa.Table.from_pylist(rows, schema=arrow_schema(table))
     create_table(spark, table, lake_uri)
     if may_commit(spark):

@@ -27,8 +27,8 @@ Found = tuple[str, bool, bool, float, str]
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of some weeks of a table's version (all of them: None), and the files of its other weeks. Few rows are read once and
-    held, many file by file whenever they are looked at."""
+    """The rows of some weeks of a table version (or of all weeks), and the files of the remaining weeks. `held` has the rows of a small
+    table in memory. The checks read a larger table file by file, for each check."""
 
     table: Table
     files: list[RowFile]

@@ -69,7 +69,7 @@ def _session_of(remote: str, identity: str) -> SparkSession:
 
 
 def require_session(spark: SparkSession) -> None:
-    """Raises where the session was ended, as a job's is by the one that takes over its work."""
+    """Raises if the session has ended. A job that takes over the work of another job ends that job's session."""
     spark.conf.get(_OWNER, "")
 
 

@@ -80,7 +80,7 @@ class RowFile:
 def row_files(table: Table, lake_uri: str, version: int | None, column: str | None = None) -> list[RowFile]:
     """The files of a version that have rows, with the limits of `column`."""
     files = _with_rows(_files(table, lake_uri, version))
-    # The limits of other columns may be days that Python does not have.
+    # The limits of the remaining columns may be dates outside Python's range.
     wanted = {
         "path",
         "num_records",
@@ -122,16 +122,16 @@ def range_of(
 
 
 def read_small(table: Table, lake_uri: str, columns: list[str]) -> pa.Table:
-    """Columns of the rows of a table that is small, read without Spark."""
+    """The given columns of a small table, read without Spark."""
     return read_rows(table, row_files(table, lake_uri, None)).select(columns)
 
 
 def read_rows(table: Table, files: list[RowFile]) -> pa.Table:
-    """Every row of these files of a table, in the columns and types of the contract.
+    """Every row of the given files of a table, in the columns and types of the contract.
 
-    File by file, as Parquet: delta-rs' own reader leaves threads behind that now and then abort a process at its end.
+    PyArrow reads the files: the reader of delta-rs leaves threads behind that sometimes abort the process at exit.
     """
-    # Any of them may be null: nobody need rely on another writer's promise.
+    # All columns are nullable here: a file of a foreign writer may break the contract.
     schema = pa.schema([field.with_nullable(True) for field in arrow_schema(table)])
     with ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
         parts = list(pool.map(partial(_rows_of, schema), files))
@@ -139,7 +139,7 @@ def read_rows(table: Table, files: list[RowFile]) -> pa.Table:
 
 
 def _rows_of(schema: pa.Schema, file: RowFile) -> pa.Table:
-    # Whole: a file written before one of its columns was there has none of it.
+    # All columns: an old file lacks the columns that the contract gained later.
     rows = read_parquet([file.uri], None)
 
     def column(field: pa.Field) -> pa.Array | pa.ChunkedArray:

@@ -22,7 +22,7 @@ from lakehouse.layout import Difference, Layout, difference
 Answer = TypeVar("Answer")
 
 _ATTEMPTS = 6
-# Set where the store keeps no condition on a write (java/).
+# The setting for a store without conditional writes (java/).
 _SINGLE_DRIVER = "spark.hadoop.segue.logstore.single.driver"
 # What Delta says to a writer that lost a race; the names are part of its messages and error classes.
 _CONFLICTS = (
@@ -93,7 +93,7 @@ def replace_file(rows: DataFrame, table: Table, lake_uri: str, file_column: str,
 
 
 def replace_by_spark(rows: DataFrame, table: Table, lake_uri: str, commit: Commit) -> None:
-    """Replaces the rows of the commit's condition by `rows`, all of them without one, in one commit of Spark."""
+    """Replaces the rows that match the commit's condition, or all rows, by `rows` in one commit by Spark."""
     writer = _with_transaction(typed(rows, table), commit.key).mode("overwrite")
     if commit.note is not None:
         writer = writer.option("userMetadata", json.dumps(commit.note))
@@ -132,7 +132,8 @@ def conform_table(spark: SparkSession, table: Table, lake_uri: str) -> None:
 
 
 def may_commit(spark: SparkSession) -> bool:
-    """Whether a job may commit beside Spark: not where the store keeps no condition on a write, so that one driver alone writes."""
+    """True if a job may commit beside Spark. False with `segue.logstore.single.driver`: such a store does not support conditional
+    writes, so a single driver has to write every commit."""
     return spark.conf.get(_SINGLE_DRIVER, "false") != "true"
 
 

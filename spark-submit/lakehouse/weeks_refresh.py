@@ -61,8 +61,8 @@ class Written:
 
 
 class Lake:
-    """What every one of these refreshes needs: silver's events and the catalogue as they were when the run began. Each table is opened
-    once; the catalogue is made once and kept by Spark until `close`."""
+    """The shared input of these refreshes: silver's events and the catalogue, at their versions when the run began. The run opens each
+    table version once. Spark keeps the catalogue until `close`."""
 
     def __init__(self, spark: SparkSession, lake_uri: str, run_key: str, build: Build):
         self.spark, self.lake_uri, self.run_key = spark, lake_uri, run_key
