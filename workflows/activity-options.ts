@@ -13,8 +13,8 @@ export const quick: ActivityOptions = {
 export const watching: ActivityOptions = { ...quick, startToCloseTimeout: '2 minutes', heartbeatTimeout: '20 seconds' };
 
 /**
- * Reading or sending whole files: may take long, tells that it lives. A cancelled run waits until the transfer has really stopped,
- * so that its write lock is not let go while a file is still being sent.
+ * Reads or uploads of whole files. They may take long and send heartbeats. A cancelled run waits until the transfer
+ * has stopped, so that the run does not release its write lock during an upload.
  */
 export const fileTransfer: ActivityOptions = {
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
@@ -24,8 +24,9 @@ export const fileTransfer: ActivityOptions = {
 };
 
 /**
- * Spark jobs: long, heartbeating, and given up after a few tries because each costs a cluster's time. A cancelled run waits
- * until Spark has really stopped, so that its write lock is not let go while a job still writes.
+ * Spark jobs. They take long and send heartbeats. Temporal gives up after a few attempts, because each attempt costs
+ * time on the cluster. A cancelled run waits until Spark has stopped, so that the run does not release its write lock
+ * while a job still writes.
  */
 export const sparkJob: ActivityOptions = {
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
@@ -34,13 +35,13 @@ export const sparkJob: ActivityOptions = {
   retry: { initialInterval: '5 seconds', maximumInterval: '2 minutes', maximumAttempts: 5, nonRetryableErrorTypes },
 };
 
-/** Telling who watches: worth a few tries, never worth failing a run. */
+/** Announcements to the live event stream: Temporal retries them a few times, and their failure never fails a run. */
 export const announcement: ActivityOptions = {
   startToCloseTimeout: '5 seconds',
   retry: { maximumAttempts: 2 },
 };
 
-/** Waiting for another run: as long as that one takes, and anew after a worker's restart. */
+/** Waiting for another run: for as long as that run takes. The wait starts again after a restart of the worker. */
 export const waiting: ActivityOptions = {
   startToCloseTimeout: '30 days',
   heartbeatTimeout: '20 seconds',
@@ -48,8 +49,8 @@ export const waiting: ActivityOptions = {
 };
 
 /**
- * Holding what never ends: each call lasts about an hour; a failure is tried again for ever, with growing pauses. A cancelled
- * run waits until the driver has stopped.
+ * The streaming driver. Each call lasts about an hour. Temporal retries a failed call without limit, with growing
+ * pauses. A cancelled run waits until the driver has stopped.
  */
 export const alwaysOn: ActivityOptions = {
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,

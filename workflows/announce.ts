@@ -4,7 +4,7 @@ import { announcement } from './activity-options.ts';
 
 const activities = proxyActivities<AnnouncementActivities>(announcement);
 
-/** Tells whoever watches. A run goes on when nobody can be told: what it did is in its own history and result. */
+/** Announces a stage of the run on the live event stream. The run goes on if the announcement fails: its history and result have the same facts. */
 export async function announce(message: Announcement): Promise<void> {
   try {
     await activities.announce(message);

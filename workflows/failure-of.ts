@@ -15,8 +15,9 @@ export function knownFailureOf(error: unknown): KnownFailure | undefined {
 }
 
 /**
- * What a failure says of itself, whatever it is. What Temporal wraps around it only says where: the first failure that an
- * activity or workflow threw says what happened, else the innermost one (a timeout has no other word).
+ * Describes any failure. Temporal wraps a failure in errors that only say where it happened. The first failure that
+ * an activity or workflow threw has the reason. Without such a failure, the innermost error has it: for example a
+ * timeout.
  */
 export function describeFailure(error: unknown): { readonly type: string; readonly message: string } {
   let innermost: unknown = error;

@@ -13,7 +13,7 @@ const { deleteUserRows } = proxyActivities<ForgettingActivities>(sparkJob);
 
 const everyTable = lake.tables.map(({ layer, name }): TablePath => `${layer}/${name}`);
 
-/** What forgetting does not reach at once; the receipt says it. */
+/** The places that still hold the user for a while. The receipt lists them. */
 const remains = [
   'files of earlier table versions, until maintainLakehouse vacuums them (promised retention: 7 days)',
   'listens and answers in Kafka, until their retention ends (7 days; dead letters 30 days)',
@@ -26,9 +26,9 @@ const servedStill =
   'the user in the served snapshot, because no new one was published: the API does not answer from it for them. The next refresh that publishes takes its place, and the next maintainLakehouse removes it, or running this again';
 
 /**
- * Takes a user out of every table, the served snapshot, the API's memory and what comes in later. The mark comes first: from
- * then on nothing brings the user back while the rest goes on. Running it again does what is left to do, which each step looks up
- * anew: rows in the tables, feedback in Kafka, the user in the served snapshot, snapshots beside it.
+ * Removes a user from every table, the served snapshot, the API's memory and future input. The first step marks the
+ * user as forgotten: after that, no step and no door brings the user back. A second run is safe: each step looks up
+ * the remaining work, which may be rows in tables, feedback in Kafka, the served snapshot, or older snapshots.
  */
 export async function forgetUser({ userId }: ForgetUserInput = { userId: '' }): Promise<ForgetUserReceipt> {
   const progress = trackProgress();
@@ -41,7 +41,7 @@ export async function forgetUser({ userId }: ForgetUserInput = { userId: '' }): 
     return deleteUserRows({ userId, runKey: `${workflowId}/${runId}`, at: forgottenAt });
   });
   await deleteFeedback({ userId });
-  // The model that is served was learnt from the user, too, and its lists name them: all of it is made anew without them.
+  // The served model was trained on the user's listens, and its lists name the user: the refresh makes a new model without them.
   const refreshed = (await isUserServed({ userId })) ? await refreshApart(progress, { force: true }) : undefined;
   const { removed } = await withWriteLocks(progress, [snapshotsOf], () => {
     progress.enter('removing old snapshots');

@@ -1,6 +1,7 @@
 /**
- * Runs `work` on every item, at most `parallel` at once, in order of the items; answers in their order. After a failure no new
- * item starts, and those under way are waited for before it is thrown: nothing of this goes on beside what the caller does next.
+ * Runs `work` on every item, at most `parallel` items at the same time, and returns the results in the order of the
+ * items. After a failure no new item starts. The function waits for the running items before it throws, so that none
+ * of them runs beside the next step of the caller.
  */
 export async function inTurns<Item, Answer>(
   items: readonly Item[],

@@ -25,7 +25,7 @@ const { loadBronze } = proxyActivities<SparkActivities>(sparkJob);
 /** Files a Spark job takes at once: enough to spread its start, few enough to see a backfill move. */
 const filesPerJob = 4;
 
-/** Failures that are about one file, whatever the others are like: that file waits for a person, the others go on. */
+/** Failures that concern a single file. That file waits for a person, and the run continues with the remaining files. */
 const failuresOfOneFile: readonly FailureType[] = [
   'LandingFileEmpty',
   'LandingFileHeader',
@@ -35,19 +35,19 @@ const failuresOfOneFile: readonly FailureType[] = [
   'SparkBrokenContract',
 ];
 
-/** What lies in the weekly folders and is not in the ledger. */
+/** The files in the weekly folders that are not in the ledger. */
 export function discoverWeeks(only?: string): Promise<WeeklyListing> {
   return discoverWeeklyFiles(only === undefined ? {} : { only });
 }
 
-/** Files that are fit to load, those that wait for a person, and those that somebody is still writing. */
+/** Files to load, files that wait for a person, and files that another program is still writing. */
 export interface CheckedWeeks {
   readonly fit: readonly CheckedWeeklyFile[];
   readonly held: readonly HeldFile[];
   readonly unsettled: readonly string[];
 }
 
-/** Checks every file, some at once; what is wrong with one is no other's matter. */
+/** Checks every file, several at the same time. A broken file does not affect the remaining files. */
 export async function checkWeeks(
   progress: ProgressTracker,
   files: readonly WeeklyFile[],
@@ -75,7 +75,7 @@ async function checkOne(file: WeeklyFile, acceptRefused: boolean): Promise<Check
   }
 }
 
-/** What was brought into bronze, and what turned out to be no file to load. */
+/** The weeks that are now in bronze, and the files that could not be loaded. */
 export interface IngestedWeeks {
   readonly weeks: readonly WeekSummary[];
   readonly held: readonly HeldFile[];
@@ -119,7 +119,7 @@ async function ingestBatch(
   } catch (error) {
     const failed = knownFailureOf(error);
     if (!failed || !isOfOneFile(failed.type)) throw error;
-    // One by one: the file that the job broke on must not keep the others out.
+    // Load each file in a job of its own: the file that broke the job must not keep the remaining files out.
     if (batch.length > 1) {
       const done: IngestedWeeks[] = [];
       for (const file of batch) done.push(await ingestBatch(progress, [file], parallel));

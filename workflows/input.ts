@@ -1,7 +1,7 @@
 import { ApplicationFailure } from '@temporalio/common';
 import type { FailureType } from '../contracts/failures.ts';
 
-/** What a field of an input may be, and how that is said. */
+/** The allowed values of an input field, and their description for an error message. */
 interface Field {
   readonly is: string;
   readonly fits: (value: unknown) => boolean;
@@ -17,7 +17,7 @@ const text: Field = { is: 'a text', fits: (value) => typeof value === 'string' &
 const texts: Field = { is: 'a list of texts', fits: (value) => Array.isArray(value) && value.every(text.fits) };
 const place: Field = { is: '"table" or "earliest"', fits: (value) => value === 'table' || value === 'earliest' };
 
-/** The fields of the one JSON object that each workflow may be started with; each may be left out. */
+/** The fields of each workflow's input, a JSON object. Every field is optional. */
 const inputs = {
   initialDataLoad: { refresh: flag },
   weeklyTrendsIngestion: { refresh: flag, parallel: files },
@@ -30,7 +30,7 @@ const inputs = {
 
 const inputInvalid: FailureType = 'InputInvalid';
 
-/** Fails the run, before anything is done, when its input is not one that this workflow type takes. */
+/** Fails the run before its first step if the input does not fit the workflow type. */
 export function checkInput(type: keyof typeof inputs, input: unknown): void {
   const wrong = problems(inputs[type], input);
   if (wrong.length === 0) return;

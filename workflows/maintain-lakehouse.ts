@@ -16,8 +16,9 @@ const { planMaintenance, pruneSnapshots } = proxyActivities<MaintenanceActivitie
 const { maintainTables } = proxyActivities<MaintenanceActivities>(sparkJob);
 
 /**
- * Looks after the lake: joins small files, removes what no version in use needs, shortens logs, removes old snapshots. One
- * lock at a time, so that a load waits for one group of tables at most. Running it again finds nothing to do.
+ * Maintains the lake: merges small files, removes files that no version in use needs, shortens logs and removes old
+ * snapshots. The run holds a single lock at a time, so that a load waits for at most a single group of tables. A
+ * second run finds nothing to do.
  */
 export async function maintainLakehouse(input: MaintenanceInput = {}): Promise<MaintenanceResult> {
   const progress = trackProgress();

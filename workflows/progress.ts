@@ -5,17 +5,17 @@ import type { WriteLockWait } from '../contracts/write-locks.ts';
 /** Where a run stands; answered from memory, at any time. */
 export const progressQuery = defineQuery<RunProgress>(progressQueryName);
 
-/** What an activity tells the run it works for. */
+/** The messages from an activity to the run that called it. */
 export const reportProgressSignal = defineSignal<[ProgressReport]>(progressSignalName);
 
-/** The progress of one run: told by the workflow step by step, and by its activities through signals. */
+/** The progress of a run. The workflow reports each step, and its activities report details through signals. */
 export interface ProgressTracker {
-  /** Names what the run does now, for the query and for the Web UI's current details. */
+  /** Sets the current step, for the query and for the current details in the Web UI. */
   enter(stage: string): void;
   update(change: Partial<RunProgress>): void;
-  /** Says how many bytes of one file are in the landing bucket. */
+  /** Reports how many bytes of a file are in the landing bucket. */
   uploaded(file: string, bytes: number): void;
-  /** Says which lock the run waits for and who holds it; nothing when its turn has come. */
+  /** Reports the lock that the run waits for and the run that holds it; undefined when the wait is over. */
   waitFor(wait: WriteLockWait | undefined): void;
 }
 

@@ -10,8 +10,8 @@ import { refreshRecommendations } from './refresh-recommendations.ts';
 const refreshStopped: FailureType = 'RefreshStopped';
 
 /**
- * The refresh as the last step of a run, in a run of its own: when it fails, what was brought in stays brought in. It is
- * cancelled with the run, and ended with it.
+ * Runs the refresh as the last step, in a run of its own: if the refresh fails, the loaded rows stay in bronze.
+ * Cancelling or ending this run also cancels or ends the refresh.
  */
 export async function refreshApart(
   progress: ProgressTracker,

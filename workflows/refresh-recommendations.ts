@@ -75,7 +75,7 @@ function summaryOf(silver: SilverSummary): SilverRefresh {
   return { mode, why, rowsRead, duplicates, refused, lastWeekEnd, pendingWeeks, pendingEvents };
 }
 
-/** What a refresh of the same inputs would come to again; undefined when something is new. */
+/** The known result of a refresh of the same inputs; undefined if an input is new. */
 function outcomeOfSame(
   inputs: string,
   published: PublishedSnapshot | undefined,
@@ -113,7 +113,7 @@ type Served = Omit<RefreshResult, 'silver'>;
 type ToServe = Run & { readonly inputs: string; readonly published: PublishedSnapshot | undefined };
 type ToModel = Run & { readonly force: boolean; readonly published: PublishedSnapshot | undefined };
 
-/** Statistics and features on the one side, the model and its lists on the other: neither reads what the other writes. */
+/** Makes the statistics and features, and at the same time the model and its lists. The two jobs do not read each other's tables. */
 async function makeGold(
   progress: ProgressTracker,
   step: RefreshStep,
@@ -163,7 +163,7 @@ async function publish(
   };
 }
 
-/** What is served stays. Where nothing is, the chart is published without lists: it is what the model was not better than. */
+/** Keeps the served snapshot. If there is none, publishes the chart without lists, because the model was not better than the chart. */
 async function refuse(
   progress: ProgressTracker,
   { runKey, modelVersion, startedAt, inputs, judgement, published }: ToServe & Refused,

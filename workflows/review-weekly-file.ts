@@ -24,23 +24,24 @@ import { refreshApart } from './refresh-apart.ts';
 
 const { recordRejection } = proxyActivities<WeeklyActivities>(fileTransfer);
 
-/** What the update takes: `{"decision": "accept"}`, or `reject`, or `replace`. */
+/** The argument of the update: `{"decision": "accept"}`, or `reject`, or `replace`. */
 interface DecideInput {
   readonly decision: WeeklyDecision;
 }
 
-/** A person's word on the file: answers what is done now. */
+/** The decision of a person on the file. The update answers with the next step. */
 const decideUpdate = defineUpdate<{ readonly file: string; readonly decision: WeeklyDecision }, [DecideInput]>(
   decideUpdateName,
 );
-/** Another file of the week was ingested meanwhile. */
+/** A newer file of the same week is in bronze already. */
 const supersededSignal = defineSignal(supersededSignalName);
 
 const decisions: readonly WeeklyDecision[] = ['accept', 'reject', 'replace'];
 
 /**
- * Waits for a person's word on one weekly file: `accept` loads it with its bad rows in quarantine, `reject` leaves this
- * content out for good, `replace` reads the file that lies there now. Nothing of it is committed before.
+ * Waits for a person to decide on a weekly file. `accept` loads the file and puts its bad rows into quarantine,
+ * `reject` excludes this content for good, and `replace` reads the file that is in the folder now. The run commits
+ * nothing before the decision.
  */
 export async function reviewWeeklyFile(first: HeldFile): Promise<ReviewResult> {
   const progress = trackProgress();
@@ -104,7 +105,7 @@ async function carryOut(progress: ProgressTracker, held: HeldFile, decision: Wee
   const { files, unsettled } = await discoverWeeks(file.weekly.weekEnd);
   const [now] = files;
   if (!now) return { held: unsettled.includes(file.file) ? unfinished(held) : gone(held) };
-  // What a person has accepted is this content; another has to pass by itself.
+  // The person accepted this content. A file with different content has to pass the checks.
   const acceptRefused = decision === 'accept' && now.weekly.stamp === file.weekly.stamp;
   progress.enter('checking files');
   const checked = await checkWeeks(progress, [now], { parallel: 1, acceptRefused });

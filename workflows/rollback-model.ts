@@ -10,12 +10,12 @@ import { trackProgress } from './progress.ts';
 const { rollBack } = proxyActivities<PublicationActivities>(quick);
 const longestWait = '1 minute';
 
-/** Goes back to a published model, at once; the answer says what was served before. */
+/** Serves a published model again, at once. The answer names the model that was served before. */
 export const rollBackUpdate = defineUpdate<RollbackResult, [{ readonly modelVersion: string }]>(rollBackUpdateName);
 
 /**
- * Serves a model that was published before. Which one is said by the input, or by the update (`temporal workflow
- * execute-update-with-start`); a run without either ends after a minute.
+ * Serves a model that was published before. The input names the model, or the update does (`temporal workflow
+ * execute-update-with-start`). A run without a model ends after a minute.
  */
 export async function rollbackModel(input: RollbackInput = {}): Promise<RollbackResult | undefined> {
   checkInput('rollbackModel', input);

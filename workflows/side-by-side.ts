@@ -1,8 +1,8 @@
 import { CancellationScope } from '@temporalio/workflow';
 
 /**
- * Both at once. When one fails, the other is cancelled and waited for, so that nothing of it goes on after this has failed with
- * the first failure.
+ * Runs both functions at the same time. If a function fails, the second function is cancelled. The call waits for its
+ * end and then throws the first failure, so that nothing runs on after the call.
  */
 export function sideBySide<One, Other>(
   one: () => Promise<One>,

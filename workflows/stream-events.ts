@@ -26,15 +26,15 @@ const { superviseStreams } = proxyActivities<StreamActivities>(alwaysOn);
 /** Where the streams are; answered from memory, at any time. */
 export const streamProgressQuery = defineQuery<StreamProgress>(progressQueryName);
 
-/** What the activity tells of the driver. */
+/** The activity's report about the streaming driver. */
 export const reportStreamProgressSignal = defineSignal<[StreamProgress]>(streamProgressSignalName);
 
-/** Calls of the activity in one run; about a day's worth. */
+/** Calls of the activity in a run: about a day of calls. */
 const callsPerRun = 24;
 
 /**
- * Keeps the Kafka → Delta streams running until it is cancelled. One run at a time has the driver; a second one waits. The
- * run continues as new about once a day, the driver goes on meanwhile.
+ * Keeps the Kafka → Delta streams running until a person cancels the run. A single run at a time has the driver, and
+ * a second run waits. The run continues as new about once a day, and the driver keeps running during that.
  */
 export async function streamEvents(input: StreamEventsInput = {}): Promise<void> {
   checkInput('streamEvents', input);

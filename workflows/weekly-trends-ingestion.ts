@@ -29,9 +29,10 @@ const weekKey = defineSearchAttributeKey(weekSearchAttribute, 'KEYWORD');
 const scheduledStartKey = defineSearchAttributeKey('TemporalScheduledStartTime', 'DATETIME');
 
 /**
- * Brings every weekly file that is not in the ledger into bronze exactly once, oldest week first, and refreshes the
- * recommendations. A file that is broken, or has too many bad rows, is handed to a review that waits for a person; the other
- * weeks go on. What a run is about is what lies in the landing zone, never what the clock says.
+ * Loads every weekly file that is not in the ledger into bronze exactly once, oldest week first, and refreshes the
+ * recommendations. A broken file, or a file with too many bad rows, goes to a review that waits for a person. The run
+ * continues with the remaining weeks. The files in the landing zone decide which weeks a run loads, and never the
+ * clock.
  */
 export async function weeklyTrendsIngestion(input: WeeklyTrendsInput = {}): Promise<WeeklyTrendsResult> {
   const progress = trackProgress();
@@ -54,7 +55,7 @@ export async function weeklyTrendsIngestion(input: WeeklyTrendsInput = {}): Prom
   const waiting = [...waitingBefore, ...(await handOver(progress, ingested?.held ?? []))];
   const bronze = secondsSince(bronzeStartedAt);
 
-  // A week that is in bronze needs no word on another file of it, whatever becomes of the refresh.
+  // A week that is in bronze needs no decision on a second file, even if the refresh fails.
   await closeReviews(ingested?.weeks ?? []);
   const refreshStartedAt = Date.now();
   const refreshed = input.refresh === false ? undefined : await refreshApart(progress);
@@ -77,7 +78,7 @@ function nameWeek(weekEnd: string | undefined): void {
   if (weekEnd !== undefined) upsertSearchAttributes([{ key: weekKey, value: weekEnd }]);
 }
 
-/** Starts a review for each file, which outlives this run; one that waits already goes on waiting. */
+/** Starts a review for each file. The review outlives this run. An open review of the file keeps waiting. */
 async function handOver(progress: ProgressTracker, held: readonly HeldFile[]): Promise<readonly WaitingFile[]> {
   const waiting: WaitingFile[] = [];
   for (const each of held) {

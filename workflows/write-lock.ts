@@ -27,8 +27,8 @@ const { awaitWriteLock } = proxyActivities<WriteLockActivities>(waiting);
 const releaseSignal = defineSignal('release');
 
 /**
- * Holds a write lock: Temporal keeps at most one open run per workflow id, so this run being open is the lock. It ends
- * when released, and is ended with its parent however that ends; no lease, no clock and no clean-up are needed.
+ * Holds a write lock. Temporal allows a single open run per workflow id, so the open run is the lock. The run ends
+ * when the lock is released, or when its parent ends. No lease, clock or clean-up is needed.
  */
 export async function holdWriteLock(): Promise<void> {
   let isReleased = false;
@@ -38,14 +38,15 @@ export async function holdWriteLock(): Promise<void> {
   await condition(() => isReleased);
 }
 
-/** Whoever shows what a run waits for: every ProgressTracker does. */
+/** Shows the lock that a run waits for. Every ProgressTracker implements it. */
 export interface LockWatcher {
   waitFor(wait: WriteLockWait | undefined): void;
 }
 
 /**
- * Runs `work` while holding the locks of the tables it writes (a quarantine table goes with its bronze table); waits its turn
- * behind other runs and shows whom it waits for. Never nest it: the locks of one run are taken at once, in one order.
+ * Runs `work` while the run holds the locks of the tables that it writes. A quarantine table shares the lock of its
+ * bronze table. The run waits for its turn and shows the run that it waits for. Do not nest calls: a run takes all of
+ * its locks at once, in a fixed order.
  */
 export async function withWriteLocks<Result>(
   watcher: LockWatcher,
