@@ -4,13 +4,16 @@ import type { PipelineEvent } from '../contracts/schemas/events.ts';
 import { topicNames } from '../contracts/topics.ts';
 import type { EventProducer } from '../platform/kafka/producer.ts';
 
-/** What announcing needs: a producer, made when first needed, so that a worker starts without Kafka. */
+/**
+ * The dependencies of the announcements. The first announcement makes the producer, so that a worker starts without
+ * Kafka.
+ */
 export interface AnnouncementDeps {
   readonly producer: () => Promise<EventProducer>;
   readonly now: () => Date;
 }
 
-/** The activities that tell whoever watches. */
+/** The activities that announce the stages of a run on the live event stream. */
 export function createAnnouncementActivities({ producer, now }: AnnouncementDeps): AnnouncementActivities {
   return {
     announce: async ({ stage, subject, details }) => {

@@ -3,14 +3,15 @@ import { bronzeFileKey } from '../contracts/ids.ts';
 import type { ObjectStore } from '../platform/object-store.ts';
 import { newestCommits, readCommit, type CommitAction } from './delta-log.ts';
 
-/** A commit that is being looked for is a recent one; an older one is still recognised by Delta itself, in Spark. */
+/** The search covers the recent commits only. Delta itself recognises an older commit, in Spark. */
 const commitsLookedAt = 32;
 
 type CountedFile = LoadBronzeSummary['files'][number];
 
 /**
- * What is known to be committed of a file, from the tables' logs alone: its rows in bronze and in quarantine and the version
- * that has them. Undefined when the logs do not prove that all of it is there: then Spark has to be asked.
+ * The committed state of a file, read from the tables' logs alone: its rows in bronze and in quarantine, and the
+ * version of the commit. Undefined if the logs do not prove that the whole file is there. Then the caller has to ask
+ * Spark.
  */
 export async function findCommitted(store: ObjectStore, file: PlannedFile): Promise<CountedFile | undefined> {
   const key = bronzeFileKey(file);
@@ -30,7 +31,7 @@ interface Commit {
   readonly rows: number | undefined;
 }
 
-/** The commit with this transaction id among a table's newest ones. */
+/** The commit with this transaction id, if it is among the newest commits of a table. */
 async function findCommit(store: ObjectStore, table: string, key: string, file: string): Promise<Commit | undefined> {
   const newest = (await newestCommits(store, table, commitsLookedAt)).slice(-commitsLookedAt).toReversed();
   const commits = await Promise.all(newest.map((commit) => readCommit(store, commit)));
@@ -47,7 +48,10 @@ interface Statistics {
   readonly maxValues?: Readonly<Record<string, unknown>>;
 }
 
-/** Rows that a commit added of one file. A file that was rewritten for others' sake has several sources, or another one. */
+/**
+ * The rows of a file that a commit added. A compacted data file has rows of several source files or of a different
+ * source file.
+ */
 function rowsOf(actions: readonly CommitAction[], file: string): number | undefined {
   let rows = 0;
   for (const { add } of actions) {

@@ -10,7 +10,7 @@ import { EncodingCheck } from './encoding-check.ts';
 const longestHeaderBytes = 64 * 1024;
 const chunkBytes = 1024 * 1024;
 
-/** What one pass over a CSV finds. */
+/** The result of a single pass over a CSV. */
 export interface CsvCheck {
   readonly header: readonly string[];
   /** Records after the header that are not blank. */
@@ -26,7 +26,7 @@ export interface CsvCheckOptions {
   /** Line breaks inside quotes belong to the field (dim_* files). */
   readonly multiLine: boolean;
   readonly onBytes?: (bytes: number) => void;
-  /** Sees every chunk, in order; its bytes are those of the next one afterwards. */
+  /** Receives every chunk in order. The next chunk overwrites the bytes of this chunk. */
   readonly onChunk?: (chunk: Buffer) => void;
   readonly signal?: AbortSignal;
 }
@@ -39,7 +39,10 @@ export function checkCsv(path: string, options: CsvCheckOptions): Promise<CsvChe
   return checkCsvStream(chunksOf(path), options);
 }
 
-/** The bytes of a file, each chunk in the same memory: a new one for each costs the collector more than all there is to check. */
+/**
+ * The bytes of a file, in chunks that share the same memory: garbage collection of new buffers would cost more than all
+ * the checks.
+ */
 async function* chunksOf(path: string): AsyncIterable<Buffer> {
   const file = await open(path);
   try {

@@ -3,7 +3,7 @@ import type { ObjectStore } from '../platform/object-store.ts';
 
 const commitFile = /\/_delta_log\/(\d{20})\.json$/;
 
-/** One commit in a table's log. */
+/** A commit in a table's log. */
 export interface CommitKey {
   readonly version: number;
   readonly key: string;
@@ -21,7 +21,7 @@ export async function latestVersion(store: ObjectStore, table: string): Promise<
   return (await commitsFrom(store, table, checkpoint ?? 0)).at(-1)?.version ?? checkpoint;
 }
 
-/** The newest version of a table that may hold rows: undefined where there is no table, or one that was just made. */
+/** The newest version of a table that may hold rows. Undefined if the table does not exist or was just created. */
 export async function latestFilledVersion(store: ObjectStore, table: string): Promise<number | undefined> {
   const newest = await latestVersion(store, table);
   const isEmpty =
@@ -36,7 +36,7 @@ export interface CommitAction {
   readonly add?: { readonly stats?: string };
 }
 
-/** What a commit did; nothing where the log was cleaned up since it was listed. */
+/** The actions of a commit. Empty if the log was cleaned up after the listing. */
 export async function readCommit(store: ObjectStore, { key }: CommitKey): Promise<readonly CommitAction[]> {
   const commit = await store.get(lake.buckets.data, key);
   // At \n alone: the statistics of a commit hold texts with U+0085 and U+2028 as they are.
@@ -44,7 +44,10 @@ export async function readCommit(store: ObjectStore, { key }: CommitKey): Promis
   return lines.flatMap((line) => (line ? [JSON.parse(line) as CommitAction] : []));
 }
 
-/** The commits from a version on. A log may hold 50,000: nobody lists it from its start who knows of a checkpoint. */
+/**
+ * The commits from a version on. A log may hold 50,000 commits, so a caller that knows a checkpoint starts the listing
+ * there.
+ */
 async function commitsFrom(store: ObjectStore, table: string, version: number): Promise<readonly CommitKey[]> {
   // A key right before that of the commit.
   const startAfter = commitKey(table, version).replace(/\.json$/, '');
@@ -64,7 +67,10 @@ function commitKey(table: string, version: number): string {
   return `${logPrefix(table)}${String(version).padStart(20, '0')}.json`;
 }
 
-/** The version that the log's pointer names; undefined without one, or where nobody can read it: Delta, too, does without. */
+/**
+ * The version in the log's pointer to its last checkpoint. Undefined if the pointer is missing or unreadable: Delta
+ * ignores such a pointer, too.
+ */
 async function lastCheckpoint(store: ObjectStore, table: string): Promise<number | undefined> {
   const pointer = await store.get(lake.buckets.data, `${logPrefix(table)}_last_checkpoint`);
   try {

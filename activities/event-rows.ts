@@ -4,14 +4,17 @@ import { idProblem, isBlank } from '../contracts/acceptance/text.ts';
 import { parseTime, timeProblem, type TimeRange } from '../contracts/acceptance/time.ts';
 import { carriageReturn, newline } from './csv/bytes.ts';
 
-/** Spark holds a line in memory, as this does; a longer one is no row but a broken file. */
+/** The longest line in bytes. Spark and this check hold a line in memory. A file with a longer line is broken. */
 const longestLineBytes = 32 * 1024 * 1024;
 const columns = ['event_id', 'user_id', 'track_id', 'event_type', 'timestamp'] as const;
 const dayMs = 86_400_000;
 const byteOrderMark = '\u{feff}';
 /** A line of this length has no id that is too long. */
 const usualLineLength = 200;
-/** A good row as nearly all are, told by one look: id, user, track, type, day, time in UTC. What it does not know is split. */
+/**
+ * The usual form of a good row, checked by a single expression: id, user, track, type, day, time in UTC. The check
+ * splits all other rows into fields.
+ */
 const usualRow = new RegExp(
   String.raw`^[!#-+\--~]+,[!#-+\--~]+,[!#-+\--~]+,(?:${eventTypes.join('|')}),` +
     String.raw`(\d{4}-\d{2}-\d{2})[T ](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?Z?$`,
@@ -26,8 +29,9 @@ export interface RefusedCount {
 }
 
 /**
- * Applies the rules of contracts/acceptance to the bytes of an event file, before anything is committed: the same reasons as
- * spark-submit/lakehouse/landing gives, which remains the one that decides row by row. A test runs both over the same rows.
+ * Applies the rules of contracts/acceptance to the bytes of an event file, before the run commits a row. The reasons
+ * are the same as in spark-submit/lakehouse/landing, and Spark's verdict on a row is final. A test compares both checks
+ * on the same rows.
  */
 export class EventRowCounter {
   #carried: Buffer[] = [];
@@ -35,7 +39,7 @@ export class EventRowCounter {
   #line = 0;
   #isHeaderSeen = false;
   #unreadable: { line: number; why: string } | undefined;
-  /** The last day that was found to lie in the range as a whole: rows of one day mostly follow one another. */
+  /** The last day of which all times are in the allowed range: consecutive rows mostly have the same day. */
   #wholeDay = '';
   readonly #reasons = new Map<string, number>();
   readonly #range: TimeRange;
@@ -83,7 +87,7 @@ export class EventRowCounter {
 
   #addLines(text: string): void {
     const lines = text.split(/\r\n|\n|\r/);
-    // What comes after the last line break is nothing.
+    // The text after the last line break is empty.
     lines.pop();
     for (const line of lines) this.#addLine(line);
   }
@@ -117,7 +121,9 @@ export class EventRowCounter {
   }
 }
 
-/** The last line break after which the next chunk begins with another line: a return at the end may be half of one. */
+/**
+ * The last line break that certainly ends a line. A carriage return at the end of a chunk may be half of a line break.
+ */
 function lastLineBreak(chunk: Buffer): number {
   const isHalf = chunk.at(-1) === carriageReturn;
   const end = isHalf ? chunk.length - 2 : chunk.length - 1;
@@ -130,7 +136,10 @@ function liesWithin(day: string, range: TimeRange): boolean {
   return start !== undefined && start >= range.earliestMs && start + dayMs <= range.latestMs;
 }
 
-/** The first reason to refuse a row with as many fields as columns, in the order of README.md; undefined for a good one. */
+/**
+ * The first reason to refuse a row that has the right number of fields, in the order of README.md. Undefined for a good
+ * row.
+ */
 function refusalOf(fields: readonly string[], range: TimeRange): string | undefined {
   const [event, user, track, type, time] = fields as [string, string, string, string, string];
   const missing = fields.findIndex(isBlank);

@@ -1,7 +1,10 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { failures, type FailureType } from '../contracts/failures.ts';
 
-/** A failure of the catalogue: its stable type, a message that says what to do, and whether a retry can ever help. */
+/**
+ * A failure of the catalogue: its stable type, a message that tells the user how to mend it, and whether a retry can
+ * help.
+ */
 export function failure(
   type: FailureType,
   message: string,

@@ -11,7 +11,10 @@ import { isUserServed } from './snapshots/users-in-snapshot.ts';
 import { runSparkJob } from './spark-jobs.ts';
 import type { SparkProcessOptions } from './spark-process.ts';
 
-/** What forgetting needs: Spark for the tables, the store for what is kept and served, Kafka for feedback and its keys. */
+/**
+ * The dependencies of forgetting: Spark for the tables, the store for files and snapshots, Kafka for feedback and its
+ * keys.
+ */
 export interface ForgettingDeps {
   readonly process: SparkProcessOptions;
   readonly store: ObjectStore;
@@ -39,7 +42,7 @@ export function createForgettingActivities({
     deleteUserRows: async ({ userId, runKey, at }) => {
       const lakeUri = `s3a://${lake.buckets.data}`;
       const done = await runSparkJob(process, 'forget_user', { runKey, lakeUri, userId, forgottenAt: at });
-      // Written again when the rows are gone: a snapshot that is older than the mark may hold the user, a younger one cannot.
+      // The second mark, after the rows are gone: an older snapshot may hold the user, and a newer snapshot cannot.
       await mark(store, hashOfUser(userId), at);
       const rows = Object.fromEntries(done.tables.map(({ table, rows: count }) => [table, count]));
       return { rows };
@@ -57,7 +60,7 @@ export function createForgettingActivities({
   };
 }
 
-/** Every snapshot but the served one: they hold lists of the user. */
+/** Every snapshot except the served snapshot: all of them hold lists of the user. */
 async function removeOldSnapshots(store: ObjectStore): Promise<{ removed: number }> {
   let removed = 0;
   for (const snapshot of await listSnapshots(store)) if (await removeSnapshot(store, snapshot)) removed++;

@@ -10,7 +10,7 @@ const stopGraceMs = 20_000;
 /** The process of a job: its stdin is its lifeline, its output is read line by line; `stop` tells it to stop. */
 export type JobProcess = ReturnType<typeof startJobProcess>;
 
-/** What a job's process sees of the environment. */
+/** The environment of a job's process. */
 export interface JobEnvironment {
   /** Added to this process's own. */
   readonly env: Readonly<Record<string, string>>;
@@ -71,7 +71,7 @@ export function createJobHost(
     return started;
   }
 
-  /** One that ended, for it had nothing to do, is of no use to a job. */
+  /** The host may have ended because it had no work. A job needs a new host then. */
   async function forgetWhenEnded(started: JobProcess, folder: string): Promise<void> {
     await started.subprocess;
     if (host?.process === started) host = undefined;

@@ -10,7 +10,9 @@ import { failure } from './failures.ts';
 import { whileHeartbeating } from './heartbeat.ts';
 import { createProgressReporter } from './progress-reporter.ts';
 
-/** What the landing activities need: where the CSVs are, the store they go to, and who hears that a load will follow. */
+/**
+ * The dependencies of the landing activities: the folder of the CSVs, the store, and a callback that announces a load.
+ */
 export interface LandingDeps {
   readonly dataDir: string;
   readonly store: ObjectStore;
@@ -98,7 +100,7 @@ async function check(dataDir: string, file: LandingFile): Promise<CheckedFile> {
 
 const unreadable = new Set(['ENOENT', 'EACCES', 'EPERM', 'EISDIR']);
 
-/** What becomes of a file that was found and is gone since, or may not be read: to try again would not bring it back. */
+/** The failure for a file that disappeared after the search or that the worker may not read: a retry would not help. */
 export async function whileThere<Answer>(file: string, work: Promise<Answer>): Promise<Answer> {
   try {
     return await work;
@@ -138,7 +140,7 @@ export function refuseUnfit(file: string, dataset: Dataset, found: CsvCheck): vo
   }
 }
 
-/** What is wrong with a header, in words; undefined when it is the expected one. */
+/** The difference between a header and the expected header, in words. Undefined if they agree. */
 export function headerProblem(expected: readonly string[], found: readonly string[]): string | undefined {
   if (expected.length === found.length && expected.every((column, index) => column === found[index])) return undefined;
   const missing = expected.filter((column) => !found.includes(column));

@@ -12,13 +12,13 @@ import type { ObjectStore } from '../platform/object-store.ts';
 import { latestVersion } from './delta-log.ts';
 import { failure } from './failures.ts';
 
-/** What the ledger activities need; `now` dates the entries. */
+/** The dependencies of the ledger activities. `now` dates the entries. */
 export interface LoadLedgerDeps {
   readonly store: ObjectStore;
   readonly now: () => Date;
 }
 
-/** The activities that know what bronze already holds, and that check what a load has done. */
+/** The activities that read which files bronze already holds, and that check the result of a load. */
 export function createLoadLedgerActivities({ store, now }: LoadLedgerDeps): LoadLedgerActivities {
   return {
     planBronzeLoad: (files) => Promise.all(files.map((file) => plan(store, file))),
@@ -50,7 +50,7 @@ async function readEntry(store: ObjectStore, file: string): Promise<LoadedFile |
   return object && loadedFile.parse(JSON.parse(object.body.toString('utf8')));
 }
 
-/** Rows of one planned file and where they went. */
+/** The rows of a planned file, by destination. */
 export function summarise(file: PlannedFile, result: LoadBronzeSummary): FileSummary {
   const { table, rows } = file;
   const counted = file.action === 'unchanged' ? file.loaded : result.files.find((entry) => entry.file === file.file);
@@ -64,7 +64,7 @@ export function summarise(file: PlannedFile, result: LoadBronzeSummary): FileSum
   };
 }
 
-/** Fails with ReconciliationFailed, naming every file whose rows are not in bronze plus quarantine. */
+/** Fails with ReconciliationFailed and names every file whose rows are not all in bronze or quarantine. */
 export function refuseDifferences(summaries: readonly FileSummary[]): void {
   const wrong = summaries.filter((file) => file.rows !== file.bronze + file.quarantined);
   if (wrong.length === 0) return;

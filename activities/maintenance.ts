@@ -18,7 +18,7 @@ import type { SparkProcessOptions } from './spark-process.ts';
 const lakeUri = `s3a://${lake.buckets.data}`;
 const hourMs = 3_600_000;
 
-/** What looking after the lake needs. */
+/** The dependencies of maintenance. */
 export interface MaintenanceDeps {
   readonly store: ObjectStore;
   readonly process: SparkProcessOptions;
@@ -70,7 +70,7 @@ function allTables(): readonly string[] {
 function byLock(tables: readonly string[]): readonly MaintenanceGroup[] {
   const groups = new Map<string, string[]>();
   for (const table of tables) {
-    // A table of the contract is in one of its layers.
+    // The contract has each table in a single layer.
     const lock = writeLockOf(table as TablePath);
     groups.set(lock, [...(groups.get(lock) ?? []), table]);
   }
@@ -95,7 +95,7 @@ async function pruneSnapshots(
   return { kept: kept.map(({ modelVersion }) => modelVersion), removed: [...names] };
 }
 
-/** What decides which snapshots stay; times in epoch ms. */
+/** The facts that decide which snapshots stay. Times are in epoch milliseconds. */
 export interface KeptSnapshots {
   readonly published: ReadonlySet<string>;
   readonly oldestKept: number;
@@ -103,8 +103,9 @@ export interface KeptSnapshots {
 }
 
 /**
- * What may go: not among the last published, not among the newest whole ones, and older than the retention. What was made before
- * the last user was forgotten goes in any case: it may hold their list, and forgetUser left it only because it was served.
+ * The snapshots to remove. A snapshot stays if it is among the last published or the newest complete snapshots, or if
+ * it is younger than the retention. A snapshot from before the last forgotten user never stays: it may hold the user's
+ * list, and forgetUser kept it only because it was served.
  */
 export function chooseRemovals(
   snapshots: readonly StoredSnapshot[],
@@ -119,7 +120,7 @@ export function chooseRemovals(
   });
 }
 
-/** What a rollback may want: the model that is served, the one before it, and the last ten that were published. */
+/** The models that a rollback may need: the served model, its predecessor, and the last ten published models. */
 async function lastPublished(store: ObjectStore): Promise<ReadonlySet<string>> {
   const served = await readPointer(store);
   if (!served) return new Set();

@@ -5,7 +5,10 @@ import type { ObjectStore } from '../platform/object-store.ts';
 
 const { serving } = lake.buckets;
 
-/** Writes down what was decided about a model and where its snapshot lies. The same model again is the same object. */
+/**
+ * Records the decision on a model and the place of its snapshot. A second call for the same model writes the same
+ * object.
+ */
 export async function recordModel(
   { store, now }: { readonly store: ObjectStore; readonly now: () => Date },
   { modelVersion, promoted, why, measures }: Judgement,
@@ -23,7 +26,7 @@ export async function recordModel(
   await store.put(serving, keyOf(modelVersion), `${JSON.stringify(record, null, 2)}\n`);
 }
 
-/** What is recorded of a model; undefined for one nobody knows. */
+/** The record of a model, or undefined if the model is unknown. */
 export async function readModel(store: ObjectStore, modelVersion: string): Promise<ModelRecord | undefined> {
   const object = await store.get(serving, keyOf(modelVersion));
   return object && modelRecord.parse(JSON.parse(object.body.toString('utf8')));

@@ -8,7 +8,7 @@ import type { SparkProcessOptions } from './spark-process.ts';
 /** Where the API finds the report, in the serving bucket. */
 export const outcomeReportKey = 'outcomes.json';
 
-/** What measuring outcomes needs. */
+/** The dependencies of measuring outcomes. */
 export interface OutcomeDeps {
   readonly process: SparkProcessOptions;
   readonly store: ObjectStore;

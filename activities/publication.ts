@@ -22,7 +22,7 @@ import { readModel, recordModel } from './model-records.ts';
 
 const { serving } = lake.buckets;
 
-/** What publishing needs; `codeVersion` changes with the jobs' code and settings. */
+/** The dependencies of publication. `codeVersion` changes with the jobs' code and settings. */
 export interface PublicationDeps {
   readonly store: ObjectStore;
   readonly codeVersion: string;
@@ -49,7 +49,7 @@ async function describeRefresh(deps: PublicationDeps): ReturnType<PublicationAct
   return { inputs, ...(published && { published }), ...(refused && { refused }) };
 }
 
-/** Bronze tables that no refresh reads: what was recommended says nothing of what people like. */
+/** Bronze tables that no refresh reads: a recommendation does not show that the user likes the track. */
 const notRead: readonly string[] = ['recommendation_events'];
 
 async function fingerprint({ store, codeVersion }: PublicationDeps): Promise<string> {
@@ -70,7 +70,7 @@ async function describePublished(store: ObjectStore, pointer: SnapshotPointer): 
   return { modelVersion, inputs, users: counts.users, recommendations: counts.recommendations };
 }
 
-/** What is served; undefined before anything was published. */
+/** The served snapshot. Undefined before the first publication. */
 export async function readPointer(store: ObjectStore): Promise<Placed | undefined> {
   const object = await store.get(serving, lake.prefixes.pointer);
   if (!object) return undefined;
@@ -114,7 +114,7 @@ async function rollBack(deps: PublicationDeps, modelVersion: string): Promise<Ro
   const previous = current.pointer.modelVersion;
   if (current.pointer.manifestSha256 === target.manifestSha256) return { modelVersion, previous, outcome: 'unchanged' };
   await verify(deps.store, target);
-  // The inputs stay: what was rolled back from must not come back by a refresh of the same.
+  // Keep the inputs: a refresh of the same inputs must not bring back the model that the operator rolled back.
   const { inputs, refused } = current.pointer;
   const pointer = { ...moved(deps, current, target, 'rollback'), inputs, ...(refused && { refused }) };
   const etag = await movePointer(deps.store, pointer, current.etag);
@@ -122,7 +122,10 @@ async function rollBack(deps: PublicationDeps, modelVersion: string): Promise<Ro
   return { modelVersion, previous, outcome: 'published' };
 }
 
-/** A rollback takes no lock: a snapshot that was removed while the pointer moved to it is not served, but what was before. */
+/**
+ * A rollback takes no lock. If maintenance removed the snapshot during the rollback, the API keeps serving the previous
+ * snapshot.
+ */
 async function orBack(
   store: ObjectStore,
   { manifestKey, manifestSha256 }: Target,
@@ -140,13 +143,16 @@ function refusedModel({ modelVersion, why }: Judgement, inputs: string): Refused
   return { modelVersion, inputs, why };
 }
 
-/** The snapshot served before this one, if it is of this model: it may be older than the records of models. */
+/** The previously served snapshot, if it belongs to this model. It may be older than the records of models. */
 function previousOf(current: Placed | undefined, modelVersion: string): Target | undefined {
   const previous = current?.pointer.previous;
   return previous?.modelVersion === modelVersion ? previous : undefined;
 }
 
-/** The pointer moved to a snapshot: what was served is the previous one, and the move is part of the history. */
+/**
+ * The pointer after its move to a snapshot: the former snapshot becomes the previous snapshot, and the history gains an
+ * entry.
+ */
 function moved(
   deps: PublicationDeps,
   current: Placed | undefined,

@@ -16,7 +16,10 @@ import { createRefusedGauge } from './refused-events.ts';
 import { parseJson, runSparkProcess, type SparkExit, type SparkProcessOptions } from './spark-process.ts';
 
 const askedAtOnce = 16;
-/** What a job says by its exit code, whatever else it says or could not say; any other failure may be healed by a retry. */
+/**
+ * The failure type for each exit code of a job. The exit code counts even if the job printed no error. A retry may help
+ * for all remaining exit codes.
+ */
 const failureOfExit: Readonly<Record<number, FailureType>> = {
   64: 'SparkBadParameters',
   65: 'SparkBrokenContract',
@@ -25,7 +28,10 @@ const failureOfExit: Readonly<Record<number, FailureType>> = {
   68: 'TableCheckFailed',
 };
 
-/** What the Spark activities need: how to run a job, the settings of the models; `codeVersion` changes with the jobs' code. */
+/**
+ * The dependencies of the Spark activities: the runner of jobs and the settings of the models. `codeVersion` changes
+ * with the jobs' code.
+ */
 export interface SparkDeps {
   readonly process: SparkProcessOptions;
   readonly codeVersion: string;
@@ -33,7 +39,7 @@ export interface SparkDeps {
   readonly store: ObjectStore;
 }
 
-/** What an operator may set about the recommendations. */
+/** The settings of the recommendations. */
 export interface RecommenderSettings {
   readonly weekEndsOn: SparkJobParams<'build_silver'>['weekEndsOn'];
   /** The earliest time of a listen that is taken, by the grammar of contracts/acceptance. */
@@ -112,14 +118,14 @@ export function createSparkActivities({ process, settings, store, codeVersion }:
   };
 }
 
-/** The identity of a job that loads these files: that of the one file, or one made of all of them. */
+/** The identity of a job that loads these files: the identity of a single file, or a hash over all files. */
 function submissionKeyOf(files: readonly PlannedFile[]): string {
   const keys = files.map((file) => bronzeFileKey(file));
   if (keys.length === 1) return keys[0]!;
   return `load_bronze/${createHash('sha256').update(keys.join('\n')).digest('hex')}`;
 }
 
-/** Runs one job, heartbeating; its failure is translated by exit code, its answer parsed by its schema. */
+/** Runs a job with heartbeats, translates its failure by exit code and parses its result with the schema. */
 export async function runSparkJob<Job extends SparkJobName>(
   options: SparkProcessOptions,
   job: Job,

@@ -14,37 +14,43 @@ export type SparkTarget =
   | { readonly kind: 'submit'; readonly command: string; readonly arguments: readonly string[] }
   | { readonly kind: 'driver'; readonly python: string; readonly arguments: readonly string[] };
 
-/** One run of one job. */
+/** A run of a job. */
 export interface SparkRun {
   readonly job: string;
   readonly runKey: string;
-  /** What one job at a time may work on: one that still works under it, from whatever was before, is ended first. */
+  /**
+   * The work that only a single job at a time may do. A job that still works under this identity, for example from
+   * before a crash, is ended first.
+   */
   readonly identity?: string;
   readonly params: unknown;
   readonly signal: AbortSignal;
   readonly onProgress: (progress: SparkProgress) => void;
-  /** Sees whatever else the job prints as JSON. */
+  /** Receives the remaining JSON lines that the job prints. */
   readonly onLine?: (line: unknown) => void;
 }
 
-/** How a job's process ended. `result` is the text of its result document, when it wrote one. */
+/** The end of a job's process. `result` is the text of the result document, if the job wrote it. */
 export interface SparkExit {
   readonly exitCode: number | undefined;
   readonly isCancelled: boolean;
   readonly result: string | undefined;
   /**
-   * The job's own word on its failure; Spark may log a lot after it. Nothing where the job was killed before or while it said it:
-   * what kind of failure it is, the exit code says.
+   * The job's error message, which may be followed by many lines of Spark's log. Undefined if the job was killed before
+   * it printed the whole message. The exit code then gives the kind of failure.
    */
   readonly error: SparkJobError | undefined;
   readonly lastLines: readonly string[];
 }
 
-/** What every job's process gets: the jobs' folder and the environment (store, credentials; never in argv). */
+/**
+ * The environment of every job's process: the jobs' folder, the store and its credentials. Credentials are never in
+ * argv.
+ */
 export interface SparkProcessOptions extends JobEnvironment {
   readonly jobsDir: string;
   readonly target: SparkTarget;
-  /** Jobs of a warm Spark server run in its processes, where there is one. */
+  /** The host that forks the processes of jobs, if there is a warm Spark server. */
   readonly host?: JobHost;
 }
 
@@ -52,8 +58,8 @@ const keptLines = 25;
 const lifeline = '--lifeline';
 
 /**
- * Runs one job to its end. The job's stdin is a lifeline: when this process dies, however it dies, the job sees the end of
- * it, interrupts its work in Spark and exits. Cancelling sends SIGTERM, upon which it does the same.
+ * Runs a job to its end. The job's stdin is a lifeline: if this process dies, the job sees the end of stdin, interrupts
+ * its work in Spark and exits. A cancellation sends SIGTERM, and the job reacts in the same way.
  */
 export async function runSparkProcess(options: SparkProcessOptions, run: SparkRun): Promise<SparkExit> {
   const folder = await mkdtemp(join(tmpdir(), 'segue-job-'));
@@ -133,7 +139,7 @@ function commandLine(
   return { command: target.command, args: [...named, ...script], env: { ...env } };
 }
 
-/** As a shell would have it: PySpark splits its arguments like one. */
+/** Quotes an argument as for a shell: PySpark splits its arguments in that way. */
 function quoted(argument: string): string {
   return `'${argument.replaceAll("'", `'\\''`)}'`;
 }
@@ -153,7 +159,10 @@ async function readStdout(lines: AsyncIterable<string>, run: SparkRun, said: Sai
   }
 }
 
-/** Undefined for what is no JSON, or a torn piece of it: whatever else a job or Spark prints is neither progress nor its word. */
+/**
+ * Undefined if the line is not JSON or is cut off: lines of a different kind from the job or from Spark are neither
+ * progress nor a result.
+ */
 export function parseJson(line: string): unknown {
   try {
     return JSON.parse(line);

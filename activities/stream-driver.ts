@@ -5,7 +5,7 @@ import type { StreamEventsInput, StreamProgress, TopicProgress } from '../contra
 import type { ObjectStore } from '../platform/object-store.ts';
 import { runSparkProcess, type SparkExit, type SparkProcessOptions } from './spark-process.ts';
 
-/** What an operator may set about the streams. */
+/** The settings of the streams. */
 export interface StreamSettings {
   readonly servers: string;
   readonly triggerMs: number;
@@ -14,7 +14,7 @@ export interface StreamSettings {
   readonly earliest: string;
 }
 
-/** What running the driver needs: how to start it, the store its lease lies in, and its settings. */
+/** The dependencies of the streaming driver: its command, the store of its lease, and its settings. */
 export interface StreamDriverDeps {
   readonly process: SparkProcessOptions;
   readonly store: ObjectStore;
@@ -35,8 +35,8 @@ const leaseKey = `${lake.prefixes.control}streams/driver.json`;
 const dataUri = `s3a://${lake.buckets.data}`;
 
 /**
- * Starts a driver: takes the lease first, so that one that another worker may still be running writes nothing more. Its
- * stdin is its lifeline: it ends with this process, however that ends.
+ * Starts a driver. The driver takes the lease first, so that a driver of a different worker can no longer write. Its
+ * stdin is its lifeline: the driver ends when this process ends.
  */
 export async function startStreamDriver(deps: StreamDriverDeps, input: StreamEventsInput): Promise<StreamDriver> {
   const leaseOwner = randomUUID();
@@ -59,7 +59,7 @@ export async function startStreamDriver(deps: StreamDriverDeps, input: StreamEve
   }).finally(() => {
     hasEnded = true;
   });
-  // Whoever watches the driver awaits it; until then a failure to start must not end the worker.
+  // The activity awaits this promise later. Until then a failed start must not end the worker.
   ended.catch(() => undefined);
   return {
     ended,

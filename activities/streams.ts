@@ -15,13 +15,15 @@ const lookMs = 1_000;
 /** The run hears of progress this often at most, and this often when nothing changes: signals are history. */
 const tellMs = 5_000;
 const tellIdleMs = 60_000;
-/** A driver that nobody watches any more is stopped: its run was terminated between two calls. */
+/**
+ * The worker stops a driver after this time without a call of the activity: its run was terminated between two calls.
+ */
 const unwatchedMs = 60_000;
 
-/** What the stream activities need; `stopping` is given when the worker is told to stop. */
+/** The dependencies of the stream activities. `stopping` aborts when the worker has to stop. */
 export interface StreamDeps extends StreamDriverDeps {
   readonly stopping: AbortSignal;
-  /** After this long a call returns and leaves the driver to the next one, so that no activity lasts for ever. */
+  /** After this time a call returns and leaves the driver to the next call, so that no activity runs without end. */
   readonly watchMs: number;
 }
 
@@ -47,7 +49,7 @@ interface Host {
   leave(driver: StreamDriver): void;
 }
 
-/** Holds at most one driver, between the calls that watch it. */
+/** Keeps at most a single driver running between the calls of the activity. */
 function createHost(deps: StreamDriverDeps): Host {
   let held: StreamDriver | undefined;
   let timer: NodeJS.Timeout | undefined;
@@ -78,7 +80,7 @@ async function watch(driver: StreamDriver, { stopping, watchMs }: StreamDeps): P
     const progress = driver.progress();
     context.heartbeat(progress);
     tell(progress);
-    // It rejects only when it is cut short; what did it is asked below.
+    // This promise rejects only if the wait is cut short. The code below finds the reason.
     await sleep(lookMs, undefined, { signal: anyEnd }).catch(() => undefined);
     if (cancellationSignal.aborted) throw new CancelledFailure('the streams were cancelled and have stopped');
     if (stopping.aborted) throw failure('StreamStopped', 'The worker stops; the streams go on when a worker is back.');
@@ -91,7 +93,9 @@ function endOf({ exitCode, error, lastLines }: SparkExit): Error {
   return failure('StreamFailed', message, { details: [{ exitCode: exitCode ?? null, lastLines }] });
 }
 
-/** Tells the run and the metrics where the streams are: soon after a change, seldom without one. */
+/**
+ * Reports the position of the streams to the run and to the metrics: soon after a change, and seldom without a change.
+ */
 function createTeller(): (progress: StreamProgress) => void {
   const { client, info, log, metricMeter } = Context.current();
   const lag = metricMeter.createGauge('segue_stream_lag', 'int', 'records', 'Records Kafka has that bronze has not');

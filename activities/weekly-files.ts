@@ -18,8 +18,8 @@ import { listWeeklyFiles, weeklyTable } from './weekly-listing.ts';
 const dataset = lake.datasets.find(({ table }) => table === weeklyTable)!;
 
 /**
- * What the weekly activities need; `maxRefusedShare` is the share of bad rows that needs no person (0.05 is 5 %).
- * `expectSparkJob` hears that a load will follow.
+ * The dependencies of the weekly activities. `maxRefusedShare` is the share of bad rows that needs no person (0.05 is 5
+ * %). `expectSparkJob` announces a load.
  */
 export interface WeeklyDeps {
   readonly dataDir: string;
@@ -152,7 +152,7 @@ async function noteLoad(
   const { weekEnd, origin, stamp } = file.weekly!;
   const etag = await unchangedObject(deps.store, file);
   const counted = result.files.find((entry) => entry.file === file.file)!;
-  // False when a try before this one has written it: the same content, so nothing is lost.
+  // False if an earlier attempt wrote the same content, so the data is complete.
   await ledger.add({
     ...{ file: file.file, weekEnd, outcome: 'ingested', sha256: file.sha256, generation: file.generation },
     ...{
@@ -184,7 +184,7 @@ function recordedBy({ now }: WeeklyDeps): Pick<WeeklyEntry, 'workflowId' | 'runI
   return { workflowId, runId, recordedAt: now().toISOString() };
 }
 
-/** The etag of the object that Spark read, which must still be the one that was checked. */
+/** The etag of the object that Spark read. It must still be the etag of the checked object. */
 async function unchangedObject(store: ObjectStore, file: PlannedFile): Promise<string> {
   const object = await store.head(lake.buckets.landing, landingKey(file));
   const { origin, stamp } = file.weekly!;
@@ -200,7 +200,7 @@ async function reject(deps: WeeklyDeps, ledger: WeeklyLedger, file: WeeklyFile):
   const { weekEnd, origin, stamp } = file.weekly;
   const before = await ledger.newest(weekEnd);
   if (before?.outcome === 'rejected' && before.stamps[origin] === stamp) return;
-  // One that somebody has taken away is not there to be read again.
+  // A file that was removed from the folder cannot be read again.
   if (!(await isStillThere(deps, file))) return;
   const { cancellationSignal, heartbeat } = Context.current();
   const { sha256 } = await readThrough(deps, file, {
@@ -210,7 +210,7 @@ async function reject(deps: WeeklyDeps, ledger: WeeklyLedger, file: WeeklyFile):
   });
   await ledger.add({
     ...{ file: file.file, weekEnd, outcome: 'rejected', sha256, generation: (before?.generation ?? -1) + 1 },
-    // What bronze holds of the week, from a file before this one, stays.
+    // Bronze keeps the rows of the week's earlier file.
     ...{ rows: before?.rows ?? 0, bronze: before?.bronze ?? 0, quarantined: before?.quarantined ?? 0 },
     ...{ tableVersion: before?.tableVersion ?? null, stamps: { ...before?.stamps, [origin]: stamp } },
     ...recordedBy(deps),

@@ -12,7 +12,7 @@ export const weeklyTable = 'fact_listening_events';
 const weeklyName = /^trends_(\d{4}-\d{2}-\d{2})\.csv$/;
 /** A file that does not change for this long while a run watches is whole. */
 const settleMs = 2_000;
-/** Longer than this a run does not wait for a file that goes on changing: the next one takes it. */
+/** The longest wait for a file that keeps changing. After it the next run takes the file. */
 const patienceMs = 20_000;
 const pollMs = 200;
 /** A run's result names no more than this many things that are no weekly files. */
@@ -39,7 +39,7 @@ interface Found {
   readonly isWhole: boolean;
 }
 
-/** Lists both places by the same rules, oldest week first, without what the ledger knows. */
+/** Lists the folder and the bucket by the same rules, oldest week first, without the files in the ledger. */
 export async function listWeeklyFiles(deps: ListingDeps, only?: string): Promise<WeeklyListing> {
   const [entries, seen, objects] = await Promise.all([deps.ledger.list(), seeFolder(deps.dataDir), seeBucket(deps)]);
   const newest = new Map(entries.map((entry) => [entry.file, entry]));
@@ -90,7 +90,7 @@ async function namesIn(folder: string): Promise<readonly string[]> {
   }
 }
 
-/** What a name in the folder stands for; undefined when it is gone again. */
+/** The file behind a name in the folder. Undefined if the file has disappeared. */
 async function lookAt(folder: string, name: string, wholeUntil: Generated): Promise<Found | IgnoredFile | undefined> {
   const weekEnd = weekEndOf(name);
   if (weekEnd === undefined) return badName(name);
@@ -125,8 +125,8 @@ interface Generated {
 }
 
 /**
- * Up to which week the generator says it has renamed its files into place, and when: one that has not been touched since is
- * whole and needs no watching. Age alone proves nothing: a slow writer may pause.
+ * The last week that the generator has renamed into place, and the time. A file that is unchanged since then is
+ * complete and needs no watching. The age of a file alone proves nothing, because a slow writer may pause.
  */
 async function generatedUntil(dataDir: string): Promise<Generated> {
   const path = join(dataDir, 'data_generation_state.json');
@@ -135,7 +135,7 @@ async function generatedUntil(dataDir: string): Promise<Generated> {
     const { lastWeekEnd } = JSON.parse(text) as { lastWeekEnd?: unknown };
     return { weekEnd: typeof lastWeekEnd === 'string' ? lastWeekEnd : '', at: mtimeMs };
   } catch {
-    // No state, or one that cannot be read: every file is watched, which is always safe.
+    // The generator's state is missing or unreadable: the listing then watches every file, which is always safe.
     return { weekEnd: '', at: 0 };
   }
 }
@@ -161,8 +161,8 @@ function lookAtObject({ key, sizeBytes, etag, modifiedAt }: ListedObject): Found
 }
 
 /**
- * Objects that somebody put there. One that carries the hash of a file was sent up by a run of ours: it is a copy of what the
- * folder has, unless the folder has it no more.
+ * Objects in the bucket. An object with the hash of a file came from an upload by our own run: it is a copy of the file
+ * in the folder, unless the file is gone.
  */
 async function deliveredObjects(
   store: ObjectStore,
@@ -209,7 +209,7 @@ async function lookAgain(
   return look.file.weekly.stamp === each.file.weekly.stamp ? { each, since } : { each: look, since: now };
 }
 
-/** One file a week: where both places have a new one, the one that was written last. */
+/** A single file per week: if the folder and the bucket both have a new file, the file with the later time. */
 function newestOfEachWeek(found: readonly Found[], unsettled: readonly string[]): readonly WeeklyFile[] {
   const chosen = new Map<string, Found>();
   for (const each of found) {

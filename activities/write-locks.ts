@@ -3,7 +3,7 @@ import { WorkflowNotFoundError, type WorkflowExecutionDescription } from '@tempo
 import type { WriteLockActivities, WriteLockHolder } from '../contracts/activities.ts';
 import { writeLockId, type WriteLockName } from '../contracts/write-locks.ts';
 
-/** How often a waiting run looks whether its turn has come; a look costs the server one read of its memory. */
+/** The interval at which a waiting run checks for its turn. A check costs the server a single read of its memory. */
 const lookEveryMs = 250;
 
 /** The activities of a run that waits for a write lock; they ask the Temporal server that the worker works for. */
@@ -36,7 +36,7 @@ async function describeOpenRun(workflowId: string, runId?: string): Promise<Work
     const run = await Context.current().client.workflow.getHandle(workflowId, runId).describe();
     return run.status.name === 'RUNNING' ? run : undefined;
   } catch (error) {
-    // Gone for good, retention included: nobody holds it.
+    // The run is gone, retention included: no run holds the lock.
     if (error instanceof WorkflowNotFoundError) return undefined;
     throw error;
   }

@@ -14,7 +14,7 @@ const schema = z
     SEGUE_SPARK_REMOTE: z.string().startsWith('sc://').optional(),
     /** A Spark master for spark-submit, when there is no warm server: spark://…, yarn, k8s://…, local[2]. */
     SEGUE_SPARK_MASTER: z.string().optional(),
-    /** The Python that has pyspark and what spark-submit/requirements.txt names. */
+    /** The Python interpreter with pyspark and the packages of spark-submit/requirements.txt. */
     SEGUE_PYTHON: z.string().default('python3'),
     /** Command that submits, where SEGUE_SPARK_MASTER is set. */
     SEGUE_SPARK_SUBMIT: z.string().default('spark-submit'),
@@ -31,7 +31,10 @@ const schema = z
       .default('1g'),
     /** A stream looks for new records this often, in milliseconds. */
     SEGUE_STREAM_TRIGGER_MS: z.coerce.number().int().min(100).default(2_000),
-    /** The most records of a topic that one micro-batch takes: bounds its memory when a backlog drains. */
+    /**
+     * The most records of a topic in a micro-batch. The limit bounds the memory while the driver works through a
+     * backlog.
+     */
     SEGUE_STREAM_MAX_OFFSETS: z.coerce.number().int().min(1).default(200_000),
     /** Last day of a data week; trends_2025-01-07.csv is a Tuesday's. */
     SEGUE_WEEK_END: z
@@ -40,7 +43,7 @@ const schema = z
     /** The share of a weekly file's rows that may be bad (0.05 is 5 %); above it a person is asked before anything is loaded. */
     SEGUE_MAX_REFUSED_SHARE: z.coerce.number().min(0).max(1).default(0.05),
     SEGUE_RECOMMENDATIONS_PER_USER: z.coerce.number().int().min(1).max(1000).default(100),
-    /** Files a snapshot's recommendations are split into; a shard is what one writer holds in memory. */
+    /** The number of files of a snapshot's recommendations. A writer holds a whole file in memory. */
     SEGUE_SNAPSHOT_SHARDS: z.coerce.number().int().min(1).max(4096).default(8),
     SEGUE_MODEL_SEED: z.coerce.number().int().default(42),
   })

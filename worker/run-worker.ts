@@ -41,7 +41,7 @@ const shutdownForceTime = '15 seconds';
 /** An activity hears of its cancellation with a heartbeat: heartbeats held back longer would let Spark work on. */
 const maxHeartbeatThrottleInterval = '2 seconds';
 
-/** How long one call holds the streaming driver before the next one takes over. */
+/** The time for which a call runs the streaming driver before the next call takes over. */
 const streamWatchMs = 3_600_000;
 
 /** Runs the worker until it is told to stop (SIGINT, SIGTERM); rejects when it cannot start. */
@@ -71,7 +71,10 @@ export async function runWorker(config: WorkerConfig, logger: Logger): Promise<v
   }
 }
 
-/** The settings of topics that exist, also of a Kafka that is not the stack's. Nothing waits for them: what is sent meanwhile is read. */
+/**
+ * The settings of existing topics, including topics of an external Kafka. The worker does not wait for the change:
+ * consumers also read messages that arrive before it.
+ */
 async function guardTopics(kafka: KafkaOptions): Promise<void> {
   try {
     await ensureTopicSettings(kafka, topics);
@@ -80,7 +83,7 @@ async function guardTopics(kafka: KafkaOptions): Promise<void> {
   }
 }
 
-/** What runs need of the namespace: the search attribute they carry, and the schedules that start them. */
+/** The search attribute of the runs and the schedules that start them. */
 async function prepareNamespace(config: WorkerConfig, logger: Logger): Promise<void> {
   const connection = await Connection.connect(temporalAccess(config));
   try {
@@ -142,7 +145,10 @@ async function createActivities(
   };
 }
 
-/** Given at the first SIGTERM or SIGINT: what holds a process of its own ends it at once, not only after the grace time. */
+/**
+ * Aborts at the first SIGTERM or SIGINT. An activity with a child process ends the child at once and does not wait for
+ * the grace period.
+ */
 function untilToldToStop(): AbortSignal {
   const stopping = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stopping.abort());
@@ -158,7 +164,9 @@ interface LazyProducer {
   readonly close: () => Promise<void>;
 }
 
-/** Connects at first use, so that a worker starts without Kafka; a failed connection is tried anew at the next use. */
+/**
+ * Connects at the first use, so that a worker starts without Kafka. After a failed connection the next use tries again.
+ */
 function lazily(connect: () => Promise<EventProducer>): LazyProducer {
   let pending: Promise<EventProducer> | undefined;
   const get = (): Promise<EventProducer> => {

@@ -10,14 +10,14 @@ interface Schedule {
   /** How late a run may be started that was missed while the server was away. */
   readonly catchupWindow: '1 day' | '7 days';
   readonly summary: string;
-  /** What an operator reads on the schedule. */
+  /** The note of the schedule, for the operator. */
   readonly note: string;
 }
 
 /**
- * Every schedule of the product. A run does all there is to do, so of several missed ones the newest is enough: the catch-up
- * window is the schedule's own interval. Overlapping runs queue, at most one, because what came in during a run must not wait
- * for the next day.
+ * Every schedule of the product. A run does all the pending work, so the newest of several missed runs is enough: the
+ * catch-up window is the interval of the schedule. A single overlapping run may queue, because data that arrives during
+ * a run must not wait for the next day.
  */
 const schedules: readonly Schedule[] = [
   {

@@ -5,8 +5,8 @@ import { weekSearchAttribute } from '../contracts/ids.ts';
 const keyword = encodeSearchAttributeIndexedValueType('KEYWORD')!;
 
 /**
- * Registers the search attribute that runs carry where it is missing: a run that sets an unknown one could not go on. Throws
- * with what an operator has to do where this client may not register it (Temporal Cloud).
+ * Registers the search attribute of the runs if it is missing: a run that sets an unknown attribute cannot continue. If
+ * this client may not register the attribute (Temporal Cloud), the error tells the operator the command.
  */
 export async function ensureSearchAttributes(connection: Connection, namespace: string): Promise<void> {
   try {

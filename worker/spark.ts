@@ -27,7 +27,7 @@ export function sparkProcessOptions(config: WorkerConfig): SparkProcessOptions {
   };
 }
 
-/** A cluster may need what is set for it; a Spark of this machine needs nothing. */
+/** A cluster may need further settings. A Spark on this machine needs none. */
 function noneOf(master: string): RegExp {
   return master.startsWith('local') ? variablesOfOtherSparks : variablesOfSparkConnect;
 }
@@ -37,12 +37,12 @@ export function streamProcessOptions(config: WorkerConfig): SparkProcessOptions 
   const master = config.SEGUE_STREAM_MASTER ?? config.SEGUE_SPARK_MASTER ?? 'local[2]';
   const settings = {
     'spark.driver.memory': config.SEGUE_STREAM_MEMORY,
-    // A small heap that idles most of the time: one collector thread, compiled code within bounds.
+    // A small heap that is idle most of the time: a single collector thread and a bounded code cache.
     'spark.driver.extraJavaOptions': '-XX:+UseSerialGC -XX:ReservedCodeCacheSize=96m -XX:CICompilerCount=2',
     'spark.ui.enabled': 'false',
     'spark.sql.shuffle.partitions': '2',
     'spark.sql.streaming.minBatchesToRetain': '20',
-    // Each batch makes a small file; fifty of them become one, in the driver that makes them.
+    // Each batch writes a small file. The driver itself compacts fifty of them into a single file.
     'spark.databricks.delta.autoCompact.enabled': 'true',
     'spark.databricks.delta.autoCompact.minNumFiles': '50',
     'spark.databricks.delta.autoCompact.maxFileSize': '33554432',
@@ -66,7 +66,7 @@ export function streamProcessOptions(config: WorkerConfig): SparkProcessOptions 
   };
 }
 
-/** What an operator may set about the streams. */
+/** The settings of the streams. */
 export function streamSettings(config: WorkerConfig): StreamSettings {
   return {
     servers: config.SEGUE_KAFKA_BROKERS.join(','),
@@ -102,7 +102,7 @@ function confArguments(settings: Readonly<Record<string, string>>): string[] {
   return Object.entries(settings).flatMap(([name, value]) => ['--conf', `${name}=${value}`]);
 }
 
-/** What an operator may set about the recommendations. */
+/** The settings of the recommendations. */
 export function recommenderSettings(config: WorkerConfig): RecommenderSettings {
   return {
     weekEndsOn: config.SEGUE_WEEK_END,

@@ -28,7 +28,10 @@ export async function* fromWholeMark(source: AsyncIterable<Buffer>): AsyncGenera
   if (held && held.length > 0) yield held;
 }
 
-/** Finds one byte again and again, from places that only grow; what was found once is not looked for anew. */
+/**
+ * Finds the next occurrence of a byte, for positions that only grow. The finder keeps its last hit and does not search
+ * that part again.
+ */
 export class ByteFinder {
   readonly #bytes: Buffer;
   readonly #byte: number;

@@ -1,12 +1,13 @@
 import { carriageReturn, holdsContent, newline, space } from './bytes.ts';
 
-/** Counts the lines of a file in which a record is one; blank lines are none. */
+/** Counts the non-blank lines of a file in which a line is a record. */
 export class LineCounter {
   #lines = 0;
   #hasContent = false;
 
   add(chunk: Buffer): void {
-    // Looking for one byte is much faster than looking at each: only a file with another kind of line break pays for it.
+    // A search for a single byte is much faster than a loop over the bytes. Only a file with a second kind of line
+    // break needs the loop.
     if (chunk.includes(carriageReturn)) this.#addBytes(chunk);
     else this.#addWholeLines(chunk);
   }

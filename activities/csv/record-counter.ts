@@ -5,9 +5,9 @@ import { ByteFinder, carriageReturn, comma, holdsContent, newline, quote } from 
 const { longestRecordBytes } = rules.csv;
 
 /**
- * Counts the records of a file whose quoted fields may hold line breaks, by the rules of contracts/acceptance: blank lines are
- * none, and of a record whose quotes do not close as they must the first line counts alone. Memory is bounded by the longest
- * record that may span lines.
+ * Counts the records of a file whose quoted fields may hold line breaks, by the rules of contracts/acceptance: blank
+ * lines do not count, and of a record with broken quotes only the first line counts. The longest record that may span
+ * lines bounds the memory.
  */
 export class RecordCounter {
   #records = 0;
@@ -29,7 +29,7 @@ export class RecordCounter {
     return this.#records;
   }
 
-  /** Counts what is whole; answers where it ends. */
+  /** Counts the complete records and returns the position of their end. */
   #take(bytes: Buffer, isLast: boolean): number {
     const newlines = new ByteFinder(bytes, newline);
     const returns = new ByteFinder(bytes, carriageReturn);
@@ -64,7 +64,7 @@ export class RecordCounter {
   }
 }
 
-/** Of a header whose quotes do not close the file is refused, whatever the rows are. */
+/** The check refuses a file whose header has broken quotes, regardless of the rows. */
 function fieldsOf(header: string): number {
   const fields = splitRecord(header);
   return typeof fields === 'string' ? 0 : fields.length;
@@ -81,7 +81,7 @@ function recordEnd(
   columns: number,
   isLast: boolean,
 ): number | undefined {
-  // One byte more than a record may have: the line break after it.
+  // The limit of a record plus a byte for the line break.
   const seen = bytes.subarray(start, start + longestRecordBytes + 1);
   const found = scanRecord(seen, columns);
   if (found === 'broken') return lineEnd;
@@ -105,7 +105,10 @@ interface Scanned {
   readonly isQuoted: boolean;
 }
 
-/** Reads one record from the beginning of some bytes; broken where a quote closes wrongly, or there are too many fields. */
+/**
+ * Reads a record from the start of the bytes. The record is broken if a quote closes wrongly or if it has too many
+ * fields.
+ */
 function scanRecord(bytes: Buffer, columns: number): Scanned | 'broken' {
   let at = 0;
   for (let fields = 1; fields <= columns; fields++) {
@@ -121,7 +124,7 @@ function scanRecord(bytes: Buffer, columns: number): Scanned | 'broken' {
   return 'broken';
 }
 
-/** What comes after the quote that closes a field; -1 where none does. */
+/** The position after the quote that closes a field, or -1 if no quote closes it. */
 function afterQuotes(bytes: Buffer, start: number): number {
   let at = bytes.indexOf(quote, start);
   while (at !== -1 && bytes[at + 1] === quote) at = bytes.indexOf(quote, at + 2);

@@ -36,7 +36,10 @@ async function describeSnapshot(
   return { modelVersion, keys, isWhole: true, generatedAt };
 }
 
-/** Nothing for what is no manifest: such a snapshot cannot be served, and must not keep others from being removed. */
+/**
+ * Undefined if the text is not a manifest. The API cannot serve such a snapshot, and the snapshot must not prevent the
+ * removal of the remaining snapshots.
+ */
 function timeInManifest(body: Buffer): number | undefined {
   try {
     return Date.parse(snapshotManifest.parse(JSON.parse(body.toString('utf8'))).generatedAt);
@@ -54,9 +57,10 @@ function timeInName(modelVersion: string): number | undefined {
 }
 
 /**
- * Removes a snapshot, unless it is served; answers whether it is gone. The caller holds the lock under which snapshots are made.
- * The manifest goes first: without it a snapshot is none, so that a removal that is cut off leaves nothing that could be taken for
- * whole, and the next one ends it. A rollback takes no lock: where the pointer came to this snapshot meanwhile, its manifest is put back.
+ * Removes a snapshot unless it is served, and returns whether it is gone. The caller holds the lock of the jobs that
+ * make snapshots. The manifest goes first: a folder without a manifest is not a snapshot, so an interrupted removal
+ * leaves no snapshot that looks complete, and the next removal finishes the work. A rollback takes no lock: if the
+ * pointer moves to this snapshot during the removal, the function restores the manifest.
  */
 export async function removeSnapshot(store: ObjectStore, { modelVersion, keys }: StoredSnapshot): Promise<boolean> {
   if ((await servedVersion(store)) === modelVersion) return false;

@@ -9,7 +9,9 @@ const { serving } = lake.buckets;
 /** The kinds of files that name users, the smallest first. */
 const kindsWithUsers: readonly SnapshotManifest['files'][number]['kind'][] = ['users', 'history', 'recommendations'];
 
-/** Whether a file of the served snapshot names this user. Reads the files one after another, until one does. */
+/**
+ * True if a file of the served snapshot names this user. The search reads the files in turn and stops at the first hit.
+ */
 export async function isUserServed(store: ObjectStore, userId: string): Promise<boolean> {
   const served = await readPointer(store);
   const manifest = served && (await store.get(serving, served.pointer.manifestKey));
