@@ -1,14 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 
-/** What is wrong with a process's settings, all of it at once. */
+/** The error for bad settings. It lists all problems at once. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 }
 
 /**
- * Reads one process's settings from its environment. A secret `X` may be given as `X_FILE`, the path of a file that holds
- * it; an empty variable counts as not set. Throws a ConfigError that lists every problem.
+ * Reads the settings of a process from its environment. A secret `X` may come as `X_FILE`, the path of a file with the
+ * secret. An empty variable counts as not set. Throws a ConfigError that lists every problem.
  */
 export function readConfig<Schema extends z.ZodType>(schema: Schema, env: NodeJS.ProcessEnv): z.infer<Schema> {
   const parsed = schema.safeParse(withSecretFiles(env));
@@ -46,7 +46,7 @@ export const flag = z
 /** A TCP port. */
 export const port = z.coerce.number().int().min(1).max(65535);
 
-/** Where an S3 store is and who we are there. */
+/** The address of an S3 store and the credentials for it. */
 export const objectStoreSettings = {
   SEGUE_S3_ENDPOINT: z.url().default('http://127.0.0.1:9000'),
   SEGUE_S3_REGION: z.string().default('us-east-1'),

@@ -1,6 +1,6 @@
 import { collectDefaultMetrics, Registry } from 'prom-client';
 
-/** A metrics registry of one process, with Node's own figures (event loop, heap, handles) in it. */
+/** A metrics registry for a process, with Node's own metrics (event loop, heap, handles). */
 export function createMetrics(process: string): Registry {
   const registry = new Registry();
   registry.setDefaultLabels({ process });

@@ -18,19 +18,19 @@ export interface ListedObject {
   readonly modifiedAt: number;
 }
 
-/** On what condition a write may happen: only if nothing is there, or only over the version with this etag. */
+/** The condition of a write: only if the key is free, or only over the version with this etag. */
 export type WriteCondition = { readonly ifAbsent: true } | { readonly ifEtag: string };
 
-/** A write whose condition did not hold: somebody else wrote first. Nothing was changed. */
+/** The error of a write whose condition was false: a different writer was faster. Nothing was changed. */
 export class ConditionFailed extends Error {
   override readonly name = 'ConditionFailed';
 }
 
 /** The few things we ask of an S3 store. */
 export interface ObjectStore {
-  /** What is at this key, or undefined. */
+  /** The metadata of the object at this key, or undefined. */
   head(bucket: string, key: string): Promise<ObjectInfo | undefined>;
-  /** The whole object (for small ones and snapshot shards), or undefined. */
+  /** The content of the object (for small objects and snapshot shards), or undefined. */
   get(bucket: string, key: string): Promise<{ readonly body: Buffer; readonly etag: string } | undefined>;
   /** Writes a small object at once; throws ConditionFailed when the condition does not hold. */
   put(
@@ -41,9 +41,9 @@ export interface ObjectStore {
   ): Promise<{ readonly etag: string }>;
   /** Sends a file in checksummed parts; visible only when whole, so a repeated upload is harmless. */
   uploadFile(upload: FileUpload): Promise<void>;
-  /** Removes an object; one that is not there is no error. */
+  /** Removes an object. A missing object is not an error. */
   remove(bucket: string, key: string): Promise<void>;
-  /** Every key under a prefix; of those in order, only what comes after a key when one is given. */
+  /** Every key under a prefix, in order. With `after`, only the keys after that key. */
   list(bucket: string, prefix: string, startAfter?: string): Promise<readonly string[]>;
   /** Every object under a prefix, without its metadata, which a listing does not tell. */
   listObjects(bucket: string, prefix: string): Promise<readonly ListedObject[]>;
@@ -51,7 +51,7 @@ export interface ObjectStore {
   read(bucket: string, key: string): Promise<Readable | undefined>;
 }
 
-/** Where the store is and who we are there. */
+/** The address of the store and the credentials for it. */
 export interface ObjectStoreOptions {
   readonly endpoint: string;
   readonly region: string;

@@ -6,7 +6,7 @@ import { kafkaSettings, temporalSettings } from './service-access.ts';
 
 /** Which listens every process takes. */
 export const acceptanceSettings = {
-  /** The earliest time of a listen: one before it is refused at every door. */
+  /** The earliest time of a listen. Every door refuses an earlier listen. */
   SEGUE_EARLIEST_LISTEN: z
     .string()
     .default(rules.time.earliest)
@@ -18,7 +18,7 @@ export const acceptanceSettings = {
     }),
 };
 
-/** What every process of ours reaches: Temporal, the store and Kafka; how much it says, and which listens it takes. */
+/** The settings of every process: Temporal, the store, Kafka, the log level, and the accepted listens. */
 export const processSettings = {
   ...temporalSettings,
   ...objectStoreSettings,

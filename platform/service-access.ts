@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { flag } from './config.ts';
 
-/** Where Kafka is (a comma list of host:port), and how a client shows who it is. */
+/** The address of Kafka (a comma list of host:port) and the client's credentials. */
 export const kafkaSettings = {
   SEGUE_KAFKA_BROKERS: z
     .string()
@@ -15,7 +15,7 @@ export const kafkaSettings = {
   SEGUE_KAFKA_PASSWORD: z.string().optional(),
 };
 
-/** Where Temporal is, and how a client shows who it is: an API key, or a certificate (PEM) with its key. */
+/** The address of Temporal and the client's credentials: an API key, or a certificate (PEM) with its key. */
 export const temporalSettings = {
   SEGUE_TEMPORAL_ADDRESS: z.string().default('127.0.0.1:7233'),
   SEGUE_TEMPORAL_NAMESPACE: z.string().default('default'),
@@ -32,7 +32,7 @@ const kafkaSchema = z.object(kafkaSettings);
 export type TemporalSettings = z.infer<typeof temporalSchema>;
 export type KafkaSettings = z.infer<typeof kafkaSchema>;
 
-/** How a client reaches Temporal; what @temporalio's Connection and NativeConnection both take. */
+/** The connection options that @temporalio's Connection and NativeConnection both accept. */
 export interface TemporalAccess {
   readonly address: string;
   readonly tls?: {

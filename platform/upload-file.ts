@@ -1,31 +1,35 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import type { Client } from 'minio';
 
-/** One file on its way up. */
+/** An upload of a file. */
 export interface FileUpload {
   readonly bucket: string;
   readonly key: string;
   readonly path: string;
   readonly metadata: Readonly<Record<string, string>>;
-  /** Sees every chunk as it goes up; its bytes are those of a later one afterwards. */
+  /** Receives every chunk of the upload. A later chunk overwrites its bytes. */
   readonly onChunk?: (chunk: Buffer) => void;
   readonly signal?: AbortSignal;
 }
 
 const leastPartBytes = 16 * 1024 * 1024;
-/** S3 takes so many parts of one object. */
+/** The most parts of an object that S3 accepts. */
 const mostParts = 10_000;
-/** While one part is on its way, the next is read. Each takes its bytes of memory, and no other is asked for. */
+/**
+ * The upload reads the next part while it sends a part. Each part has a fixed buffer, and the upload allocates no
+ * further memory.
+ */
 const partsAtOnce = 3;
 const chunkBytes = 1024 * 1024;
 
-/** No sender lives this long; what an upload began before that was left by one that died. */
+/** The longest life of a sender. An older unfinished upload belongs to a sender that died. */
 const deadAfterMs = 24 * 3_600_000;
 
 /**
- * Sends a file in checksummed parts, some at once. The object is there when all of them are: what fails leaves nothing. Senders of
- * one object do not disturb one another: each has an upload of its own, and the last to end is what is there. One that dies leaves
- * parts, which an upload of the same object removes a day later.
+ * Sends a file in checksummed parts, several at the same time. The object appears when all parts have arrived, and a
+ * failed upload leaves no object. Several senders of an object do not disturb each other: each sender has an upload of
+ * its own, and the last finished upload wins. A sender that dies leaves parts behind, which a later upload of the same
+ * object removes after a day.
  */
 export async function uploadFile(client: Client, upload: FileUpload): Promise<void> {
   const file = await open(upload.path);
@@ -61,7 +65,7 @@ async function sendParts(client: Client, upload: FileUpload, file: FileHandle, p
       if (bytes.length === 0) break;
       const part = { bucketName: bucket, objectName: key, uploadID, partNumber, headers: {} };
       sending[place] = client.uploadPart(part, bytes).then(({ etag }) => void etags.push({ part: partNumber, etag }));
-      // Whoever waits for it hears of its failure.
+      // The waiting caller receives the failure.
       sending[place].catch(() => undefined);
     }
     await Promise.all(sending);
@@ -73,13 +77,15 @@ async function sendParts(client: Client, upload: FileUpload, file: FileHandle, p
     );
   } catch (error) {
     await Promise.allSettled(sending);
-    // The failure is what is told; parts that stay are removed with those of the dead.
+    // Report the failure of the upload. A later upload removes parts that stay behind.
     await client.abortMultipartUpload(bucket, key, uploadID).catch(() => undefined);
     throw error;
   }
 }
 
-/** Removes the parts of senders that died, so that they take no space for ever; one that may live is left alone. */
+/**
+ * Removes the parts of dead senders, so that they do not fill the store. The function keeps uploads that may be alive.
+ */
 export async function removeDeadUploads(
   client: Client,
   { bucket, key }: Pick<FileUpload, 'bucket' | 'key'>,

@@ -1,11 +1,11 @@
 /**
- * What a user may have set for a Spark of their own: ours would read its settings, run its classes or import its PySpark. Not the
- * token of Spark Connect, without which a client of theirs gets nowhere.
+ * Environment variables that a user may have set for their own Spark. Segue's Spark would read their settings, run
+ * their classes or import their PySpark. The token of Spark Connect is not among them, because a client needs it.
  */
 export const variablesOfOtherSparks =
   /^((SPARK|PYSPARK|HADOOP|YARN)_(?!CONNECT_AUTHENTICATE_TOKEN$).*|PYTHONPATH|PYTHONHOME)$/;
 
-/** By which PySpark becomes a client of some server, whatever master it is told. */
+/** Turns PySpark into a client of a Spark Connect server, regardless of the master. */
 export const variablesOfSparkConnect = /^SPARK_(REMOTE|LOCAL_REMOTE|API_MODE|CONNECT_MODE|CONNECT_MODE_ENABLED)$/;
 
 /** An environment without the variables of these names. */

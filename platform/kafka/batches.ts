@@ -1,7 +1,7 @@
 import type { Batch, Consumer, KafkaMessage } from 'kafkajs';
 import { unreadableReason } from './codecs.ts';
 
-/** One record read from Kafka. Offsets are numbers: 2^53 records are 285,000 years at a thousand a second. */
+/** A record read from Kafka. Offsets are numbers: 2^53 records are 285,000 years at a thousand a second. */
 export interface IncomingRecord {
   readonly topic: string;
   readonly partition: number;
@@ -19,8 +19,8 @@ export interface UnreadableRecords {
 }
 
 /**
- * A stretch of one partition that has been read. Transaction markers and aborted records take offsets and are no records: a
- * stretch can hold none at all, and `next` alone says how far it reaches.
+ * A stretch of a partition that the reader has read. Transaction markers and aborted records take offsets but are not
+ * records. So a stretch may have no records, and only `next` says how far it reaches.
  */
 interface Stretch {
   readonly topic: string;
@@ -34,11 +34,11 @@ interface Stretch {
 export interface IncomingBatch extends Stretch {
   /** In order of their offsets. */
   readonly records: readonly IncomingRecord[];
-  /** Whether the topic begins anew here: it was deleted and made again, and its offsets count from the start. */
+  /** True if the topic starts again here: it was deleted and created again, and its offsets count from 0. */
   readonly isRestarted: boolean;
 }
 
-/** A stretch and Kafka's own records, for those who pass them on as they are. */
+/** A stretch with Kafka's own records, for a caller that forwards the records unchanged. */
 export interface RawBatch extends Stretch {
   readonly messages: readonly KafkaMessage[];
 }

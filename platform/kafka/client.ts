@@ -3,7 +3,7 @@ import type { Logger } from '../logger.ts';
 import type { KafkaAccess } from '../service-access.ts';
 import { registerCodecs } from './codecs.ts';
 
-/** How to reach Kafka, and who says so. */
+/** The address of Kafka and the name of the client. */
 export interface KafkaOptions extends KafkaAccess {
   readonly clientId: string;
   readonly logger: Logger;
@@ -36,7 +36,7 @@ function saslOf({ mechanism, username, password }: NonNullable<KafkaAccess['sasl
   return { mechanism, username, password };
 }
 
-/** kafkajs calls an error what it will try again itself: what becomes of it is logged by who asked. */
+/** kafkajs logs an error even if it will retry. The caller of kafkajs logs the final result. */
 function logKafka(logger: Logger, { level, namespace, log }: LogEntry): void {
   const { message, ...fields } = log;
   if (level === logLevel.ERROR) logger.warn({ namespace, ...fields }, message);

@@ -6,18 +6,24 @@ import kafkajs, { CompressionTypes, type KafkaMessage } from 'kafkajs';
 // Not among the names that Node finds in the module.
 const { CompressionCodecs } = kafkajs;
 
-/** Bytes that the records of one batch may have after decompression: a batch of ours has less than one MiB. */
+/** The most bytes of a batch after decompression. Batches of Segue have less than 1 MiB. */
 export const mostBatchBytes = 32 * 1024 * 1024;
-/** Records that one unreadable batch may stand for; past that the consumer ends, which is noticed. */
+/**
+ * The most records that may stand for an unreadable batch. Beyond this number the consumer ends, and the supervision of
+ * consumers notices that.
+ */
 const mostRecords = 1_000_000;
 
-/** The key of the records that stand for an unreadable batch: made anew by each process, so that no guest can send it. */
+/**
+ * The key of the records that stand for an unreadable batch. Each process makes a random key, so that no other producer
+ * can send it.
+ */
 const mark = Buffer.from(randomUUID());
 
 /**
- * Teaches kafkajs what to do with every codec. kafkajs reads gzip alone: a batch in another codec would fail the whole fetch
- * and end the consumer. Here a batch that cannot be read is given as records that say so (`unreadableReason`), at the offsets
- * of the batch, and reading goes on behind it. See docs/adr/0019. Safe to repeat.
+ * Registers every codec in kafkajs. kafkajs itself reads only gzip: a batch in a different codec would fail the whole
+ * fetch and end the consumer. With these codecs, kafkajs receives records that mark the unreadable batch
+ * (`unreadableReason`), at the offsets of the batch, and continues after it. See docs/adr/0019. Safe to repeat.
  */
 export function registerCodecs(): void {
   const compressGzip = promisify(gzip);
@@ -46,7 +52,7 @@ const foreignCodecs = {
   zstd: CompressionTypes.ZSTD,
 } as const;
 
-/** Why a record could not be read; undefined for one that was. */
+/** The reason why a record is unreadable. Undefined for a readable record. */
 export function unreadableReason(message: KafkaMessage): string | undefined {
   return message.key !== null && mark.equals(message.key) ? message.value?.toString('utf8') : undefined;
 }
@@ -55,8 +61,9 @@ export function unreadableReason(message: KafkaMessage): string | undefined {
 const beforeRecords = { magic: 45, lastOffsetDelta: 38, count: 4 };
 
 /**
- * As many records as the batch has, as kafkajs expects them: each with the mark and the reason, the last one at the batch's
- * last offset. kafkajs hands over a view into the batch as it came, with the batch's head right before it.
+ * Encodes as many records as the batch has, in the form that kafkajs expects: each record has the mark and the reason,
+ * and the last record has the batch's last offset. kafkajs passes a view into the received batch, directly after the
+ * batch's header.
  */
 function recordsInsteadOf(batch: Buffer, reason: string): Buffer {
   const head = Buffer.from(batch.buffer, 0, batch.byteOffset);

@@ -4,14 +4,14 @@ import { runBatches, toRecord, type IncomingBatch, type RawBatch } from './batch
 import { createKafka, type KafkaOptions } from './client.ts';
 import { readBounds } from './offsets.ts';
 
-/** Where to read on in one partition: the offset of the next record. */
+/** The position in a partition: the offset of the next record. */
 export interface PartitionOffset {
   readonly topic: string;
   readonly partition: number;
   readonly offset: number;
 }
 
-/** Takes a stretch of one partition, in order; a handler that throws gets it again. */
+/** Receives the stretches of a partition in order. If the handler throws, it receives the same stretch again. */
 export type BatchHandler = (batch: IncomingBatch) => void | Promise<void>;
 
 /** A reader of Kafka that runs. */
@@ -21,7 +21,7 @@ export interface KafkaReader {
   close(): Promise<void>;
 }
 
-/** What a reader tells of itself. */
+/** The reports of a reader about itself. */
 export interface ReaderOptions {
   /** Called whenever a consumer has ended, before another takes its place. */
   readonly onEnd?: () => void;
@@ -35,14 +35,15 @@ const firstPauseMs = 1_000;
 const longestPauseMs = 30_000;
 /** A consumer that has read for so long after an end has taken its place. */
 const provenMs = 2_000;
-/** One that has read for so long failed of something new. */
+/** After reading for this long, a failure counts as a new failure. */
 const stableMs = 60_000;
 const silentMs = 15_000;
 
 /**
- * Reads partitions from these offsets on until it is closed, in a group of its own that leaves nothing behind in Kafka. After a
- * lost connection it goes on where it was. A consumer that ends, or falls silent while Kafka answers, is replaced by another,
- * which goes on where that one was: no record is left out or told twice. Records that cannot be read are logged and left out.
+ * Reads partitions from the given offsets until the caller closes it, in a consumer group of its own that leaves
+ * nothing behind in Kafka. After a lost connection it continues at its position. If a consumer ends, or falls silent
+ * while Kafka answers, a new consumer replaces it and continues at the same position: no record is lost or delivered
+ * twice. The reader logs unreadable records and skips them.
  */
 export async function consumeFrom(
   options: KafkaOptions,
@@ -103,7 +104,7 @@ class Reader implements KafkaReader {
     this.#consumer = consumer;
     this.#readingSince = undefined;
     this.#lastSignAt = performance.now();
-    // Nothing is committed: whoever joins, first or again, is told where to go on.
+    // The group commits no offsets: each consumer that joins starts at the given positions.
     consumer.on(consumer.events.GROUP_JOIN, () => this.#seek(consumer));
     consumer.on(consumer.events.FETCH, () => this.#noteSign(consumer));
     consumer.on(consumer.events.CRASH, ({ payload }) => {
@@ -112,7 +113,7 @@ class Reader implements KafkaReader {
     });
     try {
       await consumer.connect();
-      // Where a topic was made anew, the offset to read on from is out of its range: its first record is where to begin.
+      // If the topic was created again, the position is out of its range: start at its first record.
       await consumer.subscribe({ topics: this.#topics, fromBeginning: true });
       await runBatches(
         consumer,
@@ -145,7 +146,7 @@ class Reader implements KafkaReader {
     this.#readingSince = undefined;
   }
 
-  /** One that has been replaced tells nothing more: what it still holds, the next one reads again. */
+  /** A replaced consumer delivers nothing more. The new consumer reads the pending records again. */
   async #take(consumer: Consumer, batch: RawBatch): Promise<void> {
     const position = this.#next.get(nameOf(batch));
     if (consumer !== this.#consumer || position === undefined) return;
@@ -198,7 +199,7 @@ class Reader implements KafkaReader {
     }
   }
 
-  /** A consumer that asks for nothing while Kafka answers others has ended without a word. */
+  /** A consumer that sends no request while Kafka answers other clients has ended silently. */
   async #lookForSilence(): Promise<void> {
     const consumer = this.#consumer;
     const allowedMs = this.#more.silentMs ?? silentMs;
@@ -206,7 +207,7 @@ class Reader implements KafkaReader {
     try {
       await readBounds(this.#options, this.#topics);
     } catch {
-      // Kafka is away: the consumer waits for it, and so does everybody.
+      // Kafka is away. The consumer and all other clients wait for it.
       return;
     }
     if (performance.now() - this.#lastSignAt < allowedMs) return;

@@ -4,7 +4,7 @@ import { deadLetterTopic } from '../../contracts/topics.ts';
 import { runBatches, type RawBatch } from './batches.ts';
 import { createKafka, type KafkaOptions } from './client.ts';
 
-/** One refused record: where it lay, why it was refused, and what it holds. */
+/** A refused record: its place, the reason, and its content. */
 export interface DeadLetter {
   /** Offset in the dead letter topic. */
   readonly offset: number;
@@ -35,9 +35,9 @@ export async function listDeadLetters(options: KafkaOptions, topic: string): Pro
 }
 
 /**
- * Sends every refused record that was not replayed before to its topic again, as it was. What is refused again comes back as a
- * new dead letter. Where a replay is broken off, the next one goes on; the records in between are sent twice, which their event
- * ids tell. A letter that was written twice is sent once.
+ * Sends every refused record that was not replayed before to its original topic, unchanged. A record that is refused
+ * again comes back as a new dead letter. If a replay is interrupted, the next replay continues it and sends some
+ * records twice. Readers recognise these records by their event ids. A letter that was written twice is sent once.
  */
 export async function replayDeadLetters(
   options: KafkaOptions,
@@ -55,7 +55,8 @@ export async function replayDeadLetters(
       const fresh = messages.map((message) => toLetter(message, from)).filter(({ place }) => !places.has(place));
       const once = [...new Map(fresh.map((letter) => [letter.place, letter])).values()];
       for (const { place } of once) places.add(place);
-      // One at a time: together they may be more than Kafka takes at once, and one that is too large keeps no other back.
+      // Send the letters separately: together they may exceed Kafka's limit, and a letter that is too large must not
+      // block the remaining letters.
       for (const letter of once) await resend(producer, topic, letter);
     });
   } finally {
@@ -96,7 +97,7 @@ function textOf(value: IHeaders[string]): string {
   return first === undefined ? '' : first.toString();
 }
 
-/** Up to where the dead letters (one partition) have been replayed. */
+/** The offset up to which the dead letters (a single partition) were replayed. */
 async function committedOffset(kafka: Kafka, topic: string): Promise<number> {
   const admin = kafka.admin();
   await admin.connect();
@@ -109,8 +110,8 @@ async function committedOffset(kafka: Kafka, topic: string): Promise<number> {
 }
 
 /**
- * Reads a topic of one partition up to what is in it now; commits what `take` has dealt with. Rejects when the consumer ends, a
- * batch cannot be read, or nothing comes for a minute.
+ * Reads a topic with a single partition up to its current end and commits the offsets that `take` has handled. Rejects
+ * if the consumer ends, a batch is unreadable, or no record arrives for a minute.
  */
 async function readToEnd(
   kafka: Kafka,

@@ -1,12 +1,12 @@
 import type { OutgoingEvent } from './producer.ts';
 
-/** What a batcher needs, and when it gives up. */
+/** The dependencies and time limits of a batcher. */
 export interface BatcherOptions {
-  /** Sends one batch; resolves when Kafka has all of it. Never called twice at once for a topic. */
+  /** Sends a batch. Resolves when Kafka has the whole batch. The batcher makes a single call at a time per topic. */
   readonly send: (topic: string, events: readonly OutgoingEvent[]) => Promise<void>;
   /** How long the first event of a batch waits for company. */
   readonly lingerMs: number;
-  /** Events in one batch, unless one call brings more by itself. */
+  /** The most events in a batch, unless a single call brings more. */
   readonly mostEvents: number;
   /** Events that may wait for a topic; past that they are refused. */
   readonly mostWaiting: number;
@@ -27,8 +27,8 @@ interface Lane {
 }
 
 /**
- * Puts events of many callers into one batch a topic, and keeps batches of a topic one after another: kafkajs gives a failed
- * batch's sequence numbers to whatever comes next, so that two under way at once could be taken for one another.
+ * Collects the events of many callers into a batch per topic and sends the batches of a topic in sequence: kafkajs
+ * reuses the sequence numbers of a failed batch for the next batch, so two concurrent batches could be confused.
  */
 export class EventBatcher {
   readonly #options: BatcherOptions;

@@ -8,8 +8,8 @@ const longestReadMs = 45_000;
 const user = events.find(({ topic }) => topic === topicNames.feedback)!.keyedBy.indexOf('user_id');
 
 /**
- * The keys under which the compacted topic of feedback holds something of this user. It is read whole: what was posted a moment
- * ago is in no table yet.
+ * The keys of this user in the compacted topic of feedback. The function reads the whole topic, because the newest
+ * feedback is not in a table yet.
  */
 export async function feedbackKeysOf(options: KafkaOptions, userId: string): Promise<readonly string[]> {
   const bounds = await readBounds(options, [topicNames.feedback]);
@@ -43,7 +43,7 @@ function userOf(key: string): unknown {
   }
 }
 
-/** Feedback that this process cannot read: nobody knows whose it is. */
+/** Feedback that this process cannot read: its user is unknown. */
 export class UnreadableFeedback extends Error {
   override readonly name = 'UnreadableFeedback';
 }

@@ -2,7 +2,7 @@ import type { Admin } from 'kafkajs';
 import type { PartitionOffset } from './consumer.ts';
 import { createKafka, type KafkaOptions } from './client.ts';
 
-/** What Kafka holds of one partition: from `low` up to, but not including, `high`. */
+/** The offsets that Kafka holds of a partition: from `low` up to, but not including, `high`. */
 export interface PartitionBounds {
   readonly topic: string;
   readonly partition: number;
@@ -10,7 +10,7 @@ export interface PartitionBounds {
   readonly high: number;
 }
 
-/** What Kafka holds of these topics now, partitions in order. */
+/** The current offsets of these topics, partitions in order. */
 export async function readBounds(
   options: KafkaOptions,
   topics: readonly string[],

@@ -3,7 +3,10 @@ import { CompressionTypes, Partitioners, type Kafka, type Producer } from 'kafka
 import { createKafka, type KafkaOptions } from './client.ts';
 import { EventBatcher } from './event-batches.ts';
 
-/** One record to send: `key` decides the partition, `value` is sent as JSON (null deletes the key of a compacted topic). */
+/**
+ * A record to send: `key` decides the partition, and `value` is sent as JSON (null deletes the key of a compacted
+ * topic).
+ */
 export interface OutgoingEvent {
   readonly key: string;
   readonly value: unknown;
@@ -11,28 +14,31 @@ export interface OutgoingEvent {
 
 /** Sends events; the only Kafka that the rest of the code knows, so that another client can take kafkajs's place. */
 export interface EventProducer {
-  /** Whether Kafka takes events now, as far as the last ones show. */
+  /** True if Kafka accepts events, judged by the last events. */
   readonly isHealthy: boolean;
   /**
-   * Resolves once every in-sync replica has all events (acks=all); rejects when that is not known. Events of one topic that
-   * come at about the same time travel together, in the order they came. When the signal is aborted, events that are not under
-   * way yet are taken back.
+   * Resolves when every in-sync replica has all events (acks=all), and rejects if that is unknown. Events of a topic
+   * that arrive at about the same time travel together, in order. When the signal is aborted, the producer drops the
+   * events that are not yet on their way.
    */
   send(topic: string, events: readonly OutgoingEvent[], signal?: AbortSignal): Promise<void>;
   close(): Promise<void>;
 }
 
 const batching = { lingerMs: 5, mostEvents: 1_000, mostWaiting: 20_000, stalledMs: 5_000 };
-/** Bytes of keys and values in one request: Kafka refuses a batch of over 1 MiB whole, and gzip does not make every text smaller. */
+/**
+ * The most bytes of keys and values in a request. Kafka refuses a whole batch over 1 MiB, and gzip does not shrink
+ * every text.
+ */
 export const mostRequestBytes = 768 * 1024;
 /** A batch is repeated for about two minutes under its own sequence numbers, so that a lost answer never writes it twice. */
 const producerRetry = { initialRetryTime: 100, maxRetryTime: 1_000, retries: 120 };
 const closeMs = 3_000;
 
 /**
- * A connected, idempotent producer (acks=all, gzip). After a batch that has failed for good it starts over with a producer id
- * of its own: kafkajs would give the failed batch's sequence numbers to the next one, and a broker that has the first would
- * drop the second.
+ * A connected, idempotent producer (acks=all, gzip). After a batch has failed for good, it starts again with a new
+ * producer id: kafkajs would reuse the sequence numbers of the failed batch, and a broker that has the failed batch
+ * would drop the next batch.
  */
 export async function createEventProducer(options: KafkaOptions): Promise<EventProducer> {
   const kafka = createKafka(options, producerRetry);
@@ -51,7 +57,7 @@ export async function createEventProducer(options: KafkaOptions): Promise<EventP
         }
       } catch (error) {
         if (producer === used) producer = undefined;
-        // What failed is the send; that its connection cannot be closed either changes nothing.
+        // The send failed. A failure to close the connection as well changes nothing.
         void used.then((broken) => broken.disconnect()).catch(() => undefined);
         throw error;
       }

@@ -2,15 +2,15 @@ import type { IncomingBatch } from './batches.ts';
 import type { KafkaOptions } from './client.ts';
 import { consumeFrom, nameOf, type BatchHandler, type PartitionOffset } from './consumer.ts';
 
-/** A stretch of one partition: from `offset` up to, but not including, `end`. */
+/** A stretch of a partition: from `offset` up to, but not including, `end`. */
 export interface PartitionRange extends PartitionOffset {
   readonly end: number;
 }
 
 /**
- * Reads stretches of partitions once; rejects when the handler does, when that takes longer than the time given, or when a topic is
- * made anew meanwhile. An end may lie behind transaction markers or aborted records: the last stretch handed over has its `next`
- * there all the same.
+ * Reads stretches of partitions once. Rejects if the handler rejects, if reading takes longer than the given time, or
+ * if a topic is created again during the read. An end may lie behind transaction markers or aborted records: the `next`
+ * of the last stretch is the end in that case, too.
  */
 export async function readRanges(
   options: KafkaOptions,
@@ -45,7 +45,7 @@ export async function readRanges(
     await done;
   } finally {
     clearTimeout(timer);
-    // The answer does not wait for the goodbye, and one that fails leaves nothing behind.
+    // The caller does not wait for the disconnect, and a failed disconnect leaves nothing behind.
     void reading.then((consumer) => consumer.close()).catch(() => undefined);
   }
 }

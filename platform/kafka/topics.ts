@@ -2,7 +2,7 @@ import kafkajs, { Kafka, logLevel, type Admin } from 'kafkajs';
 import type { Topic } from '../../contracts/topics.ts';
 import { createKafka, type KafkaOptions } from './client.ts';
 
-/** What Kafka calls a topic among the things that have settings; not among the names that Node finds in the module. */
+/** Kafka's number for a topic as a resource with settings. Node does not find it among the names of the module. */
 const topicResource = kafkajs.ConfigResourceTypes.TOPIC;
 /** Kafka's number for a setting that was made for this topic. */
 const topicSource = 1;
@@ -15,7 +15,7 @@ export async function pingKafka(broker: string): Promise<void> {
 }
 
 /**
- * Makes the topics that are missing, each partition on one broker, and gives those that are there the settings that guard them
+ * Creates the missing topics, each partition on a single broker, and gives existing topics the settings that guard them
  * (`guards`). Safe to repeat.
  */
 export async function ensureTopics(broker: string, topics: readonly Topic[]): Promise<void> {
@@ -33,8 +33,8 @@ export async function ensureTopics(broker: string, topics: readonly Topic[]): Pr
 }
 
 /**
- * Gives topics of a Kafka that is not the stack's the settings that guard them; topics that are missing are left to who runs
- * that Kafka. Rejects with the topics and settings in words where the broker refuses. Safe to repeat.
+ * Gives topics of an external Kafka the settings that guard them. The operator of that Kafka creates missing topics.
+ * Rejects with the topics and settings in words if the broker refuses. Safe to repeat.
  */
 export async function ensureTopicSettings(options: KafkaOptions, topics: readonly Topic[]): Promise<void> {
   await use(createKafka(options).admin(), async (admin) => {
@@ -47,8 +47,8 @@ export async function ensureTopicSettings(options: KafkaOptions, topics: readonl
 }
 
 /**
- * What guards a topic from other producers: the broker compresses every batch again in a codec that each of our readers knows,
- * and dates it itself, so that no record is kept or dropped by a time that its producer made up.
+ * The settings that guard a topic from foreign producers. The broker compresses every batch again in a codec that all
+ * of our readers know, and sets the record's time itself, so that an invented time neither keeps nor drops a record.
  */
 function guards({ compressionType, timestampType }: Topic): ReadonlyMap<string, string> {
   return new Map([
@@ -78,7 +78,7 @@ async function guardTopics(admin: Admin, topics: readonly Topic[]): Promise<void
     const has = new Map(entries.map(({ configName, configValue }) => [configName, configValue]));
     const wanted = guards(topic);
     if ([...wanted].every(([name, value]) => has.get(name) === value)) continue;
-    // Kafka replaces all settings of a topic at once: those that somebody has set stay.
+    // Kafka replaces all settings of a topic at once: keep the settings that the operator has set.
     const kept = entries.flatMap(({ configName, configValue, configSource }): [string, string][] =>
       (configSource as number) === topicSource ? [[configName, configValue]] : [],
     );
