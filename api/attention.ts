@@ -6,8 +6,9 @@ import type { ApiMetrics } from './metrics.ts';
 const everyMs = 60_000;
 
 /**
- * Keeps the metrics of what waits for a person: weekly files under review, schedules that are paused, a refresh that failed.
- * While Temporal is away they keep their last value, and that it is away is told elsewhere. `looked` resolves after the first look.
+ * Keeps the metrics of work that waits for a person: weekly files under review, paused schedules, a failed refresh.
+ * While Temporal is away the metrics keep their last value, and a different metric reports that Temporal is away.
+ * `looked` resolves after the first look.
  */
 export function watchAttention(
   client: Client,
@@ -34,7 +35,7 @@ async function countReviews(client: Client): Promise<number> {
   return (await client.workflow.count(query)).count;
 }
 
-/** One that a person ended says nothing of the recommendations; the one before it does. */
+/** A refresh that a person ended says nothing about the recommendations. The refresh before it counts. */
 async function hasRefreshFailed(client: Client): Promise<boolean> {
   const query = `WorkflowType = '${workflowTypes.refreshRecommendations}' AND ExecutionStatus IN ('Completed', 'Failed', 'TimedOut')`;
   // Temporal lists the run that closed last first.

@@ -11,7 +11,7 @@ const schema = z.object({
   SEGUE_API_TOKEN: z.string().min(16),
   /** Whether reads ask for it too. */
   SEGUE_API_READ_AUTH: flag.default(false),
-  /** Whose X-Forwarded-For says where a request comes from; without it, nobody's. */
+  /** The proxies whose X-Forwarded-For header counts. Without a value, the API ignores the header. */
   SEGUE_API_TRUST_PROXY: trustProxy.default(false),
   /** How often serving/current.json is looked at, in milliseconds. */
   SEGUE_API_SNAPSHOT_POLL_MS: z.coerce.number().int().min(100).default(2_000),
@@ -23,7 +23,7 @@ const schema = z.object({
   SEGUE_SECRETS_DIR: z.string().default('secrets'),
   /** The hashes of the listeners' tokens, as `npm run token` writes them; `listener_tokens.json` in the secrets folder. */
   SEGUE_API_LISTENER_TOKENS: z.string().optional(),
-  /** Event streams that one address may hold open. */
+  /** The most event streams that a single address may hold open. */
   SEGUE_API_STREAMS_PER_ADDRESS: z.coerce.number().int().min(1).default(2_000),
   /** Recommendation events that may wait in memory when neither Kafka nor the disk takes them; past that they are dropped. */
   SEGUE_API_OUTBOX_LIMIT: z.coerce.number().int().min(1).default(10_000),

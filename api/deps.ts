@@ -37,7 +37,7 @@ export interface ApiSettings {
   readonly earliestListen: string;
   readonly token: string;
   readonly readAuth: boolean;
-  /** Whose X-Forwarded-For says where a request comes from. */
+  /** The proxies whose X-Forwarded-For header counts. */
   readonly trustProxy: TrustProxy;
   readonly rateLimit: number;
   /** Requests per minute and listener's token under ListenBrainz's API. */

@@ -28,7 +28,9 @@ export function requestLog(logger: Logger): RequestHandler {
   });
 }
 
-/** Strikes out what a parameter named token says, however its name is written: ListenBrainz's clients may send one so. */
+/**
+ * Removes the value of a parameter named token, in any spelling: ListenBrainz's clients may send a token in this way.
+ */
 function withoutTokens(url: string): string {
   const start = url.indexOf('?') + 1;
   if (start === 0) return url;
@@ -66,7 +68,7 @@ export function requireToken(token: string): RequestHandler {
   };
 }
 
-/** Whether what was given is the token; compares in constant time. */
+/** True if the given text is the token. Compares in constant time. */
 export function isToken(given: string, token: string): boolean {
   return timingSafeEqual(sha256(given), sha256(token));
 }
@@ -79,7 +81,7 @@ function sha256(text: string): Buffer {
 export function limitRate(perMinute: number): RequestHandler {
   return rateLimit({
     windowMs: 60_000,
-    // Without SEGUE_API_TRUST_PROXY the header is ignored, which anybody may send: nothing to warn of.
+    // Without SEGUE_API_TRUST_PROXY the API ignores the header, which any client may send: no warning is needed.
     validate: { xForwardedForHeader: false, forwardedHeader: false },
     limit: perMinute,
     standardHeaders: 'draft-8',
@@ -90,7 +92,7 @@ export function limitRate(perMinute: number): RequestHandler {
   });
 }
 
-/** The one place where an error becomes an answer: application/problem+json with a stable code. */
+/** The only place that turns an error into an answer: application/problem+json with a stable code. */
 export const answerProblem: ErrorRequestHandler = (error: unknown, request, response, next) => {
   if (response.headersSent) return next(error);
   const problem = error instanceof Problem ? error : translate(error);

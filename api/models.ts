@@ -17,7 +17,7 @@ export interface ModelListing {
   readonly models: readonly ModelRecord[];
 }
 
-/** Trained models, and going back to one. */
+/** Trained models, and the rollback to a model. */
 export interface Models {
   list(): Promise<ModelListing>;
   /** Serves a published model; answers once the pointer has moved. Throws ModelNotPublished or RollbackRefused. */
@@ -34,7 +34,7 @@ export class RollbackRefused extends Error {
   override readonly name = 'RollbackRefused';
 }
 
-/** Models by what the store holds of them; rolling back is a workflow's work, as everything that publishes is. */
+/** The models in the store. A workflow does the rollback, as it does every publication. */
 export function createModels(store: ObjectStore, client: Client, taskQueue: string = defaultTaskQueue): Models {
   return {
     list: async () => {
@@ -50,7 +50,7 @@ async function readPointer(store: ObjectStore): Promise<SnapshotPointer | undefi
   return object && snapshotPointer.parse(JSON.parse(object.body.toString('utf8')));
 }
 
-/** Versions sort by time, and so do their keys. A model whose snapshot was removed since has none. */
+/** The newest models; keys sort by time, as versions do. The `snapshot` of a model is null if its snapshot was removed. */
 async function readModels(store: ObjectStore): Promise<readonly ModelRecord[]> {
   const keys = (await store.list(serving, lake.prefixes.models)).toSorted().toReversed().slice(0, listed);
   const [objects, kept] = await Promise.all([

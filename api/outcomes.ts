@@ -7,7 +7,10 @@ import type { ApiMetrics } from './metrics.ts';
 const reportKey = 'outcomes.json';
 const pollMs = 30_000;
 
-/** The newest report of what became of recommendations, looked up in the store now and then, and shown by the metrics. */
+/**
+ * The newest report on the outcomes of recommendations. The process looks it up in the store at intervals, and the
+ * metrics show it.
+ */
 export class OutcomeReports {
   readonly #store: ObjectStore;
   readonly #metrics: ApiMetrics;

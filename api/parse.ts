@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { Problem, type FieldProblem } from './problems.ts';
 
-/** Parses what a client sent; throws a Problem that lists every bad field. */
+/** Parses the client's input. Throws a Problem that lists every bad field. */
 export function parseInput<Schema extends z.ZodType>(schema: Schema, input: unknown): z.infer<Schema> {
   const parsed = schema.safeParse(input);
   if (parsed.success) return parsed.data;

@@ -23,7 +23,7 @@ import { boundUpdate, updateTimeoutMs } from './updates.ts';
 const queryTimeoutMs = 2_000;
 const listed = 20;
 
-/** One run of a workflow, as the API tells of it. */
+/** A run of a workflow in the API's format. */
 export interface PipelineRun {
   readonly workflow_id: string;
   readonly run_id: string;
@@ -45,7 +45,7 @@ export type StartableRun = keyof typeof startableRuns;
 
 /** Starting and watching runs. */
 export interface Pipeline {
-  /** Starts a run, or joins the one that is open: there is one at a time under an id. */
+  /** Starts a run, or joins the open run with the same id. */
   start(run: StartableRun): Promise<{ readonly workflowId: string; readonly isNew: boolean }>;
   /** Starts forgetting a user, or joins the open run for the same user. */
   forget(userId: string): Promise<{ readonly workflowId: string; readonly isNew: boolean }>;
@@ -126,7 +126,7 @@ async function decide(
   }
 }
 
-/** Whether a run was started; false when the one that is open was joined. */
+/** True if the request started a run, false if it joined the open run. */
 async function startOrJoin(
   client: Client,
   type: string,

@@ -1,4 +1,4 @@
-/** Every error the API answers with: its stable code, its HTTP status, and what it means. */
+/** Every error of the API: its stable code, its HTTP status, and its meaning. */
 export const problems = {
   invalid_request: { status: 400, title: 'The request has fields that cannot be used' },
   invalid_json: { status: 400, title: 'The body cannot be read as JSON' },
@@ -25,13 +25,13 @@ export const problems = {
 
 export type ProblemCode = keyof typeof problems;
 
-/** One field that cannot be used: where it is, and why. */
+/** A bad field: its place and the reason. */
 export interface FieldProblem {
   readonly field: string;
   readonly message: string;
 }
 
-/** What a problem answer may say beyond its code. */
+/** The further fields of a problem answer. */
 export interface ProblemDetails {
   readonly detail?: string;
   readonly errors?: readonly FieldProblem[];
@@ -53,8 +53,8 @@ export class Problem extends Error {
 }
 
 /**
- * What is wrong with a request that express or one of its parsers refuses, in words for the client; they mark such errors with
- * a status of 4xx and `expose`. Undefined for an error that is ours.
+ * The description of an error in the request that Express or a parser has found. They mark such errors with a status of
+ * 4xx and `expose`. Undefined for an error of our own.
  */
 export function clientFault(error: unknown): { readonly status: number; readonly message: string } | undefined {
   if (error instanceof URIError) return { status: 400, message: 'The address is not valid percent-encoding' };

@@ -7,7 +7,7 @@ export interface Reason {
   readonly track_id?: string;
 }
 
-/** The reason of one recommended track, in words; `cause` is the track it names, when the catalogue has it. */
+/** The reason of a recommended track, in words. `cause` is the track in the reason, if the catalogue has it. */
 export function reasonOf(ranked: RankedTrack, cause: Track | undefined): Reason {
   const { reasonType: type, reasonTrackId, track } = ranked;
   return { type, text: textOf(type, track, cause), ...(reasonTrackId !== null && { track_id: reasonTrackId }) };

@@ -2,14 +2,14 @@ import type { RecommendationEvent } from '../contracts/schemas/events.ts';
 import { reasonOf, type Reason } from './reasons.ts';
 import type { Snapshot, Track, TrendingTrack } from './snapshot/snapshot.ts';
 
-/** Whose list is asked for, how long, and which tracks must not be in it (hidden, hated, just heard). */
+/** The request for a list: the user, the length, and the excluded tracks (hidden, hated, recently heard). */
 export interface RecommendationRequest {
   readonly userId: string;
   readonly limit: number;
   readonly isExcluded?: (trackId: string) => boolean;
 }
 
-/** One recommended track as the API answers it. */
+/** A recommended track in the API's format. */
 export interface RecommendedItem {
   readonly track_id: string;
   readonly title: string;
@@ -35,8 +35,8 @@ const mostPerArtist = 2;
 const chartSize = 200;
 
 /**
- * What a user should hear next, of one snapshot; nothing but its arguments decides. `personal`: a list the model made.
- * `cold_start`: the model knows little of the user, or nothing but the genres they prefer. `trending`: nobody knows the user.
+ * The next tracks for a user, from a snapshot; a pure function of its arguments. `personal`: a list by the model.
+ * `cold_start`: the model knows little about the user, or only the preferred genres. `trending`: the user is unknown.
  */
 export function recommend(snapshot: Snapshot, request: RecommendationRequest): RecommendationAnswer {
   const { modelVersion, generatedAt } = snapshot.manifest;
@@ -59,7 +59,7 @@ function listedItems(
   });
 }
 
-/** What many people listen to in the data's last week: first what is of the preferred genres, then the rest of the chart. */
+/** The popular tracks of the data's last week: first the tracks of the preferred genres, then the rest of the chart. */
 function chartItems(
   snapshot: Snapshot,
   { limit, isExcluded }: RecommendationRequest,
@@ -75,7 +75,10 @@ function chartItems(
   });
 }
 
-/** The first `limit`; of an artist who is in it often enough, the others only where nothing else is left. */
+/**
+ * The first `limit` tracks. Further tracks of an artist with many tracks in the list come only if no other track is
+ * left.
+ */
 function varied(chart: readonly TrendingTrack[], limit: number): readonly TrendingTrack[] {
   const first: TrendingTrack[] = [];
   const later: TrendingTrack[] = [];

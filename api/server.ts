@@ -84,7 +84,7 @@ async function serve(env: ApiConfig, log: Logger): Promise<void> {
   const hub = new EventHub(forgotten.has);
   const now = (): Date => new Date();
   const view = new ListenerView(now, forgotten.has, env.SEGUE_EARLIEST_LISTEN);
-  // Before the feed, so that who was forgotten is known when the first records come from Kafka.
+  // Before the feed, so that the process knows the forgotten users when the first records arrive from Kafka.
   forgotten.start(view, hub);
   const feed = startFeed({
     kafka,

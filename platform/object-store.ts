@@ -43,7 +43,7 @@ export interface ObjectStore {
   uploadFile(upload: FileUpload): Promise<void>;
   /** Removes an object. A missing object is not an error. */
   remove(bucket: string, key: string): Promise<void>;
-  /** Every key under a prefix, in order. With `after`, only the keys after that key. */
+  /** Every key under a prefix, in order. With `startAfter`, only the keys after that key. */
   list(bucket: string, prefix: string, startAfter?: string): Promise<readonly string[]>;
   /** Every object under a prefix, without its metadata, which a listing does not tell. */
   listObjects(bucket: string, prefix: string): Promise<readonly ListedObject[]>;

@@ -8,7 +8,9 @@ import { isOfUser, toStreamEvent, type StreamEvent } from './hub.ts';
 import { Position, type RecordId } from './position.ts';
 
 const streamedTopics = [topicNames.listens, topicNames.recommendations, topicNames.pipeline];
-/** Records read again for one client; whoever missed more is told so. */
+/**
+ * The most records that the API reads again for a client. A client that missed more receives a message about the gap.
+ */
 const mostRecords = 100_000;
 /** Read at once, and held until the client has taken it: no more than may wait for any client. */
 const pieceRecords = 10_000;
@@ -24,16 +26,16 @@ export class CannotCatchUp extends Error {
   override readonly name = 'CannotCatchUp';
 }
 
-/** Reads again from Kafka what this process does not remember. */
+/** Reads records from Kafka that this process does not remember. */
 export interface CatchUp {
   /**
-   * Where a client stands that knows only its last record: exactly in that record's partition, and at least as far back as it
-   * was told in the others. Throws CannotCatchUp when Kafka no longer holds the record.
+   * The position of a client that knows only its last record: exact in the record's partition, and early enough in the
+   * remaining partitions. Throws CannotCatchUp if Kafka no longer holds the record.
    */
   positionAfter(id: RecordId): Promise<Position>;
   /**
-   * Gives what lies between two positions, in order by partition, piece by piece as fast as it is taken; answers how many
-   * records of it Kafka no longer holds. Throws CannotCatchUp when it is too much.
+   * Delivers the records between two positions, in order by partition, in pieces and as fast as the client takes them.
+   * Returns the number of records that Kafka no longer holds. Throws CannotCatchUp if there are too many records.
    */
   read(from: Position, to: Position, take: (events: readonly StreamEvent[]) => Promise<void>): Promise<number>;
 }
@@ -64,7 +66,7 @@ export function createCatchUp(
     });
   }
 
-  /** Newcomers only: whoever has begun goes on. */
+  /** Limits new catch-ups only: a running catch-up continues. */
   function refuseCrowds(): void {
     if (limit.pendingCount >= mostQueued) throw new CannotCatchUp('too many clients are catching up; come back later');
   }
@@ -112,7 +114,7 @@ async function readOne(
   return found[0];
 }
 
-/** Some of what lies between two positions. */
+/** A part of the records between two positions. */
 interface Piece {
   readonly events: readonly StreamEvent[];
   /** Where the next piece begins. */
@@ -135,7 +137,7 @@ async function readPiece(kafka: KafkaOptions, reader: KafkaReader, from: Positio
   let unreadable = 0;
   const collect = (batch: IncomingBatch): void => {
     for (const record of batch.records) {
-      // What no longer fits is read again with the next piece.
+      // The next piece reads the records that do not fit.
       if (characters >= pieceCharacters) return;
       characters += record.value?.length ?? 0;
       const event = toStreamEvent(record);
@@ -159,7 +161,7 @@ function firstOf(ranges: readonly PartitionRange[]): readonly PartitionRange[] {
   return ranges.map((range) => ({ ...range, end: Math.min(range.end, range.offset + share) }));
 }
 
-/** What is to be read of each partition, and how many records Kafka no longer holds. */
+/** The records to read of each partition, and the number of records that Kafka no longer holds. */
 function rangesBetween(
   bounds: readonly PartitionBounds[],
   from: Position,

@@ -17,7 +17,7 @@ const remembered = 1_000;
 /** Listens of each partition that are read again at a start for the listeners' last plays. */
 const mostListens = 100_000;
 
-/** The one consumer of this process: it feeds the watchers' hub and the listeners' view. */
+/** The only consumer of this process. It feeds the hub of the watchers and the view of the listeners. */
 export interface Feed {
   /** Whether the view holds all that lay in Kafka when this process began. */
   readonly isViewRebuilt: boolean;
@@ -26,7 +26,7 @@ export interface Feed {
   close(): Promise<void>;
 }
 
-/** What the feed counts, for the metrics. */
+/** The counters of the feed, for the metrics. */
 export interface FeedCounters {
   /** Records of a topic that break its contract: they reach no view. */
   readonly refused: (topic: string) => void;
@@ -36,7 +36,7 @@ export interface FeedCounters {
   readonly ended: () => void;
 }
 
-/** What the feed needs: Kafka, whom it feeds, and a clock. */
+/** The dependencies of the feed: Kafka, the receivers, and a clock. */
 export interface FeedDeps {
   readonly kafka: KafkaOptions;
   readonly hub: EventHub;
@@ -112,7 +112,10 @@ export function startFeed({ kafka, hub, view, counters, now }: FeedDeps): Feed {
   };
 }
 
-/** All feedback, the listens that make up the last plays, and of everything else what watchers may come back for. */
+/**
+ * The start of reading: all feedback, the listens of the last plays, and of the remaining topics the records that a
+ * returning watcher may need.
+ */
 function startOf({ topic, partition, low, high }: PartitionBounds, since: readonly PartitionOffset[]): PartitionOffset {
   if (topic === topicNames.feedback) return { topic, partition, offset: low };
   const recent = Math.max(low, high - remembered);
@@ -121,7 +124,10 @@ function startOf({ topic, partition, low, high }: PartitionBounds, since: readon
   return { topic, partition, offset: Math.min(recent, Math.max(low, high - mostListens, listens)) };
 }
 
-/** False for a record that is not what its topic holds: it is not for the view; the stream into the lake keeps it with the reason. */
+/**
+ * False if the record does not fit its topic. The view ignores such a record, and the stream into the lake keeps it
+ * with the reason.
+ */
 function tellView(view: ListenerView, { topic, key, value }: IncomingRecord): boolean {
   if (topic === topicNames.listens) {
     const event = listeningEvent.safeParse(parseJson(value));

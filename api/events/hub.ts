@@ -6,15 +6,17 @@ const rememberedEvents = 20_000;
 /** An event of ours has less than 10,000: a guest's that is larger would make every client too slow at once. */
 const mostEventCharacters = 1024 * 1024;
 const rememberedBytes = 32 * 1024 * 1024;
-/** Events wait for company, the longer the more watchers there are: a write to each of them is what costs. */
+/**
+ * Events wait for further events, and longer if there are many watchers: the writes to each watcher dominate the cost.
+ */
 const mostLingerMs = 50;
 const watchersPerMs = 20;
 
-/** A stretch of one partition that has been read: its records, and the offset after all that lies in it. */
+/** A stretch of a partition: its records, and the offset after its end. */
 export type StretchRead = Pick<IncomingBatch, 'topic' | 'partition' | 'records' | 'next'> &
   Partial<Pick<IncomingBatch, 'isRestarted'>>;
 
-/** One event on its way to those who watch, written out once for all of them. */
+/** An event for the watchers, serialised once for all of them. */
 export interface StreamEvent extends RecordId {
   readonly type: StreamType;
   /** The record's key: of listens and recommendations the user. */
@@ -24,7 +26,10 @@ export interface StreamEvent extends RecordId {
   readonly block: string;
 }
 
-/** Some events in order, and up to where a watcher has read once it has them; written out once for all who want the same. */
+/**
+ * Some events in order, and the position of a watcher after it has received them. The text is serialised once for all
+ * watchers with the same filter.
+ */
 export class StreamPart {
   readonly events: readonly StreamEvent[];
   readonly #mark: string;
@@ -35,7 +40,7 @@ export class StreamPart {
     this.#mark = mark;
   }
 
-  /** The events that are wanted, and the position; undefined when none is. `name` says what is wanted. */
+  /** The events that pass the filter `name`, and the position. Undefined if no event passes. */
   write(name: string, isWanted: (event: StreamEvent) => boolean): Buffer | undefined {
     if (!this.#written.has(name)) this.#written.set(name, this.#writeOut(isWanted));
     return this.#written.get(name);
@@ -47,38 +52,38 @@ export class StreamPart {
   }
 }
 
-/** Whether an event is of a user of whom it is true; a step of the pipeline is of no user. */
+/** True if the event belongs to a user for whom the predicate is true. A step of the pipeline belongs to no user. */
 export function isOfUser({ type, key }: StreamEvent, isUser: (userId: string) => boolean): boolean {
   return type !== 'pipeline' && key !== null && isUser(key);
 }
 
-/** Formats a record as an event of the stream; undefined for one that nobody watches, or that is too large. */
+/** Formats a record as an event of the stream. Undefined for a record that no watcher sees, or that is too large. */
 export function toStreamEvent(record: IncomingRecord): StreamEvent | undefined {
   const type = streamTypeOfTopic[record.topic];
   if (!type || record.value === null || record.value.length > mostEventCharacters) return undefined;
   const { topic, partition, offset, key, timestampMs } = record;
-  // JSON has no line breaks of its own; one in a foreign record would end the data early.
+  // Our JSON has no line breaks. A line break in a foreign record would end the data early.
   const data = record.value.replaceAll(/\r\n|\r|\n/g, '\ndata: ');
   const block = `id: ${formatRecordId(record)}\nevent: ${type}\ndata: ${data}\n\n`;
   return { topic, partition, offset, type, key, timestampMs, block };
 }
 
 /**
- * An id without data: no event for whoever listens, but what an EventSource sends back when it returns. It says up to where it
- * has read in every partition, which the id of one record cannot.
+ * An id without data: an EventSource triggers no event for it, but sends it back when it reconnects. The id has the
+ * position in every partition, which the id of a single record cannot have.
  */
 export function markOf(position: Position): string {
   return `id: ${position.toString()}\n\n`;
 }
 
 /**
- * Passes Kafka's records on to every watcher, and remembers the last ones for who comes back. Everybody sees the same events in
- * the same order. Events of a forgotten user are neither passed on nor remembered.
+ * Passes Kafka's records to every watcher and remembers the last records for clients that return. All watchers see the
+ * same events in the same order. The hub neither passes on nor remembers events of a forgotten user.
  */
 export class EventHub {
   readonly #isForgotten: (userId: string) => boolean;
   readonly #watchers = new Set<(part: StreamPart) => void>();
-  /** The remembered events, oldest first; the first `#gone` of the array are forgotten ones. */
+  /** The remembered events, oldest first. The first `#gone` entries of the array are forgotten events. */
   #recent: StreamEvent[] = [];
   #gone = 0;
   #bytes = 0;
@@ -86,7 +91,10 @@ export class EventHub {
   /** Up to where the watchers have been told, and up to where records have been taken. */
   readonly #read = new Position();
   readonly #seen = new Position();
-  /** Where "now" was when this process began: what lies before is history, remembered but not news. */
+  /**
+   * The end of each partition when this process started. Earlier records are history: the hub remembers them and does
+   * not announce them.
+   */
   #news = new Position();
   #waiting: StreamEvent[] = [];
   #flushing: NodeJS.Timeout | undefined;
@@ -95,7 +103,7 @@ export class EventHub {
   readonly #started: Promise<void>;
   #resolveStarted = (): void => undefined;
 
-  /** `isForgotten` says whose events are not passed on any more. */
+  /** The hub does not pass on the events of a user for whom `isForgotten` is true. */
   constructor(isForgotten: (userId: string) => boolean = () => false) {
     this.#isForgotten = isForgotten;
     this.#started = new Promise((resolve) => {
@@ -132,19 +140,20 @@ export class EventHub {
     this.#checkStarted();
   }
 
-  /** Takes a stretch of one partition, in order; records it has had are left out. */
+  /** Receives a stretch of a partition, in order, and skips records that it has received before. */
   accept(batch: StretchRead): void {
     const { topic, partition, records, next } = batch;
     if (batch.isRestarted) this.#startOver(topic, partition, records[0]?.offset ?? next);
     for (const record of records) this.#take(record);
     if (next > (this.#seen.next(topic, partition) ?? Infinity)) this.#seen.set(topic, partition, next);
-    // Markers and records that nobody watches are read with the events before them; alone, at once.
+    // Markers and invisible records advance the position together with the events before them, or at once if there are
+    // none.
     if (this.#waiting.length === 0) this.#advance();
     this.#noteReached(batch);
     if (this.#waiting.length > 0) this.#flushing ??= setTimeout(() => this.flush(), this.#lingerMs());
   }
 
-  /** Tells the watchers at once what waits for company. */
+  /** Sends the waiting events to the watchers at once. */
   flush(): void {
     clearTimeout(this.#flushing);
     this.#flushing = undefined;
@@ -170,8 +179,8 @@ export class EventHub {
   }
 
   /**
-   * Where a watcher stands whose last event was this one; undefined when it was not told by this process: in which order
-   * another one told the events of different partitions is not known here.
+   * The position of a watcher whose last event was this event. Undefined if a different process sent the event: this
+   * process does not know the order of partitions in that process.
    */
   positionAfter(id: RecordId): Position | undefined {
     if (!this.#isNews(id)) return undefined;
@@ -191,7 +200,7 @@ export class EventHub {
     return () => this.#watchers.delete(tell);
   }
 
-  /** Drops the remembered events of everybody of whom it is true. */
+  /** Drops the remembered events of all users for whom the predicate is true. */
   forgetWhere(isForgotten: (userId: string) => boolean): void {
     this.#recent = this.#remembered().filter((event) => !isOfUser(event, isForgotten));
     this.#gone = 0;
@@ -213,7 +222,7 @@ export class EventHub {
     return offset >= (this.#news.next(topic, partition) ?? 0);
   }
 
-  /** History is remembered for who comes back; nobody is told. */
+  /** Remember history for clients that return, and announce nothing. */
   #keepToItself(): void {
     const history = this.#waiting.pop()!;
     this.flush();
@@ -221,13 +230,13 @@ export class EventHub {
     this.#advance();
   }
 
-  /** Nothing waits any more: whatever has been seen has been told. */
+  /** No event waits any more: the watchers have received everything that the hub has read. */
   #advance(): Position {
     for (const { topic, partition, offset } of this.#seen.entries()) this.#read.set(topic, partition, offset);
     return this.#read;
   }
 
-  /** A topic that was made anew: what is remembered of it lies nowhere now, and all it holds is news. */
+  /** A topic that was created again: its remembered records no longer exist, and all of its new records are news. */
   #startOver(topic: string, partition: number, offset: number): void {
     if (this.#seen.next(topic, partition) === undefined) return;
     this.flush();
@@ -237,7 +246,7 @@ export class EventHub {
     for (const position of [this.#oldest, this.#read, this.#seen, this.#news]) position.set(topic, partition, offset);
   }
 
-  /** Answers whether it is remembered: one of a forgotten user is not. */
+  /** Returns true if the hub remembers the event. The hub does not remember events of a forgotten user. */
   #remember(event: StreamEvent): boolean {
     if (isOfUser(event, this.#isForgotten)) return false;
     this.#recent.push(event);

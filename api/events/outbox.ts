@@ -6,14 +6,14 @@ import type { Spool } from './spool.ts';
 const batchSize = 500;
 const lingerMs = 20;
 const retryMs = 500;
-/** A batch that is under way for longer means that Kafka is away: what waits goes to disk. */
+/** After this time a batch on its way means that Kafka is away, and waiting events go to disk. */
 const awayMs = 500;
 const spillEveryMs = 100;
 const diskRetryMs = 1_000;
 /** Drops are logged at most this often, each time with how many there were. */
 const alertEveryMs = 10_000;
 
-/** Told what became of events; a dropped event is never silent. */
+/** Receives the fate of events. A dropped event is always reported. */
 export interface OutboxCounters {
   readonly sent: (events: number) => void;
   readonly dropped: (events: number) => void;
@@ -25,7 +25,7 @@ export interface OutboxCounters {
   }) => void;
 }
 
-/** What an outbox works with. */
+/** The dependencies of an outbox. */
 export interface OutboxOptions {
   readonly link: Pick<ProducerLink, 'deliver'>;
   readonly topic: string;
@@ -44,9 +44,10 @@ interface Batch {
 }
 
 /**
- * Sends events some moment later, in batches and in order, so that an answer never waits for Kafka. While Kafka is away they
- * go to disk, and from there to Kafka when it is back, by this process or the next. When the disk's bound is reached (or it
- * does not take them) memory holds the next ones up to a limit; past that, new ones are dropped, counted and logged.
+ * Sends events a moment later, in batches and in order, so that an answer never waits for Kafka. While Kafka is away
+ * the events go to disk. When Kafka is back, this process or the next process sends them. If the disk is full or
+ * refuses a write, memory holds further events up to a limit. Beyond this limit the outbox drops new events, and counts
+ * and logs them.
  */
 export class Outbox {
   readonly #options: OutboxOptions;
@@ -84,7 +85,7 @@ export class Outbox {
     this.#wake();
   }
 
-  /** Sends what waits, as far as the time allows; the rest goes to disk for the next process. */
+  /** Sends the waiting events while the time allows. The remaining events go to disk for the next process. */
   async close(timeoutMs: number): Promise<void> {
     const { spool, logger, topic } = this.#options;
     clearInterval(this.#spillTimer);
@@ -119,7 +120,7 @@ export class Outbox {
     }
   }
 
-  /** What is on disk is older than what is in memory. */
+  /** Events on disk are older than events in memory. */
   async #nextBatch(): Promise<Batch | undefined> {
     if (this.#waiting.length < batchSize && this.#options.spool.isEmpty) await pause(lingerMs);
     for (;;) {
@@ -178,7 +179,7 @@ export class Outbox {
     return this.#spilling;
   }
 
-  /** First the batch that is under way, then what waits behind it; what the disk does not take stays in memory. */
+  /** First the batch on its way, then the events behind it. Events that the disk refuses stay in memory. */
   async #writeToDisk(): Promise<void> {
     const { spool } = this.#options;
     try {

@@ -1,6 +1,6 @@
 import { topicNames } from '../../contracts/topics.ts';
 
-/** Topics whose records are passed on to watchers, and the name a watcher knows them by. */
+/** The topics that watchers see, with the name for watchers. */
 export const streamTypeOfTopic: Readonly<Record<string, StreamType>> = {
   [topicNames.listens]: 'listen',
   [topicNames.recommendations]: 'recommendation',
@@ -11,11 +11,11 @@ export const streamTypeOfTopic: Readonly<Record<string, StreamType>> = {
 export const streamTypes = ['listen', 'recommendation', 'pipeline'] as const;
 export type StreamType = (typeof streamTypes)[number];
 
-/** Up to where somebody has read: the offset of the next record, by partition. */
+/** The position of a reader: the offset of the next record, by partition. */
 export class Position {
   readonly #next = new Map<string, Map<number, number>>();
 
-  /** The offset of the next record of a partition; undefined for one it says nothing of. */
+  /** The offset of the next record of a partition. Undefined if the position does not include the partition. */
   next(topic: string, partition: number): number | undefined {
     return this.#next.get(topic)?.get(partition);
   }
@@ -48,14 +48,16 @@ export class Position {
   }
 }
 
-/** One record, as the id of an event of the stream says it: `topic-partition-offset`. */
+/** A record in the form of an event id of the stream: `topic-partition-offset`. */
 export interface RecordId {
   readonly topic: string;
   readonly partition: number;
   readonly offset: number;
 }
 
-/** What a Last-Event-ID says: a position in every partition, or one record; undefined when it is neither. */
+/**
+ * The meaning of a Last-Event-ID: a position in every partition, or a single record. Undefined if the text is neither.
+ */
 export function parseEventId(id: string): Position | RecordId | undefined {
   return id.startsWith('@') ? parsePosition(id) : parseRecordId(id);
 }

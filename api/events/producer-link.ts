@@ -4,11 +4,11 @@ import type { Logger } from '../../platform/logger.ts';
 
 /** A producer that may be away: the API starts and answers without Kafka, and connects when Kafka is there. */
 export interface ProducerLink {
-  /** Whether Kafka takes events now, as far as the last ones show. */
+  /** True if Kafka accepts events, judged by the last events. */
   readonly isConnected: boolean;
   /** Resolves when Kafka has all events; rejects when it has not said so within the time given. */
   send(topic: string, events: readonly OutgoingEvent[], timeoutMs: number): Promise<void>;
-  /** The same, for a caller who can wait: resolves or rejects when it is known what became of the events. */
+  /** Like `send`, for a caller that can wait: resolves or rejects when the fate of the events is known. */
   deliver(topic: string, events: readonly OutgoingEvent[]): Promise<void>;
   close(): Promise<void>;
 }
@@ -64,7 +64,7 @@ export async function within<Answer>(timeoutMs: number, answer: Promise<Answer>)
   const tooLate = sleep(timeoutMs, undefined, { signal: timer.signal }).then(() => {
     throw new Error(`no answer within ${timeoutMs} ms`);
   });
-  // Whichever comes second has nobody to answer to.
+  // The promise is settled already: the second result has no receiver.
   answer.catch(() => undefined);
   tooLate.catch(() => undefined);
   try {

@@ -1,7 +1,7 @@
 import type { RecommendationEvent } from '../../contracts/schemas/events.ts';
 import type { RecommendationAnswer } from '../recommend.ts';
 
-/** The event of one answer; its id is the answer's recommendation_id. */
+/** The event of an answer. Its id is the recommendation_id of the answer. */
 export function toRecommendationEvent(id: string, answer: RecommendationAnswer, now: Date): RecommendationEvent {
   return {
     schema_version: 1,

@@ -9,15 +9,15 @@ const startTimeoutMs = 30_000;
 const aheadTimeoutMs = 5_000;
 const pieceEvents = 500;
 
-/** What a client that returns is caught up with. */
+/** The sources for the catch-up of a returning client. */
 export interface ResumeDeps {
   readonly hub: EventHub;
   readonly catchUp: CatchUp;
 }
 
 /**
- * Sends a returning client what it missed and then, without a gap, joins it to the watchers by calling `join`. Where it cannot,
- * it says so with an event `gap` and joins it as it is.
+ * Sends a returning client the events that it missed, and then joins it to the watchers without a gap by calling
+ * `join`. If the catch-up fails, the client receives an event `gap` and joins at the current position.
  */
 export async function resume(
   { hub, catchUp }: ResumeDeps,
@@ -45,7 +45,7 @@ async function positionOf(hub: EventHub, catchUp: CatchUp, lastId: string): Prom
   return parsed;
 }
 
-/** Another process may have told the client of records that this one gets in a moment. */
+/** A different process may have sent the client records that this process receives in a moment. */
 async function reach(hub: EventHub, position: Position): Promise<void> {
   const isAhead = (): boolean =>
     position.entries().some(({ topic, partition, offset }) => offset > (hub.position.next(topic, partition) ?? 0));

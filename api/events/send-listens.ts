@@ -19,7 +19,7 @@ export async function sendListens(deps: ApiDeps, events: readonly ListeningEvent
       cause,
     });
   }
-  // Kafka tells every process of it in a moment; this one need not wait.
+  // Every process learns of the listens from Kafka in a moment. This process need not wait for that.
   for (const event of events) deps.view.takeListen(event);
   deps.metrics.listensAccepted.inc(events.length);
 }

@@ -2,7 +2,7 @@ import { mkdir, open, readdir, readFile, rm, type FileHandle } from 'node:fs/pro
 import { join } from 'node:path';
 import type { OutgoingEvent } from '../../platform/kafka/producer.ts';
 
-/** Events in one segment; it is sent and removed as one. */
+/** The most events in a segment. The spool sends and removes a whole segment. */
 const segmentEvents = 500;
 const segmentName = /^(\d{12})\.jsonl$/;
 
@@ -16,13 +16,13 @@ interface Segment {
 export interface SpooledEvents {
   readonly sequence: number;
   readonly events: readonly OutgoingEvent[];
-  /** Lines that cannot be read: the last one of a process that was killed while it wrote. */
+  /** Unreadable lines: the last line of a process that was killed during a write. */
   readonly tornLines: number;
 }
 
 /**
- * Events on disk: a queue of small append-only files in one folder, within a bound, that outlives the process. One process
- * alone may use a folder.
+ * Events on disk: a queue of small append-only files in a folder. Its size is bounded, and it survives the process.
+ * Only a single process may use a folder.
  */
 export class Spool {
   readonly #folder: string;
@@ -49,7 +49,7 @@ export class Spool {
     return this.#segments.length === 0;
   }
 
-  /** Finds what an earlier process left. Safe to repeat; rejects when the folder cannot be used. */
+  /** Finds the segments of an earlier process. Safe to repeat. Rejects if the folder is not usable. */
   async open(): Promise<void> {
     if (this.#isOpen) return;
     await mkdir(this.#folder, { recursive: true });
@@ -149,7 +149,7 @@ export class Spool {
     try {
       await file.appendFile(text);
     } catch (error) {
-      // A full disk can take half a line; with it the next one would be unreadable too.
+      // A full disk may accept half a line, which would make the next line unreadable, too.
       await file.truncate(segment.sizeBytes).catch(() => this.#closeTail());
       throw error;
     }

@@ -3,18 +3,19 @@ import { isOfUser, type StreamEvent, type StreamPart } from './hub.ts';
 import type { StreamType } from './position.ts';
 
 /**
- * Bytes that may wait for a client that reads slowly; past that it is dropped, and may come back with its last id. Two posts of
- * a thousand listens in a moment are one MiB; what waits is written out once and shared by all it waits for.
+ * The most bytes that may wait for a slow client. Beyond this limit the API closes the stream, and the client may
+ * return with its last id. Two posts of a thousand listens each take 1 MiB. All clients share the serialised text of an
+ * event.
  */
 export const mostWaitingBytes = 4 * 1024 * 1024;
 
-/** Which events a client wants: kinds, and of one user only. */
+/** The filter of a client: kinds of events, and a single user. */
 export interface StreamFilter {
   readonly types: readonly StreamType[];
   readonly user: string | undefined;
 }
 
-/** One client of the stream: what it is sent, and how much waits for it. */
+/** A client of the stream: its connection and the bytes that wait for it. */
 export class StreamClient {
   /** Whether it is told of everything from now on; before, it is being caught up. */
   isWatching = false;
@@ -37,7 +38,7 @@ export class StreamClient {
     return this.#res.writableLength > mostWaitingBytes;
   }
 
-  /** Sends what is written out already. */
+  /** Sends text that is serialised already. */
   say(text: string): void {
     if (!this.isGone) this.#res.write(text);
   }

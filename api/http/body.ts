@@ -9,14 +9,14 @@ export function jsonBody<Schema extends z.ZodType>(schema: Schema, limit: string
   return { schema, read: readJson(limit), parse: (body, parse) => parse(schema, body) };
 }
 
-/** Reads a JSON body of at most the limit ('1 MB'); throws a Problem that says why one cannot be read. */
+/** Reads a JSON body up to the limit ('1 MB'). Throws a Problem with the reason if the body is unreadable. */
 export function readJson(limit: string): RequestHandler {
   const read = json({ limit, verify: (_request, _response, bytes, encoding) => refuseBrokenText(bytes, encoding) });
   return (request, response, next) =>
     read(request, response, (error?: unknown) => next(error && explain(error, limit)));
 }
 
-/** The parser would put U+FFFD for bytes that are no UTF-8, and two different ids would become one. */
+/** The parser would replace bytes that are not UTF-8 by U+FFFD, and two different ids would become the same id. */
 function refuseBrokenText(bytes: Buffer, encoding: string): void {
   if (encoding === 'utf-8' && !isUtf8(bytes)) throw new Error('it is not UTF-8');
 }

@@ -14,7 +14,7 @@ const problem = z.object({
   request_id: z.string().optional(),
 });
 const scrobbleError = z.object({ code: z.number().int(), error: z.string() });
-/** Most languages' patterns cannot name them, and UTF-8 cannot carry one that is unpaired. */
+/** Patterns of most languages cannot name unpaired surrogates, and UTF-8 cannot carry them. */
 const surrogates = '\\uD800-\\uDFFF';
 const retryAfter = z.object({
   'Retry-After': z.number().int().meta({ description: 'seconds until it is worth asking again' }),
@@ -31,13 +31,13 @@ const errors = {
   },
 } as const satisfies Record<string, ResponseConfig>;
 
-/** Routes whose errors are told in one way. */
+/** Routes with the same format of errors. */
 export interface RouteGroup {
   readonly routes: readonly Route[];
   readonly errors: keyof typeof errors;
 }
 
-/** What the description says besides the routes: whether reads need a token, and the earliest time of a listen. */
+/** The settings that the description mentions: the protection of reads, and the earliest time of a listen. */
 export interface DescriptionSettings {
   readonly readAuth: boolean;
   readonly earliestListen: Date;
@@ -82,7 +82,7 @@ function generate(groups: readonly RouteGroup[], readAuth: boolean): object {
   });
 }
 
-/** Adds to the schemas of a format of ours what moves with the clock or a setting. */
+/** Adds the limits that depend on the clock or on a setting to the schemas of our own formats. */
 function finished(description: object, formats: Readonly<Record<string, object>>): object {
   return JSON.parse(JSON.stringify(description), (_key, value: unknown) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
@@ -114,7 +114,7 @@ function describe(route: Route, dialect: keyof typeof errors, readAuth: boolean)
   };
 }
 
-/** Any one of these will do; none where everybody may ask. */
+/** The alternatives of authorisation: each of them is sufficient. Empty for a public route. */
 function securityOf(access: Access, readAuth: boolean): Record<string, never[]>[] {
   const token = { token: [] };
   const listener = { listener: [] };

@@ -9,7 +9,7 @@ interface IntegerBounds {
   readonly max: number;
   /** Where the query does not have it. */
   readonly otherwise: number;
-  /** What is wrong with any other value. */
+  /** The error message for all remaining values. */
   readonly message?: string;
 }
 

@@ -4,9 +4,9 @@ import type { parseInput } from '../parse.ts';
 import type { ProblemCode } from '../problems.ts';
 
 /**
- * Who may use a route. `public`: everybody. `read`: everybody, or with SEGUE_API_READ_AUTH=true whoever has the API's token.
- * `write`: whoever has the API's token. `listener`: a listener with a token of their own (ListenBrainz's API).
- * `listener_read`: like `read`, and a listener's own token will do.
+ * The access to a route. `public`: all clients. `read`: all clients, or with SEGUE_API_READ_AUTH=true clients with the
+ * API's token. `write`: clients with the API's token. `listener`: a listener with a personal token (ListenBrainz's
+ * API). `listener_read`: like `read`, and a personal token is also accepted.
  */
 export type Access = 'public' | 'read' | 'write' | 'listener' | 'listener_read';
 
@@ -22,7 +22,7 @@ export interface Answer {
 
 /** The body a route takes. */
 export interface RouteBody<Body> {
-  /** What a client may send. */
+  /** The schemas of the client's input. */
   readonly schema: z.ZodType;
   /** Reads the bytes, up to a limit: readJson('10 kB'). */
   readonly read: RequestHandler;
@@ -30,7 +30,7 @@ export interface RouteBody<Body> {
   readonly parse: (body: unknown, parse: typeof parseInput) => Body;
 }
 
-/** What a route says of itself. */
+/** The declaration of a route. */
 export interface RouteDescription {
   readonly method: 'get' | 'post' | 'delete';
   /** Express's template: `/users/:userId`; `*name` also takes slashes. */
@@ -64,7 +64,7 @@ export interface RouteSpec<Params extends z.ZodObject, Query extends z.ZodObject
   readonly body?: RouteBody<Body>;
 }
 
-/** What a handler gets of a request, checked. */
+/** The checked input of a handler. */
 export interface RouteInput<Params extends z.ZodObject, Query extends z.ZodObject, Body> {
   readonly params: z.infer<Params>;
   readonly query: z.infer<Query>;
@@ -72,8 +72,9 @@ export interface RouteInput<Params extends z.ZodObject, Query extends z.ZodObjec
 }
 
 /**
- * Declares a route once: the router, the methods an address takes, who may use it and the API's description all come from
- * this. A route that does not say who may use it is protected: GET as a read, everything else as a write.
+ * Declares a route once. The router, the allowed methods of an address, the access and the API's description all come
+ * from this declaration. A route without a declared access is protected: GET as a read, all remaining methods as a
+ * write.
  */
 export function route<Params extends z.ZodObject, Query extends z.ZodObject, Body = unknown>(
   spec: RouteSpec<Params, Query, Body>,
@@ -90,7 +91,7 @@ export function route<Params extends z.ZodObject, Query extends z.ZodObject, Bod
         query: query ? parse(query, request.query) : {},
         body: body?.parse(request.body, parse),
       };
-      // What a schema parses is what it infers; where there is none the handler's type says so.
+      // The schema's parser returns the inferred type. Without a schema, the handler's type applies.
       await handler(input as RouteInput<Params, Query, Body>, response, request);
     },
   };

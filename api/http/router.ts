@@ -3,7 +3,7 @@ import { parseInput } from '../parse.ts';
 import { Problem } from '../problems.ts';
 import type { Access, Route } from './route.ts';
 
-/** What lets a request pass, or throws, for each kind of access. */
+/** The check of a request for each kind of access: it passes or throws. */
 export type Guards = Readonly<Record<Access, RequestHandler>>;
 
 /**

@@ -1,7 +1,7 @@
 import type { Response } from 'express';
 import { z } from 'zod';
 
-/** A run that was started, or the open one that was joined. */
+/** A started run, or the open run that the request joined. */
 export const startedShape = z.object({ workflow_id: z.string(), started: z.boolean(), location: z.string() });
 
 /** Answers 202 with the address of a run, in the header Location and beside `fields` in the body. */

@@ -17,9 +17,9 @@ export function untilTimePattern(earliest: Date): string {
 }
 
 /**
- * The times of a listen that are taken for certain, whatever their zone: of the whole months after the earliest and before this
- * one. Everything that matches is taken; so are times at both ends, up to an hour ahead, which no pattern can tell from others.
- * Undefined where there is no such month.
+ * Patterns of times that the API certainly accepts, in every zone: times in the whole months after the earliest time
+ * and before the current month. The API accepts every matching time. It also accepts times near both ends, up to an
+ * hour ahead, which a pattern cannot express. Undefined if there is no such month.
  */
 export function pastTimePattern(earliest: Date, now: Date): string | undefined {
   const first = { year: earliest.getUTCFullYear(), month: earliest.getUTCMonth() + 2 };

@@ -4,7 +4,7 @@ import { z } from 'zod';
 /** Names that Express knows for ranges of addresses. */
 const ranges = ['loopback', 'linklocal', 'uniquelocal'];
 
-/** Whose X-Forwarded-For Express believes: nobody's, that of the last so many hops, or that of proxies at these addresses. */
+/** The proxies that Express trusts: none, the last hops by number, or the proxies at these addresses. */
 export type TrustProxy = false | number | string[];
 
 /**

@@ -3,7 +3,7 @@ import type { ApiDeps } from '../deps.ts';
 import { isToken } from '../middleware.ts';
 import { ScrobbleError } from './errors.ts';
 
-/** Lets a listener pass, by a token of their own, and notes who it is. */
+/** Checks the listener's own token and notes the listener. */
 export function requireListener(deps: ApiDeps): RequestHandler {
   return async (req, res, next) => {
     if (!req.headers.authorization) throw new ScrobbleError(401, 'You need to provide an Authorization header.');
@@ -26,7 +26,7 @@ export function allowReader(deps: ApiDeps): RequestHandler {
   };
 }
 
-/** The listener whom requireListener let pass. */
+/** The listener that requireListener has noted. */
 export function listenerOf(res: Response): string {
   return res.locals['listener'] as string;
 }

@@ -21,7 +21,7 @@ export function parseScrobbleInput<Schema extends z.ZodType>(schema: Schema, inp
   throw new ScrobbleError(400, `'${issue!.path.join('.')}' ${issue!.message}`);
 }
 
-/** Answers whatever went wrong under /1 in ListenBrainz's way. */
+/** Answers every error under /1 in ListenBrainz's format. */
 export const answerScrobbleError: ErrorRequestHandler = (error: unknown, request, response, next) => {
   if (response.headersSent) return next(error);
   const { status, message } = translate(error);

@@ -17,11 +17,14 @@ export const allowOrigins: RequestHandler = (req, res, next) => {
   return res.status(200).end();
 };
 
-/** Per token that holds, or per address without one; answers say in ListenBrainz's headers what is left. */
+/**
+ * The rate limit, per valid token, or per address without a token. The answer's headers give the remaining requests in
+ * ListenBrainz's format.
+ */
 export function limitScrobbles(deps: ApiDeps): RequestHandler[] {
   const limiter = rateLimit({
     windowMs: 60_000,
-    // Without SEGUE_API_TRUST_PROXY the header is ignored, which anybody may send: nothing to warn of.
+    // Without SEGUE_API_TRUST_PROXY the API ignores the header, which any client may send: no warning is needed.
     validate: { xForwardedForHeader: false, forwardedHeader: false },
     limit: deps.settings.scrobbleRateLimit,
     legacyHeaders: true,

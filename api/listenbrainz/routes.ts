@@ -139,7 +139,7 @@ async function recommendedRecordings(
   };
 }
 
-/** The same listen twice in one submission is one. */
+/** The same listen twice in a submission counts once. */
 function once(events: readonly ListeningEvent[]): readonly ListeningEvent[] {
   return [...new Map(events.map((event) => [event.event_id, event])).values()];
 }

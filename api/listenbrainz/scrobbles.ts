@@ -14,7 +14,7 @@ export const mostTags = 50;
 export const mostTagLength = 64;
 const listenTypes = ['single', 'playing_now', 'import'] as const;
 
-/** One listen as scrobblers send it, after it was checked. */
+/** A checked listen in the format of scrobblers. */
 export interface Scrobble {
   readonly listenedAtMs: number;
   readonly title: string;
@@ -23,8 +23,9 @@ export interface Scrobble {
 }
 
 /**
- * What a body of POST /1/submit-listens holds; of playing_now no listens, for it is not one yet. Throws a ScrobbleError for one
- * that ListenBrainz refuses, or whose names or times break the rules of contracts/acceptance; `earliest` begins the times.
+ * The listens of a body of POST /1/submit-listens; none for playing_now, which is not a listen yet. Throws a
+ * ScrobbleError for a body that ListenBrainz refuses, or with names or times that break the rules of
+ * contracts/acceptance. `earliest` is the start of the allowed times.
  */
 export function readSubmission(body: Buffer, now: Date, earliest: string): readonly Scrobble[] {
   const { type, payload } = readEnvelope(body);
@@ -53,7 +54,9 @@ export function toListeningEvent(user: string, scrobble: Scrobble, now: Date): L
   };
 }
 
-/** A track's id where nobody gives one: the same for the same artist and title, whatever their case and spacing. */
+/**
+ * The id of a track without an id of its own: the same for the same artist and title, regardless of case and spacing.
+ */
 export function trackIdOf(artist: string, title: string): string {
   const name = `${fold(artist)}\0${fold(title)}`;
   return `track-${sha256(name).toString('hex').slice(0, 20)}`;
@@ -153,7 +156,8 @@ function readName(metadata: Readonly<Record<string, unknown>>, field: 'track_nam
   if (given === undefined) refuse(`JSON document does not contain required track_metadata.${field}.`);
   if (typeof given !== 'string') refuse(`${field} must be a single string.`);
   const name = clean(given);
-  // The text as it came, before its white space is made single; and what is kept, which composing may have made longer.
+  // Check the received text before white space is collapsed, and the stored text, which composition may have made
+  // longer.
   const problem = nameProblem(given) ?? nameProblem(name);
   if (problem) refuse(`required field track_metadata.${field} ${nameRefusals[problem]}.`);
   return name;

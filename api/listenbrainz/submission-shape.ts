@@ -3,7 +3,10 @@ import { rules } from '../../contracts/acceptance/rules.ts';
 import { name } from '../../contracts/schemas/acceptance.ts';
 import { mostListens, mostTagLength, mostTags } from './scrobbles.ts';
 
-/** What POST /1/submit-listens takes, for the API's description; readSubmission checks it, in ListenBrainz's words. */
+/**
+ * The input of POST /1/submit-listens for the API's description. readSubmission checks it, with ListenBrainz's
+ * messages.
+ */
 
 const trackMetadata = z.looseObject({
   track_name: name,

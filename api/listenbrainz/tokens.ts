@@ -4,7 +4,7 @@ import { open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 
-/** One token of a listener: only its hash is kept. */
+/** A listener's token. The file keeps only its hash. */
 const listenerToken = z.object({ user: z.string().min(1).max(200), sha256: z.string(), created_at: z.string() });
 const tokenFile = z.array(listenerToken);
 export type ListenerToken = z.infer<typeof listenerToken>;
@@ -12,7 +12,7 @@ export type ListenerToken = z.infer<typeof listenerToken>;
 const lockMs = 5_000;
 const lookEveryMs = 500;
 
-/** The file of tokens, as the command writes it: mode 0600, whole or not at all, one writer at a time. */
+/** The file of tokens for the command: mode 0600, atomic writes, a single writer at a time. */
 export class TokenFile {
   readonly #path: string;
 
@@ -63,7 +63,7 @@ export class TokenFile {
   }
 }
 
-/** Who a token is of, for the API: the file is read again when it has changed. */
+/** The lookup of tokens for the API, which reads the file again after a change. */
 export class ListenerTokens {
   readonly #path: string;
   readonly #file: TokenFile;
@@ -78,7 +78,7 @@ export class ListenerTokens {
     this.#file = new TokenFile(path);
   }
 
-  /** The listener a token is of; undefined for one that does not hold. */
+  /** The listener of a token. Undefined for an invalid token. */
   async userOf(token: string): Promise<string | undefined> {
     await this.#look();
     return this.#users.get(hashOf(token));
@@ -90,7 +90,7 @@ export class ListenerTokens {
     return this.#names.has(user);
   }
 
-  /** Who comes while the file is being read waits for it too: what was known before may be nothing. */
+  /** A request during a read of the file waits for the read, because the former content may be empty. */
   async #look(): Promise<void> {
     if (!this.#looking && performance.now() - this.#lookedAt < lookEveryMs) return;
     this.#looking ??= this.#readChanged().finally(() => {
@@ -109,7 +109,8 @@ export class ListenerTokens {
       this.#names = new Set(tokens.map(({ user }) => user));
       this.#seen = seen;
     }
-    // Only now: while the file cannot be read that is an error for everybody, never a token that does not hold.
+    // Report the error here: an unreadable file is an error for all listeners, and must never look like an invalid
+    // token.
     this.#lookedAt = lookedAt;
   }
 }

@@ -4,14 +4,14 @@ import type { ObjectStore } from '../../platform/object-store.ts';
 
 const pollMs = 5_000;
 
-/** What remembers users, and can drop those of whom it is true. */
+/** A memory of users that can drop the users for whom a predicate is true. */
 export interface UserMemory {
   forgetWhere(isForgotten: (userId: string) => boolean): void;
 }
 
 /**
- * Who was forgotten, by hash, looked up in the store now and then. From then on this process knows nothing of them: neither
- * from the snapshot nor from what comes in.
+ * The forgotten users, by hash. The process looks them up in the store at intervals. After that it knows nothing of
+ * these users, neither from the snapshot nor from new events.
  */
 export class ForgottenUsers {
   readonly #store: ObjectStore;
@@ -26,7 +26,7 @@ export class ForgottenUsers {
 
   readonly has = (userId: string): boolean => this.#hashes.size > 0 && this.#hashes.has(hashOfUser(userId));
 
-  /** Looks now and every few seconds; drops from the memories who is new on the list. */
+  /** Looks now and every few seconds. Drops users that are new on the list from the memories. */
   start(...memories: readonly UserMemory[]): void {
     const look = async (): Promise<void> => {
       await this.look(...memories);
@@ -46,7 +46,7 @@ export class ForgottenUsers {
       this.#hashes = hashes;
       if (isNew) for (const memory of memories) memory.forgetWhere(this.has);
     } catch (error) {
-      // Who is on the list already stays on it; the store is asked again in a moment.
+      // Users on the list stay on it, and the next look asks the store again.
       this.#logger.warn({ err: error }, 'the list of forgotten users cannot be read; trying again');
     }
   }

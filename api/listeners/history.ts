@@ -2,7 +2,7 @@ import { parseTime } from '../../contracts/acceptance/time.ts';
 import type { PastPlay, Snapshot } from '../snapshot/snapshot.ts';
 import type { Feedback, ListenerView, Play } from './view.ts';
 
-/** One play of a listener, as the API tells of it. */
+/** A play of a listener in the API's format. */
 export interface HistoryItem {
   readonly track_id: string;
   readonly title: string;
@@ -10,11 +10,11 @@ export interface HistoryItem {
   readonly genre: string | null;
   readonly event_type: string;
   readonly timestamp: string;
-  /** What the listener said of the track, where it still holds. */
+  /** The listener's feedback on the track, if it is still valid. */
   readonly feedback: Feedback['feedback'] | null;
 }
 
-/** A listener's last plays, live ones and the lake's, the newest first; undefined for one that nobody knows. */
+/** A listener's last plays from live events and from the lake, newest first. Undefined for an unknown listener. */
 export function historyOf(
   snapshot: Snapshot | undefined,
   view: ListenerView,

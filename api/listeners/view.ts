@@ -5,18 +5,21 @@ import type { FeedbackEvent, ListeningEvent } from '../../contracts/schemas/even
 
 /** Plays remembered of each listener. */
 export const rememberedPlays = 50;
-/** Listeners whose plays are remembered; the one who was longest away goes first. At most about 300 MB of plays. */
+/**
+ * The most listeners with remembered plays. The least recently active listener is dropped first. At most about 300 MB
+ * of plays.
+ */
 const rememberedListeners = 20_000;
 /** A track that was played is left out of answers for this long, as long as it is among the remembered plays. */
 export const recentMs = 24 * 60 * 60 * 1000;
 
-/** One play of a listener, as it was posted. */
+/** A play of a listener, as the client posted it. */
 export type Play = Pick<
   ListeningEvent,
   'event_id' | 'track_id' | 'event_type' | 'timestamp' | 'title' | 'artist_name'
 > & { readonly playedAtMs: number; readonly receivedAtMs: number };
 
-/** What a listener said of a track, and until when it holds. */
+/** A listener's feedback on a track, and the end of its validity. */
 export interface Feedback {
   readonly feedback: FeedbackEvent['feedback'];
   readonly until: string | null;
@@ -24,13 +27,14 @@ export interface Feedback {
 }
 
 /**
- * What this process knows of listeners beyond the snapshot: their last plays and their feedback, from the requests it answered
- * and from Kafka, where it is rebuilt from at a start. Taking an event twice changes nothing. An event of other producers whose
- * times lie outside the range is not taken: it would stand before everything that comes later. Plays are bounded; feedback is
- * kept as long as it holds, about 200 bytes each, for it must never be forgotten.
+ * The process's knowledge of listeners beyond the snapshot: their last plays and their feedback, from its own requests
+ * and from Kafka. A new process rebuilds the view from Kafka. The same event twice changes nothing. The view ignores
+ * events of foreign producers with a time outside the range, because such an event would stay before all later events.
+ * The number of plays is bounded. The view keeps feedback while it is valid, about 200 bytes each, because feedback
+ * must not be lost.
  */
 export class ListenerView {
-  /** Whose events are not taken any more. */
+  /** The predicate of users whose events the view ignores. */
   readonly isForgotten: (userId: string) => boolean;
   readonly #plays = new LRUCache<string, readonly Play[]>({ max: rememberedListeners });
   readonly #feedback = new Map<string, Map<string, Feedback>>();
@@ -73,27 +77,27 @@ export class ListenerView {
     this.#feedback.set(event.user_id, tracks);
   }
 
-  /** Takes back what a listener said of a track: its record was deleted from the topic. */
+  /** Takes back a listener's feedback on a track: the record was deleted from the topic. */
   dropFeedback(userId: string, trackId: string): void {
     const tracks = this.#feedback.get(userId);
     tracks?.delete(trackId);
     if (tracks?.size === 0) this.#feedback.delete(userId);
   }
 
-  /** Everything about a listener who asked to be forgotten. */
+  /** Drops all data of a listener who asked to be forgotten. */
   forget(userId: string): void {
     this.#plays.delete(userId);
     this.#feedback.delete(userId);
   }
 
-  /** The same for everybody of whom it is true. */
+  /** Drops all data of the users for whom the predicate is true. */
   forgetWhere(isForgotten: (userId: string) => boolean): void {
     for (const userId of [...this.#plays.keys(), ...this.#feedback.keys()]) {
       if (isForgotten(userId)) this.forget(userId);
     }
   }
 
-  /** A listener's remembered plays, the newest first; undefined for one who has none. */
+  /** A listener's remembered plays, newest first. Undefined for a listener without plays. */
   plays(userId: string): readonly Play[] | undefined {
     return this.#plays.get(userId);
   }
@@ -102,7 +106,7 @@ export class ListenerView {
     return this.#plays.has(userId) || this.#feedback.has(userId);
   }
 
-  /** What a listener said of a track, if it still holds. */
+  /** A listener's feedback on a track, if it is still valid. */
   feedbackOn(userId: string, trackId: string): Feedback | undefined {
     const found = this.#feedback.get(userId)?.get(trackId);
     if (!found) return undefined;
@@ -110,7 +114,7 @@ export class ListenerView {
     return isOver ? undefined : found;
   }
 
-  /** Which tracks must not be recommended to a listener now: hidden and hated ones, and those just heard. */
+  /** The tracks that the API must not recommend to a listener now: hidden tracks, hated tracks, and recent plays. */
   exclusionsOf(userId: string): (trackId: string) => boolean {
     const since = this.#now().getTime() - recentMs;
     const plays = this.#plays.get(userId) ?? [];
@@ -133,7 +137,7 @@ function toPlay({ event_id, track_id, event_type, timestamp, received_at, title,
   return { event_id, track_id, event_type, timestamp, title, artist_name, playedAtMs, receivedAtMs };
 }
 
-/** Of a time that its schema has seen to be one. */
+/** For a time that the schema has checked. */
 function msOf(time: string): number {
   return parseTime(time) ?? Number.NaN;
 }

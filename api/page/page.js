@@ -89,7 +89,7 @@ function element(name, className = '', text = '') {
   return made;
 }
 
-/** The answer, or what is wrong as `problem`, in words. */
+/** The answer, or the error as `problem`, in words. */
 async function ask(path) {
   try {
     const response = await fetch(path, { headers: { accept: 'application/json' } });

@@ -70,7 +70,10 @@ function stream(
   watch(deps, client, res);
 }
 
-/** So many streams from one address are no browser any more: they would crowd out the others. */
+/**
+ * The most streams of a single address. More streams do not come from a browser and would crowd out the remaining
+ * clients.
+ */
 function countClient(deps: ApiDeps, clients: Map<string, number>, req: Request, res: Response): void {
   const address = req.ip ?? 'unknown';
   const count = (clients.get(address) ?? 0) + 1;

@@ -5,7 +5,10 @@ import { idParam } from '../http/params.ts';
 import { route, type Route } from '../http/route.ts';
 import { answerAccepted, startedShape } from '../http/started.ts';
 
-/** DELETE /users/:userId: forgets a user everywhere; 202 + Location of the run, whose result is the receipt. */
+/**
+ * DELETE /users/:userId: forgets a user in all places. Answers 202 with the Location of the run, whose result is the
+ * receipt.
+ */
 export function forgetRoutes(deps: ApiDeps): readonly Route[] {
   return [
     route(
@@ -19,7 +22,7 @@ export function forgetRoutes(deps: ApiDeps): readonly Route[] {
       },
       async ({ params: { userId } }, res) => {
         const { workflowId, isNew } = await orTemporalAway(deps.pipeline.forget(userId));
-        // This process need not wait until it sees the list; the others do in seconds.
+        // This process applies the mark at once. The remaining processes see the list within seconds.
         deps.view.forget(userId);
         deps.hub.forgetWhere((known) => known === userId);
         answerAccepted(res, workflowId, { started: isNew });

@@ -13,7 +13,7 @@ import { route, type Route } from '../http/route.ts';
 
 const mostEvents = 1_000;
 
-/** POST /ingest/listening-event: one listen or an array; 202 only once Kafka has them all. */
+/** POST /ingest/listening-event: a listen or an array of listens. Answers 202 only after Kafka has all of them. */
 export function ingestRoutes(deps: ApiDeps): readonly Route[] {
   const one = listeningEventInputWithin(() => timeRange(deps.settings.earliestListen, deps.now()));
   const many = z.array(one).min(1).max(mostEvents);
@@ -41,7 +41,7 @@ export function ingestRoutes(deps: ApiDeps): readonly Route[] {
   ];
 }
 
-/** A listen without an id gets one, a listen without a time is now: both are what most clients mean. */
+/** A listen without an id gets an id, and a listen without a time is now: most clients mean that. */
 function complete(event: ListeningEventInput, now: Date): ListeningEvent {
   const { event_id: id = randomUUID(), timestamp, user_id, track_id, event_type } = event;
   const playedAtMs = timestamp === undefined ? undefined : parseTime(timestamp);

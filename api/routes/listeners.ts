@@ -51,9 +51,10 @@ function feedbackRoute(deps: ApiDeps): Route {
         until: untilMs === undefined ? null : new Date(untilMs).toISOString(),
         at: deps.now().toISOString(),
       };
-      // A forgotten user is answered as an unknown one; but on a topic that keeps the newest word for ever theirs must not lie.
+      // A forgotten user is answered like an unknown user. But their feedback must not go to a topic that keeps the
+      // newest record for ever.
       if (!deps.view.isForgotten(user_id)) await send(deps, event);
-      // Kafka tells every process of it in a moment; this one need not wait.
+      // Every process learns of the feedback from Kafka in a moment. This process need not wait for that.
       deps.view.takeFeedback(event);
       res.status(202).json({ accepted: 1, event_id: event.event_id });
     },

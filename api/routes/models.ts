@@ -30,7 +30,10 @@ const rollbackShape = z.object({
   outcome: z.enum(['published', 'unchanged']),
 });
 
-/** GET /pipeline/models: every model, why it is served or not, what was published when. POST /pipeline/rollback. */
+/**
+ * GET /pipeline/models: every model, the reason why it is served or not, and the history of publications. POST
+ * /pipeline/rollback.
+ */
 export function modelRoutes(deps: ApiDeps): readonly Route[] {
   return [
     route(

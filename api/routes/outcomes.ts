@@ -22,7 +22,7 @@ const outcomesShape = z.object({
   ),
 });
 
-/** GET /pipeline/outcomes: what became of the tracks that were recommended, as it was last measured. */
+/** GET /pipeline/outcomes: the outcomes of recommended tracks, from the last measurement. */
 export function outcomeRoutes(deps: ApiDeps): readonly Route[] {
   return [
     route(

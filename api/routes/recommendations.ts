@@ -21,7 +21,7 @@ const recommendationsShape = z.object({
   ),
 });
 
-/** GET /recommendations/:userId: from memory; puts one event on Kafka without waiting for it. */
+/** GET /recommendations/:userId: answers from memory, and sends an event to Kafka without waiting for it. */
 export function recommendationRoutes(deps: ApiDeps): readonly Route[] {
   return [
     route(

@@ -15,7 +15,7 @@ export type SnapshotSource = Pick<ObjectStore, 'get'>;
 
 type ManifestFile = SnapshotManifest['files'][number];
 
-/** Columns each kind of file must have, so that a wrong one is refused before it is served. */
+/** The required columns of each kind of file. The loader refuses a wrong file before the API serves it. */
 const requiredColumns: Readonly<Record<ManifestFile['kind'], readonly string[]>> = {
   recommendations: ['user_id', 'rank', 'track_id', 'score', 'reason_type', 'reason_track_id'],
   tracks: ['track_id', 'title', 'artist_name', 'genre'],

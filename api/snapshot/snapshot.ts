@@ -9,7 +9,7 @@ export interface Track {
   readonly genre: string | null;
 }
 
-/** One recommended track, with the reason as the model gives it. */
+/** A recommended track, with the model's reason. */
 export interface RankedTrack {
   readonly track: Track;
   readonly rank: number;
@@ -18,13 +18,13 @@ export interface RankedTrack {
   readonly reasonTrackId: string | null;
 }
 
-/** What a snapshot knows of a user beside the list. */
+/** The facts about a user beside the list. */
 export interface Listener {
   readonly tier: 'personal' | 'cold_start';
   readonly genres: readonly string[];
 }
 
-/** One track of a week's chart. */
+/** A track of a week's chart. */
 export interface TrendingTrack {
   readonly track: Track;
   readonly rank: number;
@@ -34,7 +34,7 @@ export interface TrendingTrack {
   readonly previousRank: number | null;
 }
 
-/** A chart of fewer tracks is a week that has hardly begun: it does not stand for what people listen to now. */
+/** A chart with fewer tracks belongs to a week that has hardly begun, and does not show the current taste. */
 const leastChart = 20;
 
 /** The tables of a snapshot; recommendations are split by user. */
@@ -49,7 +49,7 @@ export interface SnapshotTables {
   readonly history: readonly Table[];
 }
 
-/** One play of a user, as the lake has it. */
+/** A play of a user from the lake. */
 export interface PastPlay {
   readonly event_id: string;
   readonly track_id: string;
@@ -102,7 +102,7 @@ export class Snapshot {
     return this.#users.size;
   }
 
-  /** From now on the snapshot knows nothing of those of whom `isForgotten` is true: they were forgotten after it was made. */
+  /** Removes the users for whom `isForgotten` is true: they were forgotten after the snapshot was made. */
   leaveOut(isForgotten: (userId: string) => boolean): void {
     this.#isForgotten = isForgotten;
   }
@@ -123,7 +123,7 @@ export class Snapshot {
     return plays ?? [];
   }
 
-  /** A user's tracks, best first, without the excluded ones; undefined for a user the model does not know. */
+  /** A user's tracks, best first, without the excluded tracks. Undefined for a user that the model does not know. */
   recommendations(
     userId: string,
     limit: number,
@@ -147,12 +147,12 @@ export class Snapshot {
     return this.#isForgotten(userId) ? undefined : this.#users.get(userId);
   }
 
-  /** What is known of a user; undefined for one who is in no table. */
+  /** The facts about a user. Undefined for an unknown user. */
   listener(userId: string): Listener | undefined {
     return this.#isForgotten(userId) ? undefined : this.#listeners.get(userId);
   }
 
-  /** The last week whose chart is long enough to stand for now; the last week where none is. */
+  /** The last week with a chart that is long enough; the last week if no chart is. */
   get currentWeek(): string | undefined {
     const isLong = (week: string): boolean => {
       const rows = this.#trending.get(week);
@@ -166,7 +166,7 @@ export class Snapshot {
     return row === undefined ? undefined : this.#trackAt(row);
   }
 
-  /** Tracks like this one, most alike first; empty for one that nothing is alike. */
+  /** Similar tracks, most similar first. Empty for a track without similar tracks. */
   similar(
     trackId: string,
     limit: number,
@@ -196,7 +196,10 @@ export class Snapshot {
     }));
   }
 
-  /** Tracks whose title and artist hold every word of the query, whatever the case and accents; one pass over the catalogue. */
+  /**
+   * Tracks whose title and artist contain every word of the query, regardless of case and accents. A single pass over
+   * the catalogue.
+   */
   search(query: string, limit: number, offset: number): { readonly total: number; readonly tracks: readonly Track[] } {
     const words = fold(query).split(/\s+/).filter(Boolean);
     const rows = this.#searchTexts.flatMap((candidate, row) =>
@@ -205,7 +208,7 @@ export class Snapshot {
     return { total: rows.length, tracks: rows.slice(offset, offset + limit).map((row) => this.#trackAt(row)) };
   }
 
-  /** The first `limit` rows whose `track_id` is not excluded. */
+  /** The first `limit` rows with a `track_id` that is not excluded. */
   #mapRows<Item>({ rows, limit, isExcluded }: Selection, map: (table: Table, row: number) => Item): Item[] | undefined {
     if (!rows) return undefined;
     const items: Item[] = [];

@@ -4,7 +4,7 @@ import type { Logger } from '../../platform/logger.ts';
 import { loadSnapshot, type SnapshotSource } from './load.ts';
 import type { Snapshot } from './snapshot.ts';
 
-/** What the snapshot store needs, and whom it tells. */
+/** The dependencies of the snapshot store, and its listeners. */
 export interface SnapshotStoreDeps {
   readonly store: SnapshotSource;
   readonly logger: Logger;
@@ -18,7 +18,10 @@ class StoreAway extends Error {
   override readonly name = 'StoreAway';
 }
 
-/** Holds the snapshot that is served, and swaps it whole when the pointer has moved; a broken one is never served. */
+/**
+ * Holds the served snapshot and replaces it as a whole after the pointer has moved. The store never serves a broken
+ * snapshot.
+ */
 export class SnapshotStore {
   readonly #deps: SnapshotStoreDeps;
   readonly #source: SnapshotSource;
@@ -34,12 +37,12 @@ export class SnapshotStore {
     this.#source = tellingAway(deps.store);
   }
 
-  /** What is served now; undefined before the first publication. */
+  /** The served snapshot. Undefined before the first publication. */
   get current(): Snapshot | undefined {
     return this.#current;
   }
 
-  /** Looks at the pointer now and then, until stopped. */
+  /** Looks at the pointer once. Concurrent calls share the same look. */
   start(): void {
     const again = (): void => {
       this.#timer = setTimeout(() => void this.check().finally(again), this.#deps.pollMs);
@@ -51,7 +54,7 @@ export class SnapshotStore {
     clearTimeout(this.#timer);
   }
 
-  /** Looks at the pointer once; calls made meanwhile wait for the same look. */
+  /** Looks at the pointer once. Concurrent calls share this look. */
   check(): Promise<void> {
     this.#checking ??= this.#look().finally(() => {
       this.#checking = undefined;
@@ -69,7 +72,7 @@ export class SnapshotStore {
       logger.info({ modelVersion: snapshot.manifest.modelVersion, users: snapshot.users }, 'snapshot is served');
       onLoaded?.(snapshot);
     } catch (error) {
-      // The one before stays in service; the next look tries again.
+      // The previous snapshot stays in service, and the next look tries again.
       this.#noteStore(error);
       if (error instanceof StoreAway) return;
       logger.error({ err: error }, 'snapshot was refused; the one before stays');
@@ -100,7 +103,7 @@ export class SnapshotStore {
   }
 }
 
-/** The store's own failures, told apart from what is wrong with its content. */
+/** The failures of the object store, as opposed to errors in the content. */
 function tellingAway(store: SnapshotSource): SnapshotSource {
   return {
     get: async (bucket, key) => {
