@@ -16,7 +16,7 @@ export interface LandingFile {
   readonly weekly?: WeeklyPlace;
 }
 
-/** What lies in the data directory: files to load, and CSVs that no table is fed from. */
+/** The content of the data directory: files to load, and CSVs without a table. */
 export interface LandingListing {
   readonly files: readonly LandingFile[];
   readonly ignored: readonly string[];
@@ -29,12 +29,12 @@ export interface CheckedFile extends LandingFile {
   readonly rows: number;
 }
 
-/** What bronze holds of one landing file, as the load ledger says. */
+/** The rows of a landing file in bronze, from the load ledger. */
 export interface LoadedFile {
   readonly file: string;
   readonly table: string;
   readonly sha256: string;
-  /** Grows by one each time a file of this name comes with other content. */
+  /** Grows by 1 each time a file of this name arrives with different content. */
   readonly generation: number;
   readonly rows: number;
   readonly bronze: number;
@@ -43,36 +43,36 @@ export interface LoadedFile {
   readonly loadedAt: string;
 }
 
-/** One checked file and whether its content still has to go into bronze. */
+/** A checked file, and whether its content still has to go into bronze. */
 export interface PlannedFile extends CheckedFile {
   readonly action: 'load' | 'unchanged';
   readonly generation: number;
-  /** What the ledger says of it, for an unchanged file. */
+  /** The ledger's entry, for an unchanged file. */
   readonly loaded?: LoadedFile;
 }
 
 /** Reading and uploading the landing files. */
 export interface LandingActivities {
   /**
-   * Lists the landing files of the data directory, in a fixed order. Fails with LandingFileMissing when a required one is
-   * not there. Reads only; safe to repeat.
+   * Lists the landing files of the data directory, in a fixed order. Fails with LandingFileMissing if a required file
+   * is missing. Reads only, so a repeat is safe.
    */
   discoverLandingFiles(): Promise<LandingListing>;
 
   /**
-   * Reads one file through: header, encoding, rows, content hash. Fails with LandingFileHeader, LandingFileEncoding or
-   * LandingFileEmpty, naming the file, what was expected and what was found. Reads only; safe to repeat.
+   * Reads a whole file: header, encoding, rows, content hash. Fails with LandingFileHeader, LandingFileEncoding or
+   * LandingFileEmpty; the message names the file and the expected and found content. Reads only, so a repeat is safe.
    */
   checkLandingFile(file: LandingFile): Promise<CheckedFile>;
 
   /**
-   * Streams one checked file into the landing bucket, unless an object with the same content is there. An object appears
-   * only when whole, so a repeat after a crash is harmless. Answers the bytes sent.
+   * Uploads a checked file into the landing bucket, unless the bucket has an object with the same content. An object
+   * appears only when it is complete, so a repeat after a crash is harmless. Returns the number of uploaded bytes.
    */
   uploadLandingFile(file: CheckedFile): Promise<{ readonly sentBytes: number }>;
 }
 
-/** The load ledger: one object per landing file under the control prefix. */
+/** The load ledger: an object per landing file under the control prefix. */
 export interface LoadLedgerActivities {
   /** Compares checked files with the ledger and with the tables' logs. Reads only. */
   planBronzeLoad(files: readonly CheckedFile[]): Promise<readonly PlannedFile[]>;
@@ -87,7 +87,7 @@ export interface LoadLedgerActivities {
   }): Promise<readonly FileSummary[]>;
 }
 
-/** What the load_bronze job counted, as far as the workflow passes it on. */
+/** The counts of the load_bronze job that the workflow passes on. */
 export interface LoadBronzeSummary {
   readonly files: readonly {
     readonly file: string;
@@ -98,13 +98,14 @@ export interface LoadBronzeSummary {
 }
 
 /**
- * The Spark jobs. Each is one run of spark-submit/jobs/<job>.py; its Delta commits carry the run key as transaction id, so
- * a repeat of the same unit of work commits nothing twice. All heartbeat, report progress to the run, and stop Spark when
- * cancelled. Fail with SparkJobFailed (retryable), SparkBadParameters, SparkBrokenContract or SparkResultInvalid.
+ * The Spark jobs. Each activity is a run of spark-submit/jobs/<job>.py. The job's Delta commits carry a transaction id
+ * of the unit of work, so a repeat commits nothing twice. All of them send heartbeats, report progress to the run, and
+ * stop Spark when they are cancelled. They fail with SparkJobFailed (retryable), SparkBadParameters,
+ * SparkBrokenContract or SparkResultInvalid.
  */
 export interface SparkActivities {
   /**
-   * Submits no job for files that the tables' logs show to be committed; ends a job that still works on the same ones.
+   * Submits no job for files that the tables' logs show as committed. Ends a job that still works on the same files.
    */
   loadBronze(input: {
     readonly files: readonly PlannedFile[];
@@ -115,9 +116,9 @@ export interface SparkActivities {
   /** Brings gold's weekly statistics and features up to date. Fails with TableCheckFailed. */
   buildFeatures(input: RefreshStep): Promise<{ readonly tables: readonly RefreshedTable[] }>;
   /**
-   * Judges a model on the data's last week, which it has not seen: of the fit that is kept where that may serve, else of a new
-   * one, as `force` asks. Appends one row to gold/model_evaluations, whose transaction id is the model version: a repeat adds
-   * none. A model that is refused must not be published over one that is served.
+   * Judges a model on the data's last week, which the model has not seen. The model uses the kept fit if it may serve,
+   * or a new fit otherwise and with `force`. Appends a row to gold/model_evaluations with the model version as
+   * transaction id, so a repeat appends nothing. A refused model must not replace a served model.
    */
   evaluateModel(input: {
     readonly runKey: string;
@@ -135,30 +136,30 @@ export interface SparkActivities {
     readonly runKey: string;
     readonly modelVersion: string;
     readonly generatedAt: string;
-    /** No lists, because there is no model that may be served: everybody gets the chart. */
+    /** True if no model may be served: there are no lists, and every user gets the chart. */
     readonly chartOnly?: boolean;
   }): Promise<ExportedSnapshot>;
 }
 
-/** What every step of a refresh that makes tables is told. */
+/** The parameters of every step of a refresh that makes tables. */
 export interface RefreshStep {
   readonly runKey: string;
-  /** Make every table whole, whatever is new. */
+  /** Make every table whole, even if nothing is new. */
   readonly force: boolean;
   readonly checkedAt: string;
 }
 
-/** What build_silver did, as far as the workflow passes it on. */
+/** The part of build_silver's result that the workflow passes on. */
 export interface SilverSummary extends SilverRefresh {
   readonly tables: readonly RefreshedTable[];
 }
 
-/** What the evaluation of a model came to. */
+/** The result of a model's evaluation. */
 export interface ModelEvaluation {
   readonly modelVersion: string;
   readonly promoted: boolean;
   readonly why: string;
-  /** Of the listeners who heard something new in the days held out. */
+  /** Measured on the listeners with new tracks in the held-out days. */
   readonly users: number;
   readonly ndcg: number;
 }
@@ -170,7 +171,7 @@ export interface ExportedSnapshot {
   readonly manifestSha256: string;
 }
 
-/** What is served, and from which inputs it was made. */
+/** The served snapshot, and the inputs that it was made from. */
 export interface PublishedSnapshot {
   readonly modelVersion: string;
   readonly inputs: string;
@@ -196,8 +197,8 @@ export interface RefusedModel {
 /** Publishing serving snapshots. */
 export interface PublicationActivities {
   /**
-   * The fingerprint of what a refresh would read (bronze table versions, the jobs' code), what is served now, and the last
-   * model that was refused. Reads only.
+   * The fingerprint of a refresh's inputs (versions of bronze tables, code of the jobs), the served snapshot, and the
+   * last refused model. Reads only.
    */
   describeRefresh(): Promise<{
     readonly inputs: string;
@@ -206,9 +207,9 @@ export interface PublicationActivities {
   }>;
 
   /**
-   * Checks the exported snapshot against its manifest, records the model and moves the pointer to it with a conditional write.
-   * Fails with SnapshotInvalid; with PublicationConflict when somebody else moved the pointer meanwhile. Publishing what is
-   * served already changes nothing.
+   * Checks the exported snapshot against its manifest, records the model and moves the pointer with a conditional
+   * write. Fails with SnapshotInvalid, or with PublicationConflict if a different process moved the pointer. Publishing
+   * the served snapshot again changes nothing.
    */
   publishSnapshot(input: {
     readonly snapshot: ExportedSnapshot;
@@ -217,36 +218,36 @@ export interface PublicationActivities {
   }): Promise<void>;
 
   /**
-   * Records a model that was not promoted, and in the pointer that these inputs led to it. What is served stays. Recording the
-   * same again changes nothing. Fails with PublicationConflict as publishSnapshot does.
+   * Records a model that was not promoted, and notes in the pointer that these inputs led to it. The served snapshot
+   * stays. A repeat changes nothing. Fails with PublicationConflict like publishSnapshot.
    */
   recordRefusal(input: { readonly judgement: Judgement; readonly inputs: string }): Promise<void>;
 
   /**
-   * Moves the pointer back (or on) to the snapshot of a model that was published before, after checking it. Until something
-   * new arrives no refresh takes its place. Fails with ModelUnknown, SnapshotInvalid, PublicationConflict. Rolling back to what
-   * is served changes nothing.
+   * Moves the pointer to the snapshot of a model that was published before, after a check of the snapshot. No refresh
+   * replaces it until new data arrives. Fails with ModelUnknown, SnapshotInvalid or PublicationConflict. A rollback to
+   * the served snapshot changes nothing.
    */
   rollBack(input: { readonly modelVersion: string }): Promise<RollbackResult>;
 }
 
-/** One step of a run for whoever watches. */
+/** A step of a run, for the live event stream. */
 export interface Announcement {
   readonly stage: string;
-  /** What of several things the stage is about (a file): part of the event's id. */
+  /** The subject of the stage if a stage has several subjects (a file). It is part of the event's id. */
   readonly subject?: string;
   readonly details: Readonly<Record<string, string | number | boolean | null>>;
 }
 
-/** Telling whoever watches, by Kafka. */
+/** Announcements on the live event stream, by Kafka. */
 export interface AnnouncementActivities {
-  /** Sends one record to `pipeline_events`; its id is made of run and stage, so a repeat is recognisable. */
+  /** Sends a record to `pipeline_events`. Its id is made of run and stage, so readers recognise a repeat. */
   announce(announcement: Announcement): Promise<void>;
 }
 
 /** Waiting for a write lock that another run holds. */
 export interface WriteLockActivities {
-  /** Who holds a lock now; nothing when it is free. Reads only. */
+  /** The run that holds a lock now. Undefined if the lock is free. Reads only. */
   describeWriteLock(lock: WriteLockName): Promise<WriteLockHolder | undefined>;
 
   /** Ends when this holder has let go, however it ended. Reads only; heartbeats. */

@@ -3,7 +3,7 @@ import eventsJson from './events.json' with { type: 'json' };
 /** How a field of an event is written in JSON; a timestamp is ISO 8601 with an offset. */
 export type EventFieldType = 'string' | 'int' | 'timestamp' | 'array<string>' | 'map';
 
-/** One field of an event. One that is not required may be absent or null. */
+/** A field of an event. A field that is not required may be absent or null. */
 export interface EventField {
   readonly name: string;
   readonly type: EventFieldType;
@@ -15,17 +15,17 @@ export interface EventField {
   readonly note?: string;
 }
 
-/** One kind of event: its topic, its key, its fields, and the name under which GET /events/stream passes it on. */
+/** A kind of event: its topic, its key, its fields, and its name on GET /events/stream. */
 export interface EventDefinition {
   readonly name: 'listeningEvent' | 'recommendationEvent' | 'pipelineEvent' | 'feedbackEvent';
   readonly topic: string;
   readonly streamType: string | null;
   /**
-   * Grows only with a change that an older reader could not take. A new field that is not required keeps it: readers leave
-   * out what they do not know.
+   * Grows only with a change that breaks older readers. A new optional field keeps the version: readers ignore unknown
+   * fields.
    */
   readonly schemaVersion: number;
-  /** Fields the record's key is made of: one as it is, several as a JSON array. */
+  /** The fields of the record's key: the value of a single field, or a JSON array of several fields. */
   readonly keyedBy: readonly string[];
   readonly fields: readonly EventField[];
 }

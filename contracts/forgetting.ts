@@ -5,9 +5,14 @@ export interface ForgetUserInput {
   readonly userId: string;
 }
 
-/** What `forgetUser` did; also an object at `data/_control/forgotten/<hash>/<run>.json`. It does not name the user. */
+/**
+ * The result of `forgetUser`, also stored at `data/_control/forgotten/<hash>/<run>.json`. It does not name the user.
+ */
 export interface ForgetUserReceipt {
-  /** SHA-256 of the user id, in hex: what is kept so that the user does not come back with a landing file or an event. */
+  /**
+   * SHA-256 of the user id, in hex. The hash stays, so that the user does not come back with a landing file or an
+   * event.
+   */
   readonly userHash: string;
   readonly forgottenAt: string;
   /** Rows that were the user's, by table. */
@@ -17,7 +22,7 @@ export interface ForgetUserReceipt {
   readonly refresh?: RefreshResult['outcome'] | FailedRefresh['outcome'];
   /** Whether the served snapshot names the user still, as looked up at the end. Then `remains` says until when. */
   readonly isStillServed: boolean;
-  /** What is still there, and until when. */
+  /** The remaining copies of the user's data, and the time of their removal. */
   readonly remains: readonly string[];
 }
 
@@ -36,14 +41,18 @@ export interface ForgettingActivities {
   /** Whether a file of the served snapshot names the user. Reads only; heartbeats. */
   isUserServed(input: { readonly userId: string }): Promise<boolean>;
   /**
-   * Removes every serving snapshot but the one that is served: they hold lists of the user. Called under the lock under which
-   * snapshots are made. The manifest goes first, so that a repeat ends what was cut off; heartbeats.
+   * Removes every serving snapshot except the served snapshot: all of them hold lists of the user. The caller holds the
+   * lock of the jobs that make snapshots. The manifest goes first, so that a repeat finishes an interrupted removal.
+   * Sends heartbeats.
    */
   removeOldSnapshots(): Promise<{ readonly removed: number }>;
   writeReceipt(input: { readonly receipt: ForgetUserReceipt; readonly runId: string }): Promise<void>;
 }
 
-/** The workflow id under which a user is forgotten: one run at a time; by hash, because ids are seen in lists. */
+/**
+ * The workflow id for forgetting a user, a single run at a time. The id has the user's hash, because ids appear in
+ * lists.
+ */
 export function forgetUserId({ userHash }: { readonly userHash: string }): string {
   return `forget-user/${userHash.slice(0, 16)}`;
 }

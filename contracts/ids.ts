@@ -14,13 +14,13 @@ export const workflowTypes = {
   rollbackModel: 'rollbackModel',
 } as const;
 
-/** The id under which `npm start` and `POST /pipeline/initial-load` run the initial load: one at a time. */
+/** The id of the initial load by `npm start` and `POST /pipeline/initial-load`: a single run at a time. */
 export const initialLoadId = 'initial-load';
 
 /** The id of the weekly schedule, and of a weekly run that `npm start` or `POST /pipeline/weekly-trends` starts. */
 export const weeklyTrendsId = 'weekly-trends-ingestion';
 
-/** The id of the workflow that waits for a person's word on the file of one week: one at a time. */
+/** The id of the review of a week's file: a single review at a time. */
 export function weeklyReviewId(file: { readonly weekEnd: string }): string {
   return `weekly-trends/${file.weekEnd}`;
 }
@@ -41,21 +41,21 @@ export const maintenanceId = 'lakehouse-maintenance';
 
 /** The id under which `npm start` keeps the Kafka → Delta streams running: always on. */
 export const streamEventsId = 'stream-events';
-/** The id under which a rollback runs, however it was asked for: one at a time. */
+/** The id of a rollback, for every way to start it: a single run at a time. */
 export const rollbackId = 'rollback-model';
 
 /** The name of the update of `rollbackModel`; its argument is the input of that workflow. */
 export const rollBackUpdateName = 'rollBack';
 
-/** The id of the daily schedule that measures what became of recommendations, and of its runs. */
+/** The id of the daily schedule that measures the outcomes of recommendations, and of its runs. */
 export const measureOutcomesId = 'recommendation-outcomes';
 
 /** Grows when load_bronze makes other rows of the same file: then a file's content is no reason to think that it is done. */
 const loadBronzeVersion = 1;
 
 /**
- * The identity of one landing file's way into bronze: the step, the job's version and the content. Delta commits it once as a
- * transaction id, and Spark runs one job under it at a time.
+ * The identity of a landing file's load into bronze: the step, the job's version and the content. It is the transaction
+ * id of the Delta commit, and Spark runs a single job with this identity at a time.
  */
 export function bronzeFileKey(file: {
   readonly file: string;

@@ -5,8 +5,8 @@ import lakeJson from './lake.json' with { type: 'json' };
 export type ColumnType = 'string' | 'int' | 'long' | 'double' | 'boolean' | 'date' | 'timestamp' | 'array<string>';
 
 /**
- * One column of a table; `required` means never null, `allowed` lists the only values. `text` names the rules of
- * contracts/acceptance that a text from outside, or each of a list of texts, keeps.
+ * A column of a table. `required` means never null, and `allowed` lists the only values. `text` names the rules of
+ * contracts/acceptance for a text, or for each text in a list, from outside.
  */
 export interface Column {
   readonly name: string;
@@ -37,7 +37,7 @@ export interface TableCheck {
   readonly isHard?: boolean;
 }
 
-/** One Delta table at `data/<layer>/<name>`, with its grain and key. */
+/** A Delta table at `data/<layer>/<name>`, with its grain and key. */
 export interface LakeTable {
   readonly layer: 'bronze' | 'silver' | 'gold';
   readonly name: string;
@@ -49,13 +49,13 @@ export interface LakeTable {
   readonly checks?: readonly TableCheck[];
 }
 
-/** One kind of landing file: which table it feeds, how its name looks, and its header in order. */
+/** A kind of landing file: its table, the pattern of its name, and its header in order. */
 export interface Dataset {
   readonly table: string;
   readonly filePattern: string;
   readonly columns: readonly string[];
   readonly required: boolean;
-  /** Line breaks inside quotes may occur (dim_* files only); event files hold one event a line. */
+  /** Line breaks inside quotes may occur (dim_* files only). Event files hold an event per line. */
   readonly multiLine: boolean;
 }
 
@@ -70,22 +70,23 @@ export const lake = lakeJson as {
     readonly models: string;
     readonly pointer: string;
   };
-  /** What maintenance keeps and when it acts. Readers may rely on the two times. */
+  /** The promises of maintenance and the thresholds for its work. Readers may rely on the two times. */
   readonly maintenance: {
-    /** A version of a table can be read for this long after a newer one took its place. */
+    /** The hours for which a table version stays readable after a newer version has replaced it. */
     readonly timeTravelHours: number;
-    /** The longest a job reads one version. */
+    /** The longest time for which a job reads a version, in hours. */
     readonly longestReaderHours: number;
     /**
-     * The log tells what changed since a version for this long after a checkpoint took its place. At least `timeTravelHours`; two
-     * weekly refreshes that failed do not make the third one start from nothing.
+     * The hours for which the log tells the changes since a version, after a checkpoint has replaced it. At least
+     * `timeTravelHours`. With this value, a weekly refresh after two failed refreshes still need not start from
+     * nothing.
      */
     readonly logRetentionHours: number;
     readonly smallFileBytes: number;
     readonly targetFileBytes: number;
     /** Compaction is worth it from this many small files on that have another beside them in their partition. */
     readonly smallFilesAtLeast: number;
-    /** A checkpoint is worth it from this many commits since the last one on. */
+    /** The number of commits since the last checkpoint that makes a new checkpoint worthwhile. */
     readonly logEntriesAtLeast: number;
     /** Serving snapshots that are kept however old they are, newest first. */
     readonly snapshotsAtLeast: number;
@@ -95,8 +96,8 @@ export const lake = lakeJson as {
 };
 
 /**
- * The dataset whose file pattern fits this base name, or undefined for a file that no table is fed from: so for a name that is no
- * text by contracts/acceptance, for it becomes `_source_file` of every row.
+ * The dataset whose file pattern matches this base name. Undefined for a file without a table. Also undefined for a
+ * name that breaks the rules of contracts/acceptance, because the name becomes the `_source_file` of every row.
  */
 export function datasetOfFile(fileName: string): Dataset | undefined {
   if (nameProblem(fileName)) return undefined;

@@ -3,17 +3,17 @@ export interface MaintenanceInput {
   /** Tables to look after ('bronze/fact_listening_events'); all of the lake unless told. */
   readonly tables?: readonly string[];
   /**
-   * Hours for which files that no version in use needs are kept. Fails with RetentionTooShort under what contracts/lake.json
-   * promises; that promise unless told.
+   * The hours for which maintenance keeps files that no version in use needs. Default: the promise of
+   * contracts/lake.json. Fails with RetentionTooShort below that promise.
    */
   readonly retentionHours?: number;
 }
 
-/** What a table consists of. */
+/** The parts of a table. */
 export interface TableMeasure {
   readonly files: number;
   readonly sizeBytes: number;
-  /** Files under the small size that have another such file beside them in their partition: what compaction can join. */
+  /** Small files with a second small file in the same partition: compaction can merge them. */
   readonly smallFiles: number;
   /** Commits since the last checkpoint. */
   readonly logEntries: number;
@@ -21,7 +21,7 @@ export interface TableMeasure {
   readonly unusedFiles: number;
 }
 
-/** What was done to one table; `unchanged` when nothing needed doing. */
+/** The work on a table. `unchanged` means that there was nothing to do. */
 export interface TableMaintenance {
   readonly table: string;
   readonly outcome: 'maintained' | 'unchanged';
@@ -45,7 +45,7 @@ export interface MaintenanceResult {
   readonly snapshots: PrunedSnapshots;
 }
 
-/** The tables that one lock guards, to be looked after in one go. */
+/** The tables of a single lock, which maintenance handles together. */
 export interface MaintenanceGroup {
   readonly lock: string;
   readonly tables: readonly string[];
@@ -61,8 +61,8 @@ export interface MaintenanceActivities {
   }>;
 
   /**
-   * Compacts, vacuums and checkpoints what needs it, one table after another, and measures before and after. A repeat finds
-   * nothing left to do. Only under the tables' write locks.
+   * Compacts, vacuums and checkpoints the tables that need it, in turn, and measures them before and after. A repeat
+   * finds nothing to do. The caller must hold the tables' write locks.
    */
   maintainTables(input: {
     readonly runKey: string;
@@ -71,8 +71,9 @@ export interface MaintenanceActivities {
   }): Promise<{ readonly tables: readonly TableMaintenance[] }>;
 
   /**
-   * Removes old serving snapshots: never the one that is served or the one before it, never the last ten published or the
-   * newest ten, never one that is younger than the retention. Manifest first, so that half a snapshot is none. Safe to repeat.
+   * Removes old serving snapshots. It keeps the served snapshot, its predecessor, the last ten published snapshots, the
+   * newest ten snapshots, and all snapshots that are younger than the retention. The manifest goes first, so that an
+   * interrupted removal leaves no snapshot. Safe to repeat.
    */
   pruneSnapshots(input: { readonly ranAt: string; readonly retentionHours: number }): Promise<PrunedSnapshots>;
 }

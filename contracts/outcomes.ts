@@ -11,11 +11,11 @@ export interface MeasureOutcomesResult {
   readonly skipped: number;
 }
 
-/** What became of the tracks that were shown. */
+/** The outcomes of the shown tracks. */
 export interface OutcomeActivities {
   /**
-   * Builds gold/recommendation_outcomes from the streamed tables and writes serving/outcomes.json, which the API answers from.
-   * The table is written whole in one commit with the run key as transaction id; writing the same again changes nothing.
+   * Builds gold/recommendation_outcomes from the streamed tables and writes serving/outcomes.json for the API. The job
+   * writes the whole table in a single commit with the run key as transaction id, so a repeat changes nothing.
    */
   buildOutcomes(input: { readonly runKey: string; readonly windowHours: number }): Promise<MeasureOutcomesResult>;
 }

@@ -1,6 +1,6 @@
 import type { WriteLockWait } from './write-locks.ts';
 
-/** What the warm Spark is doing for a run, as the job reports it. */
+/** The current work of the warm Spark for a run, as the job reports it. */
 export interface SparkProgress {
   readonly job: string;
   /** The step of the job, in its own words: 'bronze/fact_listening_events'. */
@@ -20,13 +20,15 @@ export interface RunProgress {
   readonly spark?: SparkProgress;
   /** Set while the run waits its turn to write. */
   readonly waitingFor?: WriteLockWait;
-  /** Weekly files that were left out and wait for a person: file and why, in words that say what the person can do. */
+  /**
+   * Weekly files that wait for a person: the file and the reason, in words that tell the person the possible decisions.
+   */
   readonly heldFiles?: readonly { readonly file: string; readonly type: string; readonly message: string }[];
   /** Set when the refresh that this run ended with has failed. */
   readonly failedRefresh?: { readonly workflowId: string; readonly type: string; readonly message: string };
 }
 
-/** What an activity reports to the run it works for; merged into RunProgress. */
+/** The report of an activity to its run. The run merges it into RunProgress. */
 export type ProgressReport =
   | { readonly kind: 'uploaded'; readonly file: string; readonly bytes: number }
   | { readonly kind: 'spark'; readonly spark: SparkProgress };

@@ -4,7 +4,7 @@ export interface InitialDataLoadInput {
   readonly refresh?: boolean;
 }
 
-/** Rows of one landing file and where they went. */
+/** The rows of a landing file, by destination. */
 export interface FileSummary {
   readonly file: string;
   readonly table: string;
@@ -40,9 +40,9 @@ export interface RefreshInput {
 
 /** Summary of `refreshRecommendations`. */
 export interface RefreshResult {
-  /** 'refused': a model was trained and is not served; what was served stays. `why` says why. */
+  /** 'refused': the refresh trained a model and does not serve it. The served snapshot stays. `why` has the reason. */
   readonly outcome: 'published' | 'unchanged' | 'refused';
-  /** The model that was trained, or, for 'unchanged', the one that is served. */
+  /** The trained model, or for 'unchanged' the served model. */
   readonly modelVersion: string;
   readonly why?: string;
   readonly users: number;
@@ -51,9 +51,9 @@ export interface RefreshResult {
   readonly silver?: SilverRefresh;
 }
 
-/** What a refresh did to silver's events. */
+/** The changes of a refresh to silver's events. */
 export interface SilverRefresh {
-  /** Whether silver's events were made whole or by weeks, and what decided it. */
+  /** The mode of the refresh of silver's events, whole or by weeks, and the reason. */
   readonly mode: 'whole' | 'weeks';
   readonly why: string;
   readonly rowsRead: number;
@@ -66,10 +66,10 @@ export interface SilverRefresh {
   readonly pendingEvents: number;
 }
 
-/** A refresh that failed as the last step of another run. What is served stays; the next refresh tries again by itself. */
+/** A failed refresh as the last step of a run. The served snapshot stays, and the next refresh tries again. */
 export interface FailedRefresh {
   readonly outcome: 'failed';
-  /** A type of contracts/failures.ts, or Temporal's name of what went wrong (`TimeoutFailure`). */
+  /** A type of contracts/failures.ts, or Temporal's name for the failure (`TimeoutFailure`). */
   readonly type: string;
   readonly message: string;
   /** The run of `refreshRecommendations` that failed. */
@@ -84,7 +84,7 @@ export interface RollbackInput {
 /** Summary of `rollbackModel`, and the answer of its update. */
 export interface RollbackResult {
   readonly modelVersion: string;
-  /** What was served before. */
+  /** The previously served model. */
   readonly previous: string | null;
   readonly outcome: 'published' | 'unchanged';
 }
@@ -106,7 +106,7 @@ export interface DuplicateCounts {
 /** Deliveries of events in bronze that break contracts/acceptance, by why: see silver/refused_events. */
 export type RefusedCounts = Readonly<Record<string, number>>;
 
-/** A Delta table at one version: how data passes between steps. */
+/** A Delta table at a version: the form in which steps pass data. */
 export interface TableVersion {
   readonly table: string;
   readonly version: number;

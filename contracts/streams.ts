@@ -7,12 +7,12 @@ export interface StreamEventsInput {
   readonly startFrom?: 'table' | 'earliest';
 }
 
-/** Where one topic's stream is, as its driver last said. */
+/** The position of a topic's stream, from the last report of its driver. */
 export interface TopicProgress {
   readonly topic: string;
   /** `waiting`: it failed and is started again after a pause; `error` says why. */
   readonly state: 'starting' | 'running' | 'waiting';
-  /** The last micro-batch; -1 before the first one of this driver. */
+  /** The last micro-batch, or -1 before the first batch of this driver. */
   readonly batchId: number;
   /** By partition: the offset after the last record of that batch. */
   readonly offsets: Readonly<Record<string, number>>;
@@ -42,10 +42,10 @@ export const streamProgressSignalName = 'reportStreamProgress';
 /** Keeping the streaming driver running. */
 export interface StreamActivities {
   /**
-   * Starts the streaming driver, or joins the one this worker already runs, and watches it: heartbeats and tells the run
-   * where every topic is. Returns after about an hour with the driver still running, for the next call to join. Fails with
-   * StreamFailed when the driver ends, with StreamStopped when the worker stops; both are worth a retry, which goes on from
-   * the checkpoint. Cancelling stops the driver.
+   * Starts the streaming driver, or joins the running driver of this worker, and watches it. Sends heartbeats and
+   * reports the position of every topic to the run. Returns after about an hour and leaves the driver running for the
+   * next call. Fails with StreamFailed if the driver ends, and with StreamStopped if the worker stops; a retry of both
+   * continues from the checkpoint. A cancellation stops the driver.
    */
   superviseStreams(input: StreamEventsInput): Promise<void>;
 }

@@ -1,6 +1,6 @@
 import topicsJson from './topics.json' with { type: 'json' };
 
-/** One Kafka topic of the product; made by the stack (or by the operator of a cluster) before anything starts. */
+/** A Kafka topic of the product. The stack, or the operator of a cluster, creates it before the start. */
 export interface Topic {
   readonly name: string;
   readonly partitions: number;
@@ -8,12 +8,14 @@ export interface Topic {
   readonly retentionMs: number;
   /** `compact` keeps the newest record of each key for ever; without it records go after `retentionMs`. */
   readonly cleanupPolicy?: string;
-  /** The codec in which the broker keeps batches, whatever their producer chose: every reader of ours must know it. */
+  /**
+   * The codec in which the broker stores batches, regardless of the producer's codec. All of our readers must know it.
+   */
   readonly compressionType: string;
   /** `LogAppendTime`: a record's time is the broker's, so that retention never goes by a time that a producer made up. */
   readonly timestampType: string;
   readonly holds: string;
-  /** The bronze table that `streamEvents` fills from it, where there is one. */
+  /** The bronze table that `streamEvents` fills from the topic, if there is a table. */
   readonly bronzeTable?: string;
 }
 
@@ -23,7 +25,7 @@ const guards = { compressionType: 'gzip', timestampType: 'LogAppendTime' };
 /** Every topic; the Spark side reads the same document. */
 export const topics: readonly Topic[] = topicsJson.map((topic) => ({ ...guards, ...topic }));
 
-/** The topics by what they carry. */
+/** The topics by content. */
 export const topicNames = {
   listens: 'user_listening_history',
   recommendations: 'music_recommendations',

@@ -5,7 +5,7 @@ import type { FailedRefresh, RefreshResult } from './runs.ts';
 /** Where a weekly file lies: in the data directory's `weekly_trends/`, or put straight into the landing bucket. */
 export type WeeklyOrigin = 'directory' | 'bucket';
 
-/** What makes a landing file a weekly one. */
+/** The features of a weekly landing file. */
 export interface WeeklyPlace {
   /** Last day of the week, YYYY-MM-DD, as its name says. */
   readonly weekEnd: string;
@@ -25,7 +25,7 @@ export interface IgnoredFile {
   readonly why: string;
 }
 
-/** What lies in the weekly folders. */
+/** The content of the weekly folders. */
 export interface WeeklyListing {
   /** Files to look at, oldest week first. */
   readonly files: readonly WeeklyFile[];
@@ -33,11 +33,11 @@ export interface WeeklyListing {
   readonly known: number;
   /** Names that are no weekly file's, and things that are no files. */
   readonly ignored: readonly IgnoredFile[];
-  /** Files that somebody was still writing: the next run takes them. */
+  /** Files that a different program was still writing. The next run loads them. */
   readonly unsettled: readonly string[];
 }
 
-/** A weekly file that was read through, with what its rows would come to. */
+/** A checked weekly file, with the expected rows in bronze and quarantine. */
 export interface CheckedWeeklyFile extends CheckedFile {
   readonly weekly: WeeklyPlace;
   readonly refusedRows: number;
@@ -45,7 +45,7 @@ export interface CheckedWeeklyFile extends CheckedFile {
   readonly refusedReasons: Readonly<Record<string, number>>;
 }
 
-/** One weekly file after its load: rows in the file are rows in bronze plus rows in quarantine. */
+/** A loaded weekly file: its rows are the rows in bronze plus the rows in quarantine. */
 export interface WeekSummary {
   readonly file: string;
   readonly weekEnd: string;
@@ -89,7 +89,7 @@ export interface WeeklyTrendsResult {
   readonly weeks: readonly WeekSummary[];
   /** Files that the ledger knew as they lay there: not read again. */
   readonly known: number;
-  /** Files left out that wait for a person; the run itself has done all the others. */
+  /** Files that wait for a person. The run has handled all remaining files. */
   readonly waiting: readonly WaitingFile[];
   readonly ignored: readonly IgnoredFile[];
   readonly unsettled: readonly string[];
@@ -101,20 +101,20 @@ export interface WeeklyTrendsResult {
     readonly bronze: number;
     readonly refresh: number;
   };
-  /** The time a schedule started this run for, when one did. */
+  /** The scheduled time of this run, if a schedule started it. */
   readonly scheduledFor?: string;
   /** A failed refresh does not undo the ingestion: the weeks are in bronze and in the ledger. */
   readonly refresh?: RefreshResult | FailedRefresh;
 }
 
-/** What a person decides about a weekly file that waits. */
+/** A person's decision on a waiting weekly file. */
 export type WeeklyDecision = 'accept' | 'reject' | 'replace';
 
 /** Names of the messages, so that clients need not import workflow code. */
 export const decideUpdateName = 'decide';
 export const supersededSignalName = 'superseded';
 
-/** What came of a review. */
+/** The result of a review. */
 export interface ReviewResult {
   readonly file: string;
   readonly outcome: 'ingested' | 'replaced' | 'unchanged' | 'rejected' | 'superseded';
@@ -125,15 +125,16 @@ export interface ReviewResult {
 /** Finding and checking weekly files, and their ledger. */
 export interface WeeklyActivities {
   /**
-   * Lists both weekly folders, oldest week first, without what the ledger knows. Watches files for two seconds unless they
-   * are known to be whole; waits for those that change, but not for ever. `only` asks for one week. Reads only.
+   * Lists both weekly folders, oldest week first, without the files in the ledger. Watches a file for two seconds
+   * unless it is known to be complete, and waits for a changing file for a limited time. `only` restricts the listing
+   * to a week. Reads only.
    */
   discoverWeeklyFiles(input: { readonly only?: string }): Promise<WeeklyListing>;
 
   /**
-   * Reads one file through: header, encoding, hash, and every row against the rules of its table. Fails with LandingFileHeader,
-   * LandingFileEncoding, LandingFileEmpty or LandingFileLine; with TooManyRefusedRows when the share of bad rows is above what
-   * is allowed and nobody has accepted it. Reads only.
+   * Reads a whole file: header, encoding, hash, and every row against the rules of its table. Fails with
+   * LandingFileHeader, LandingFileEncoding, LandingFileEmpty or LandingFileLine. Fails with TooManyRefusedRows if the
+   * share of bad rows is above the limit and no person has accepted the file. Reads only.
    */
   checkWeeklyFile(input: { readonly file: WeeklyFile; readonly acceptRefused: boolean }): Promise<CheckedWeeklyFile>;
 
@@ -141,9 +142,9 @@ export interface WeeklyActivities {
   planWeeklyLoad(files: readonly CheckedWeeklyFile[]): Promise<readonly PlannedFile[]>;
 
   /**
-   * Compares rows in files with rows in bronze and quarantine (ReconciliationFailed), makes sure that the object that Spark
-   * read is the one that was checked (LandingFileChanged), and only then writes the ledger, one object a file, each only if
-   * it is not there. Writing the same again changes nothing.
+   * Compares the rows in the files with the rows in bronze and quarantine (ReconciliationFailed), and checks that Spark
+   * read the checked object (LandingFileChanged). Only then it writes the ledger, an object per file, each with the
+   * condition that the object does not exist. A repeat changes nothing.
    */
   recordWeeklyLoad(input: {
     readonly planned: readonly PlannedFile[];

@@ -1,10 +1,13 @@
 /** The path of a Delta table in the data bucket: 'bronze/fact_listening_events'. */
 export type TablePath = `${'bronze' | 'silver' | 'gold' | 'quarantine'}/${string}`;
 
-/** What one run at a time may write. Tables that are only ever written together share a lock: a lock costs a child run. */
+/**
+ * The tables that a single run at a time may write. Tables that are always written together share a lock, because each
+ * lock costs a child run.
+ */
 export type WriteLockName = 'bronze/dimensions' | 'recommendations' | `bronze/${string}`;
 
-/** What a run waits for, and who has it. */
+/** The lock that a run waits for, and the run that holds it. */
 export interface WriteLockWait {
   readonly lock: WriteLockName;
   /** The workflow id of the run that holds the lock. */
@@ -15,8 +18,9 @@ export interface WriteLockWait {
 const dimensions = /^(dim|bridge|graph)_/;
 
 /**
- * The lock that guards a table: the files' dimensions have one together, silver and gold have one together (a refresh writes
- * them all), each event table of bronze has its own. A quarantine table goes with the bronze table its rows were refused by.
+ * The lock of a table. The dimension tables of the landing files share a lock, silver and gold share a lock (a refresh
+ * writes all of them), and each event table of bronze has its own lock. A quarantine table shares the lock of its
+ * bronze table.
  */
 export function writeLockOf(table: TablePath): WriteLockName {
   const layer = table.slice(0, table.indexOf('/'));
@@ -25,21 +29,24 @@ export function writeLockOf(table: TablePath): WriteLockName {
   return dimensions.test(name) ? 'bronze/dimensions' : `bronze/${name}`;
 }
 
-/** The locks of some tables, each once and in the one order in which every run takes them, so that no two wait in a ring. */
+/**
+ * The locks of some tables, each lock once. Every run takes locks in this fixed order, so that runs never wait for each
+ * other in a circle.
+ */
 export function writeLocksOf(tables: readonly TablePath[]): readonly WriteLockName[] {
   return [...new Set(tables.map(writeLockOf))].toSorted();
 }
 
-/** The workflow id whose being open means that a lock is held. */
+/** The workflow id of a lock: the lock is held while a run with this id is open. */
 export function writeLockId(lock: WriteLockName): string {
   return `write-lock/${lock}`;
 }
 
 /**
- * What a run of the streams holds: it stands for the driver, not for the tables, so that maintenance has its turn with them
+ * The lock of the streams. It stands for the driver and not for the tables, so that maintenance can lock the tables
  * while the driver appends.
  */
 export const streamDriverLock: TablePath = 'bronze/_streaming_driver';
 
-/** The table that serving snapshots are made of: whoever makes or removes snapshots holds its lock. */
+/** The table that serving snapshots are made of. A run that makes or removes snapshots holds its lock. */
 export const snapshotsOf: TablePath = 'gold/user_recommendations';

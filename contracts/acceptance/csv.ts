@@ -1,9 +1,12 @@
-/** How one record of a CSV is read: its fields; `broken` where a quote closes wrongly, `open` where one never closes. */
+/**
+ * The result of reading a record of a CSV: its fields. `broken` means that a quote closes wrongly, and `open` means
+ * that a quote never closes.
+ */
 export type SplitRecord = readonly string[] | 'broken' | 'open';
 
 /**
- * Splits the text of one record, without its last line break, by the rules of README.md. Where `escape` is `\`, a quote and a
- * backslash inside quotes may be written `\"` and `\\`, as MySQL does it.
+ * Splits the text of a record, without its last line break, by the rules of README.md. With `escape` set to `\`, a
+ * quote and a backslash inside quotes may be written `\"` and `\\`, as in MySQL's exports.
  */
 export function splitRecord(text: string, escape: '"' | '\\' = '"'): SplitRecord {
   if (!text.includes('"')) return text.split(',');

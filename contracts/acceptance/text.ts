@@ -2,19 +2,20 @@ import { rules } from './rules.ts';
 
 const { idMaxLength, nameMaxLength } = rules.text;
 
-/** What is wrong with an id or a name. */
+/** The problems of an id or a name. */
 export type TextProblem = 'control_character' | 'missing' | 'too_long';
 
 const refused = rules.text.refusedRanges.map(([first, last]) => `\\u${first}-\\u${last}`).join('');
 const blank = rules.text.blanks.map((character) => `\\u${character}`).join('');
-// With the flag u a surrogate in a class is an unpaired one: a pair is one character.
+// With the flag u, a surrogate in a character class matches unpaired surrogates only: a pair counts as a single
+// character.
 const refusedCharacter = new RegExp(`[${refused}]`, 'u');
 const notBlank = new RegExp(`[^${blank}]`, 'u');
 
 /** The pattern of a required text in JSON Schema: a character that is no blank among characters that are not refused. */
 export const requiredPattern = `^[^${refused}]*[^${refused}${blank}][^${refused}]*$`;
 
-/** The first thing wrong with an id, as it came; undefined for a good one. */
+/** The first problem of a received id. Undefined for a good id. */
 export function idProblem(text: string): TextProblem | undefined {
   return textProblem(text, idMaxLength);
 }

@@ -2,7 +2,7 @@ import { rules } from './rules.ts';
 import { isBlank } from './text.ts';
 
 const minuteMs = 60_000;
-/** The Gregorian calendar repeats itself after 400 years; `Date.UTC` takes a year below 100 for one of the 20th century. */
+/** The Gregorian calendar repeats after 400 years. `Date.UTC` reads a year below 100 as a year of the 20th century. */
 const cycleYears = 400;
 const cycleMs = 146_097 * 24 * 60 * minuteMs;
 const grammar =
@@ -49,13 +49,13 @@ export function timeRange(earliest: string, now: Date): TimeRange {
   return { earliestMs, latestMs: now.getTime() + rules.time.aheadMinutes * minuteMs };
 }
 
-/** Why a moment is not in the range; undefined for one that is. */
+/** The reason why a moment is outside the range. Undefined for a moment in the range. */
 export function rangeProblem(ms: number, { earliestMs, latestMs }: TimeRange): RangeProblem | undefined {
   if (ms < earliestMs) return 'too_early';
   return ms > latestMs ? 'too_late' : undefined;
 }
 
-/** What is wrong with the time of a listen; undefined for a good one. */
+/** The problem of a listen's time. Undefined for a good time. */
 export function timeProblem(text: string, range: TimeRange): 'missing' | 'bad' | RangeProblem | undefined {
   if (isBlank(text)) return 'missing';
   const ms = parseTime(text);

@@ -3,7 +3,7 @@ import { rules } from '../acceptance/rules.ts';
 import { idProblem, nameProblem, requiredPattern, type TextProblem } from '../acceptance/text.ts';
 import { parseTime, rangeProblem, type RangeProblem, type TimeRange } from '../acceptance/time.ts';
 
-/** The rules of contracts/acceptance in zod; a refused value says in words what its reason is. */
+/** The rules of contracts/acceptance in zod. The error for a refused value has the reason in words. */
 
 const { idMaxLength, nameMaxLength } = rules.text;
 

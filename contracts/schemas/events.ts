@@ -6,7 +6,7 @@ import { id, listenTime, name, time, untilTime } from './acceptance.ts';
 
 /** The event shapes on Kafka: contracts/events.json in zod, which a test holds to it. */
 
-/** What a client may post: one listen; a missing event_id is made by the API. Its time may lie anywhere. */
+/** A listen that a client may post. The API makes a missing event_id. This schema does not limit the time. */
 export const listeningEventInput = z.strictObject({
   event_id: id.optional(),
   user_id: id,
@@ -36,7 +36,10 @@ export const listeningEvent = z.object({
   artist_name: optionalName,
 });
 
-/** Topic music_recommendations, keyed by user_id: one per answer of GET /recommendations/:userId, whose id it carries. */
+/**
+ * Topic music_recommendations, keyed by user_id: an event per answer of GET /recommendations/:userId, with the id of
+ * the answer.
+ */
 export const recommendationEvent = z.object({
   schema_version: z.literal(1),
   event_id: id,
@@ -62,7 +65,7 @@ export const pipelineEvent = z.object({
 
 const feedback = z.enum(['love', 'hate', 'hide']);
 
-/** What a client may post to /feedback. */
+/** The body of POST /feedback. */
 export const feedbackInput = z.strictObject({
   user_id: id,
   track_id: id,
@@ -75,7 +78,7 @@ export function feedbackInputWithin(range: () => TimeRange): typeof feedbackInpu
   return feedbackInput.extend({ until: untilTime(range).nullish() });
 }
 
-/** Topic user_feedback (compacted), keyed by user_id and track_id: the newest says what holds. */
+/** Topic user_feedback (compacted), keyed by user_id and track_id: the newest record is valid. */
 export const feedbackEvent = z.object({
   schema_version: z.literal(1),
   event_id: id,

@@ -2,8 +2,8 @@ import { z } from 'zod';
 import { outcomeGroup } from './outcomes.ts';
 
 /**
- * What TypeScript and a Spark job say to one another: one JSON document of parameters in, one result document out.
- * The jobs live in spark-submit/jobs/<job>.py. No secret is ever a parameter.
+ * The interface between TypeScript and the Spark jobs: a JSON document of parameters goes in, and a result document
+ * comes out. The jobs are in spark-submit/jobs/<job>.py. A secret is never a parameter.
  */
 
 const runKey = z.string().min(1).describe('the unit of work; Delta transaction ids are made of it');
@@ -13,7 +13,7 @@ const earliest = isoTime.describe('the earliest time of a listen that is taken')
 const tableVersion = z.object({ table: z.string(), version: z.number().int(), rows: z.number().int() });
 const seconds = z.record(z.string(), z.number()).describe('wall-clock seconds by step');
 
-/** One landing file to bring into bronze, with the Delta transaction id of its content. */
+/** A landing file to load into bronze, with the Delta transaction id of its content. */
 export const bronzeFile = z.object({
   file: z.string(),
   table: z.string(),
@@ -106,7 +106,7 @@ export const buildFeaturesResult = z.object({
   seconds,
 });
 
-/** What one model did on the judged days; means over the listeners. */
+/** The measures of a model on the judged days, as means over the listeners. */
 export const modelMeasures = z.object({
   recall: z.number(),
   ndcg: z.number(),
@@ -127,9 +127,9 @@ export const evaluateModelParams = z.object({
   force: z.boolean().describe('fit anew, whatever is kept'),
   k: z.number().int().positive(),
   seed: z.number().int(),
-  /** The model whose lists gold/user_recommendations holds and that is served. */
+  /** The served model, if gold/user_recommendations holds its lists. */
   servedModelVersion: z.string().optional(),
-  /** What the generator knows of the judged days (`generate -- oracle`); for benches only. */
+  /** The generator's knowledge of the judged days (`generate -- oracle`), for benches only. */
   oracleUri: z.string().optional(),
 });
 
@@ -252,7 +252,7 @@ export const maintainLakehouseResult = z.object({
   seconds,
 });
 
-/** Every Spark job by name: the schema of what it takes and of what it answers. */
+/** Every Spark job by name, with the schemas of its parameters and its result. */
 export const sparkJobs = {
   load_bronze: { params: loadBronzeParams, result: loadBronzeResult },
   build_silver: { params: buildSilverParams, result: buildSilverResult },
@@ -278,7 +278,9 @@ export const sparkProgressLine = z.object({
   tasksTotal: z.number().int(),
 });
 
-/** The last line a job prints on stderr when it fails. It may be missing or torn: the exit code alone says what kind of failure it is. */
+/**
+ * The last line of a failed job on stderr. It may be missing or cut off: the exit code alone gives the kind of failure.
+ */
 export const sparkErrorLine = z.object({ error: z.object({ type: z.string(), message: z.string() }) });
 
 export type SparkJobError = z.infer<typeof sparkErrorLine>['error'];

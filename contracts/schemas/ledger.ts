@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** One object per landing file at `data/_control/initial_load/<file>.json`: what bronze holds of it. */
+/** The entry of a landing file in the load ledger, at `data/_control/initial_load/<file>.json`: its rows in bronze. */
 export const loadedFile = z.object({
   file: z.string(),
   table: z.string(),
@@ -14,8 +14,8 @@ export const loadedFile = z.object({
 });
 
 /**
- * One object per processed weekly file at `data/_control/weekly_trends/<weekEnd>/<generation>-<sha256>.json`, never written
- * twice. The one with the highest generation says where the week stands.
+ * The entry of a processed weekly file, at `data/_control/weekly_trends/<weekEnd>/<generation>-<sha256>.json`. An entry
+ * is never overwritten. The entry with the highest generation is the state of the week.
  */
 export const weeklyEntry = z.object({
   file: z.string(),
@@ -23,7 +23,7 @@ export const weeklyEntry = z.object({
   /** `reset` asks for the file to be read again; `rejected` is a person's word. */
   outcome: z.enum(['ingested', 'rejected', 'reset']),
   sha256: z.string(),
-  /** Grows by one with each entry of a week. */
+  /** Grows by 1 with each entry of a week. */
   generation: z.number().int().nonnegative(),
   rows: z.number().int(),
   bronze: z.number().int(),

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** What became of the tracks that were shown, for one tier, reason and model. Rates are shares of the impressions. */
+/** The outcomes of the shown tracks for a tier, a reason and a model. Rates are shares of the impressions. */
 export const outcomeGroup = z.object({
   tier: z.string(),
   reasonType: z.string().nullable(),

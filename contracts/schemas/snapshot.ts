@@ -38,7 +38,7 @@ export const snapshotManifest = z.object({
 const publication = z.object({
   modelVersion: z.string(),
   publishedAt: z.string(),
-  /** 'refresh' for a model that passed its evaluation, 'rollback' for one an operator went back to. */
+  /** 'refresh' for a model that passed its evaluation, 'rollback' for a model that an operator chose. */
   by: z.enum(['refresh', 'rollback']),
 });
 
@@ -51,7 +51,7 @@ export const snapshotPointer = z.object({
   previous: z.object({ modelVersion: z.string(), manifestKey: z.string(), manifestSha256: z.string() }).nullable(),
   /** Fingerprint of the bronze versions and code the last refresh went by: a refresh of the same is not needed. */
   inputs: z.string(),
-  /** The last refresh whose model was not promoted: a refresh of the same inputs would end the same way. */
+  /** The last refresh with a refused model: a refresh of the same inputs would have the same result. */
   refused: z.object({ modelVersion: z.string(), inputs: z.string(), why: z.string() }).optional(),
   /** The last publications, newest first; part of the pointer, so that it cannot disagree with it. */
   history: z.array(publication).default([]),
@@ -60,7 +60,10 @@ export const snapshotPointer = z.object({
 /** Publications a pointer remembers. */
 export const rememberedPublications = 100;
 
-/** One trained model, promoted or not: `serving/models/<modelVersion>.json`. Written before anything is served of it. */
+/**
+ * A trained model, promoted or not: `serving/models/<modelVersion>.json`. The refresh writes it before the API serves
+ * the model.
+ */
 export const modelRecord = z.object({
   formatVersion: z.literal(1),
   modelVersion: z.string(),

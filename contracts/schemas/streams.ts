@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** What TypeScript and spark-submit/jobs/stream_events.py say to one another. */
+/** The interface between TypeScript and spark-submit/jobs/stream_events.py. */
 
 export const streamEventsParams = z.object({
   runKey: z.string().min(1),
@@ -19,7 +19,7 @@ export const streamEventsParams = z.object({
   startFrom: z.enum(['table', 'earliest']),
 });
 
-/** A line the driver prints: where one topic is. */
+/** A line that the driver prints: the position of a topic. */
 export const streamLine = z.object({
   segue: z.literal('stream'),
   topic: z.string(),
