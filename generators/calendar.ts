@@ -12,7 +12,7 @@ export function dateOf(day: number): string {
   return new Date(dayZeroMs + day * msPerDay).toISOString().slice(0, 10);
 }
 
-/** The day number of a YYYY-MM-DD; NaN for what is no day of the calendar. */
+/** The day number of a YYYY-MM-DD. NaN for a text that is not a day of the calendar. */
 export function dayOf(date: string): number {
   const ms = parseTime(`${date}T00:00:00Z`) ?? Number.NaN;
   return Math.round((ms - dayZeroMs) / msPerDay);

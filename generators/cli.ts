@@ -75,7 +75,7 @@ async function weekly(args: string[]): Promise<void> {
   for (const file of files) console.log(file);
 }
 
-/** Writes what the generator knows of the listeners of a generated folder: the measure of what a model could know. */
+/** Writes the generator's own knowledge about the listeners of a generated folder: an upper bound for a model. */
 async function oracle(args: string[]): Promise<void> {
   const text = { type: 'string' } as const;
   const { values } = parseArgs({ args, options: { from: text, days: text, file: text, out: text } });

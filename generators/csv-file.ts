@@ -11,7 +11,8 @@ export interface FileWriter {
 }
 
 /**
- * Writes a file under a temporary name beside its place and renames it when whole; a failure leaves what was there before.
+ * Writes a file under a temporary name in the same folder and renames it when it is complete. After a failure the
+ * former file is unchanged.
  */
 export async function writeWhole(path: string, fill: (file: FileWriter) => Promise<void>): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
@@ -19,7 +20,7 @@ export async function writeWhole(path: string, fill: (file: FileWriter) => Promi
   const stream = createWriteStream(unfinished, { highWaterMark: 1024 * 1024 });
   const closed = new Promise<void>((resolve) => stream.once('close', () => resolve()));
   const failed = once(stream, 'error').then(([error]) => Promise.reject(error as Error));
-  // Whoever waits on it hears of it; nobody may be waiting when the disk is full.
+  // A waiting caller receives the error. If the disk is full, there may be no waiting caller.
   failed.catch(() => undefined);
   try {
     await fill({
@@ -38,7 +39,7 @@ export async function writeWhole(path: string, fill: (file: FileWriter) => Promi
   }
 }
 
-/** One CSV line, quoted as RFC 4180 asks where it must be. */
+/** A CSV line, with quotes where RFC 4180 requires them. */
 export function csvLine(fields: readonly (string | number)[]): string {
   return `${fields.map((field) => quoteField(String(field))).join(',')}\n`;
 }

@@ -79,7 +79,7 @@ function drawTracks(random: Random, world: World, user: User, day: number): stri
   return [...tracks];
 }
 
-/** The lines of graph_user_follows.csv without its header: users follow those who like the same. */
+/** The lines of graph_user_follows.csv without its header: users follow users with similar tastes. */
 export function* followLines({ users, options }: World): Generator<string> {
   const random = createRandom(options.seed, 'follows');
   const candidates = 40;

@@ -8,9 +8,9 @@ const lineRoom = 128;
 const zero = 0x30;
 
 /**
- * The listens of a day as CSV lines: event_id,user_id,track_id,event_type,timestamp. An event id is the day and a number
- * within it (20241231-000042), so no two events of a world share one, whatever file they are in. The bytes are put together
- * by hand because five million lines as strings would take most of the time. The buffer is used again by the next call.
+ * The listens of a day as CSV lines: event_id,user_id,track_id,event_type,timestamp. An event id is the day and a
+ * number within the day (20241231-000042), so two events of a world never share an id. The code assembles bytes
+ * directly, because five million strings would take most of the time. The next call reuses the buffer.
  */
 export class EventLines {
   readonly #generator: ListenGenerator;
@@ -27,7 +27,7 @@ export class EventLines {
     this.#buffer = new Uint8Array(world.options.eventsPerDay * lineRoom);
   }
 
-  /** All lines of one day. */
+  /** All lines of a day. */
   day(day: number): Uint8Array {
     const date = dateOf(day);
     const idPrefix = encoder.encode(`${date.replaceAll('-', '')}-`);

@@ -5,26 +5,26 @@ import { genres } from './words.ts';
 
 const secondsPerDay = 86_400;
 const obsessionsPerMonth = 8;
-/** What a listen is chosen by: this month's repeats, favourite artists, or what is on in a liked genre. */
+/** The sources of a listen: this month's repeats, favourite artists, or popular songs of a liked genre. */
 const repeatShare = 0.25;
 const favouriteShare = 0.45;
 
 const skipsOfKnown = 0.06;
 const skipsOfDiscoveries = 0.3;
 
-/** How likely a listen that is no repeat is one of a favourite artist, or a discovery, and not skipped. */
+/** The probability that a listen outside the repeats is by a favourite artist, or a discovery, and is not skipped. */
 export const listenShares = {
   favourite: favouriteShare * (1 - skipsOfKnown),
   discovery: (1 - repeatShare - favouriteShare) * (1 - skipsOfDiscoveries),
 } as const;
 
-/** Receives one listen: indexes into the world, the second of the day, and the event type's index. */
+/** Receives a listen: indexes into the world, the second of the day, and the index of the event type. */
 export type ListenSink = (user: number, song: number, second: number, eventType: number) => void;
 
 /**
- * The listens of one day, `options.eventsPerDay` of them, in sessions. A pure function of world and day, so that days can be
- * made in any order and a weekly file does not depend on the ones before it. Nobody listens before joining, no song is
- * played before its release.
+ * The listens of a day, `options.eventsPerDay` of them, in sessions. A pure function of world and day, so that days can
+ * be made in any order and a weekly file does not depend on earlier files. A user listens only after joining, and a
+ * song is played only after its release.
  */
 export class ListenGenerator {
   readonly #world: World;
@@ -59,7 +59,7 @@ export class ListenGenerator {
     }
   }
 
-  /** Charts hold for seven days, obsessions for a month: both are made anew when theirs is over. */
+  /** Charts are valid for seven days and repeats for a month. The generator then makes new charts and repeats. */
   #turnPages(day: number): void {
     const week = Math.floor(day / 7);
     if (week !== this.#chartWeek) this.#charts = chartsOf(this.#world.songs, day);
@@ -115,7 +115,7 @@ export class ListenGenerator {
   }
 }
 
-/** What is on in a genre in one week: songs (indexes) and how likely each is played. */
+/** The popular songs of a genre in a week: indexes and play probabilities. */
 interface Chart {
   readonly songs: readonly number[];
   readonly weights: readonly number[];
@@ -174,7 +174,7 @@ function releasedOn(world: World, artist: Artist, day: number): number {
   return released;
 }
 
-/** How likely each song of an artist is the one a lover of the artist plays on a day. */
+/** The probability of each song of an artist on a day, for a fan of the artist. */
 export function artistPlaces(
   world: World,
   artist: Artist,

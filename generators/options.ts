@@ -1,11 +1,11 @@
-/** What decides every byte of the generated data. */
+/** The options that determine every byte of the generated data. */
 export interface SeedOptions {
   readonly days: number;
   readonly users: number;
   readonly songs: number;
   readonly eventsPerDay: number;
   readonly seed: number;
-  /** `none`: nobody likes anything more than others do, so that nothing personal can be learnt. */
+  /** `none`: all users have the same taste, so that a model can learn nothing personal. */
   readonly taste: 'latent' | 'none';
 }
 
@@ -19,7 +19,7 @@ export const defaultSeedOptions: SeedOptions = {
   taste: 'latent',
 };
 
-/** Options that make no sense; the message says which and what to give instead. */
+/** An error in the options. The message names the option and a valid value. */
 export class OptionError extends Error {
   override readonly name = 'OptionError';
 }

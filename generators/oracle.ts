@@ -5,10 +5,10 @@ import { genres } from './words.ts';
 import type { World } from './world.ts';
 
 /**
- * What the generator itself knows of some days: from it follows how likely a listener's next listen, if it is neither one of
- * the month's repeats nor skipped, is of a song:
- * `favourite * favouriteArtists[user][artist of song] * artistShare[song] + discovery * tastes[user][genre of song] * chartShare[song]`.
- * A model is measured against it (how much of what can be known it knows); the pipeline never reads it.
+ * The generator's own knowledge about some days. It gives the probability that a listener's next listen, outside the
+ * month's repeats and skips, is of a song: `favourite * favouriteArtists[user][artist of song] * artistShare[song] +
+ * discovery * tastes[user][genre of song] * chartShare[song]`. Benches compare a model with this upper bound. The
+ * pipeline never reads it.
  */
 export interface Oracle {
   readonly firstDay: number;
@@ -23,7 +23,7 @@ export interface Oracle {
   readonly trackIds: readonly string[];
   readonly genre: readonly number[];
   readonly artist: readonly number[];
-  /** For each song, its share of its artist's listens by those who love the artist; mean over the days. */
+  /** For each song, its share of the listens of its artist by the artist's fans, as the mean over the days. */
   readonly artistShare: readonly number[];
   /** For each song, its share of its genre's discoveries; mean over the days. */
   readonly chartShare: readonly number[];

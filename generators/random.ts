@@ -8,10 +8,10 @@ export interface Random {
   normal(): number;
 }
 
-/** The stream of a seed and what it is for; `purpose` keeps streams apart that share a seed. */
+/** The random stream of a seed for a purpose. `purpose` separates the streams of the same seed. */
 export function createRandom(seed: number, purpose: string): Random {
   let state = hash(seed, purpose);
-  // Mulberry32: a counter, mixed. Period 2^32, enough for any one purpose here.
+  // Mulberry32: a mixed counter. Its period of 2^32 is enough for each purpose here.
   const next = (): number => {
     state = (state + 0x6d2b79f5) | 0;
     let mixed = Math.imul(state ^ (state >>> 15), 1 | state);

@@ -66,7 +66,7 @@ export function headerOf(table: string): string {
   return csvLine(dataset.columns);
 }
 
-/** Writes the listens of some days as one events file. */
+/** Writes the listens of some days as an events file. */
 export async function writeEvents(
   path: string,
   world: World,

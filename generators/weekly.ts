@@ -16,8 +16,9 @@ export function weeklyFileName(weekEnd: string): string {
 }
 
 /**
- * Writes the next `count` weeks of 2025 after the last one. A week's bytes depend on the world and the week alone, so a week
- * that was interrupted before it was noted comes out the same when it is made again. Answers the files written.
+ * Writes the next `count` weeks of 2025 after the last week. The bytes of a week depend on the world and the week
+ * alone, so a week that was interrupted has the same bytes when the generator makes it again. Returns the written
+ * files.
  */
 export async function generateWeekly(
   { count, out }: { readonly count: number; readonly out: string },
@@ -43,8 +44,9 @@ export async function generateWeekly(
 }
 
 /**
- * Removes every weekly file and the state of the weeks, so that the next one is the first again; the seed stays. Answers how many
- * files were removed. Throws an OptionError, and removes nothing, where no seed is: those files are not the generator's.
+ * Removes every weekly file and the state of the weeks, so that the generator starts again with the first week. The
+ * seed stays. Returns the number of removed files. Throws an OptionError and removes nothing if the folder has no seed,
+ * because the files are not the generator's.
  */
 export async function truncateWeekly(out: string): Promise<number> {
   const state = await findState(out);

@@ -28,22 +28,22 @@ export interface Artist {
   readonly songs: readonly number[];
 }
 
-/** A user with the latent tastes that decide what they play. */
+/** A user with the latent tastes that determine the user's plays. */
 export interface User {
   readonly id: string;
   readonly name: string;
   readonly joinDay: number;
-  /** How much this user listens, against others. */
+  /** The user's share of listens, relative to the remaining users. */
   readonly activity: number;
   /** Affinity to each genre; sums to 1. */
   readonly tastes: readonly number[];
-  /** Favourites, the dearest first; `artistChances` is how much each is played, against the others. */
+  /** Favourite artists, most loved first. `artistChances` has the relative play probability of each artist. */
   readonly artists: readonly number[];
   readonly artistChances: readonly number[];
   readonly artistChoice: WeightedChoice;
 }
 
-/** Everything that is the same on every day: who is there and what they like. */
+/** The facts that are the same on every day: users, songs and tastes. */
 export interface World {
   readonly options: SeedOptions;
   readonly songs: readonly Song[];
@@ -70,7 +70,7 @@ function buildCatalogue({ seed, songs: count }: SeedOptions): { songs: Song[]; a
   }));
   const fame = new WeightedChoice(artists.map((artist) => artist.fame));
   const songs = Array.from({ length: count }, (_, index) => {
-    // One song each first, so that no artist is without; then the famous have more.
+    // First a song for each artist, so that no artist is without songs. Then famous artists get more songs.
     const artist = index < artistCount ? index : fame.draw(random);
     artists[artist]!.songs.push(index);
     return buildSong(random, index, artist, artists[artist]!);
@@ -100,13 +100,13 @@ function buildUsers({ seed, users: count, taste }: SeedOptions, artists: readonl
   const byGenre = genres.map((_, genre) => artists.flatMap((artist, index) => (artist.genre === genre ? [index] : [])));
   return Array.from({ length: count }, (_, index) => {
     const tastes = taste === 'none' ? genres.map(() => 1 / genres.length) : drawTastes(random);
-    // Without taste nobody has a favourite, and so nothing to repeat: all listen to what is on.
+    // Without taste there are no favourites and no repeats: all users listen to popular songs.
     const favourites = taste === 'none' ? [] : drawFavourites(random, tastes, byGenre, artists.length);
     const artistChances = favourites.map((__, rank) => 1 / (rank + 2));
     return {
       id: String(index + 1),
       name: `${pick(random, firstNames)} ${pick(random, lastNames)}`,
-      // Somebody is there from the first day on; a third of the others joins while the data runs.
+      // The first user is present from the first day. A third of the remaining users joins later.
       joinDay: index > 0 && random.next() < 0.35 ? random.below(lastDay) : -1 - random.below(900),
       activity: Math.exp(0.7 * random.normal()),
       tastes,
@@ -135,7 +135,7 @@ function drawFavourites(
   const chosen = new Set<number>();
   for (let tries = 0; chosen.size < Math.min(favouriteArtists, artistCount) && tries < 1_000; tries++) {
     const artists = byGenre[genreChoice.draw(random)]!;
-    // Squaring leans to the start of a genre's list: tastes overlap, so that listeners resemble one another.
+    // Squaring prefers the start of a genre's list: tastes overlap, so that listeners resemble each other.
     if (artists.length > 0) chosen.add(artists[Math.floor(random.next() ** 2 * artists.length)]!);
   }
   return [...chosen];

@@ -12,8 +12,9 @@ interface CatalogueTrack {
 }
 
 /**
- * Tracks and users met in an import. A track is its artist and title, whatever their case: it keeps the id it was first met
- * with, and where the export has none, one made of both names, the same in every import. Held in memory: one entry a track.
+ * The tracks and users of an import. Artist and title identify a track, regardless of case. A track keeps the id of its
+ * first listen. Without an id in the export, the track gets an id made of both names, which is the same in every
+ * import. Memory holds an entry per track.
  */
 export class Catalogue {
   readonly #tracks = new Map<string, CatalogueTrack>();
@@ -38,7 +39,7 @@ export class Catalogue {
     return track.id;
   }
 
-  /** The lines of dim_songs.csv; what the export does not know is empty. */
+  /** The lines of dim_songs.csv. Fields that the export does not know are empty. */
   *songLines(): Generator<string> {
     for (const track of this.#tracks.values()) {
       yield csvLine([track.id, track.title, track.artistId, track.artist, track.genre, track.durationMs, '', '']);

@@ -4,9 +4,9 @@ import { OptionError } from '../options.ts';
 import { readLines } from './lines.ts';
 
 /**
- * The records of a CSV, the header first, by the rules of contracts/acceptance; quotes that are escaped by backslashes, as MySQL
- * does it, are seen where a record makes no sense otherwise. Blank lines are none. Throws an OptionError that names the line
- * where a quote opens that does not close as it must: nobody could say which rows it took in.
+ * The records of a CSV, header first, by the rules of contracts/acceptance. If a record makes no sense otherwise,
+ * quotes may be escaped by backslashes, as in MySQL's exports. Blank lines do not count. Throws an OptionError with the
+ * line of a quote that does not close, because the rows inside it are unknown.
  */
 export async function* readCsvRecords(path: string, encoding?: string): AsyncGenerator<readonly string[]> {
   let columns: number | undefined;

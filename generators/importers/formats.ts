@@ -78,7 +78,7 @@ const optionalFields = ['track_id', 'artist_id', 'event_type', 'genre', 'duratio
 type MappedField = (typeof neededFields)[number] | (typeof optionalFields)[number];
 export type ColumnMap = Readonly<Partial<Record<MappedField, string>>>;
 
-/** Parses `user_id=COL,track=COL,…`; throws an OptionError that says what is wrong with it. */
+/** Parses `user_id=COL,track=COL,…`. Throws an OptionError with the reason for a bad map. */
 export function parseColumnMap(text: string): ColumnMap {
   const known: readonly string[] = [...neededFields, ...optionalFields];
   const pairs = text.split(',').map((pair) => pair.split('='));
@@ -94,8 +94,8 @@ export function parseColumnMap(text: string): ColumnMap {
 }
 
 /**
- * Any CSV with a header, by a column map; a field that is not mapped is empty. Throws an OptionError for a file whose quotes do
- * not close, or whose bytes are not of its encoding, with the line.
+ * Any CSV with a header, by a column map. A field without a column is empty. Throws an OptionError with the line if a
+ * quote does not close or if bytes do not fit the encoding.
  */
 export async function* readMappedCsv(path: string, map: ColumnMap, encoding?: string): AsyncGenerator<SourceRecord> {
   let header: readonly string[] | undefined;
@@ -124,7 +124,7 @@ function toListen(fields: readonly string[], places: Readonly<Partial<Record<Map
   };
 }
 
-/** Where each mapped column stands; throws an OptionError where there is none of that name, or more than one. */
+/** The position of each mapped column. Throws an OptionError if the header has no column of that name, or several. */
 function placesOf(path: string, header: readonly string[], map: ColumnMap): Partial<Record<MappedField, number>> {
   const columns = Object.values(map);
   const missing = columns.filter((column) => !header.includes(column));

@@ -10,7 +10,7 @@ import { Catalogue } from './catalogue.ts';
 import { SeenHashes } from './seen.ts';
 import { tidy, type SkipReason, type SourceRecord } from './source.ts';
 
-/** What an import took and what it left, and why. */
+/** The counts of imported and skipped records, with the reasons. */
 export interface ImportReport {
   readonly source: string;
   readonly records: number;
@@ -26,7 +26,7 @@ export const importedEventsFile = 'fact_listening_events_imported.csv';
 const reportFile = 'import_report.json';
 const pieceChars = 256 * 1024;
 
-/** Where an import writes to, which times of listens it takes, and who hears how many records were read. */
+/** The target folder, the allowed times of listens, and a callback with the number of records read. */
 export interface ImportOptions {
   readonly out: string;
   readonly range: TimeRange;
@@ -34,10 +34,10 @@ export interface ImportOptions {
 }
 
 /**
- * Writes the listens of an export as landing CSVs, with a report beside them. The same user, time and track is one listen,
- * however often an export has it. Ids are made of the content, so that the same export gives the same files. Memory holds the
- * catalogue and eight bytes a listen, not the listens. Throws an OptionError when the export cannot be read or holds no listen,
- * and when the folder holds other data than an earlier import of the same file.
+ * Writes the listens of an export as landing CSVs, with a report. The same user, time and track count as a single
+ * listen, even if the export repeats it. Ids are made of the content, so that the same export gives the same files.
+ * Memory holds the catalogue and eight bytes per listen, but not the listens. Throws an OptionError if the export is
+ * unreadable or has no listen, or if the folder holds data of a different source.
  */
 export async function importListens(
   source: string,
@@ -63,7 +63,7 @@ export async function importListens(
   return report;
 }
 
-/** What was skipped, in words. */
+/** The skipped records, in words. */
 export function describeSkips(skipped: ImportReport['skipped']): string {
   const parts = Object.entries(skipped).map(([reason, count]) => `${count} ${reason}`);
   return parts.join(', ') || 'nothing skipped';

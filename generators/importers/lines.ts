@@ -42,7 +42,8 @@ export async function* readLines(
     held = text.endsWith('\r') ? '\r' : '';
     const [first = '', ...lines] = text.slice(0, text.length - held.length).split(lineBreak);
     const last = lines.pop();
-    // What the line has so far is not looked at again: a document of one line would cost its square.
+    // The search does not look at the earlier bytes of the line again: the cost for a document in a single line would
+    // be quadratic.
     rest += first;
     if (last === undefined) continue;
     yield rest;
@@ -56,7 +57,7 @@ export async function* readLines(
 async function* readText(path: string, encoding: string | undefined): AsyncGenerator<string> {
   let decoder: Decoder | undefined;
   let lines = 0;
-  /** The bytes of the line under way, by which a bad one is found. */
+  /** The bytes of the current line, for finding a bad byte. */
   let begun: Buffer[] = [];
   for await (const chunk of openInput(path) as AsyncIterable<Buffer>) {
     decoder ??= decoderOf(encoding ?? encodingOf(chunk));

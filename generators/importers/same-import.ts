@@ -3,12 +3,12 @@ import { join, resolve } from 'node:path';
 import { OptionError } from '../options.ts';
 import { findState } from '../state.ts';
 
-/** What an import writes beside its events, and would write over. */
+/** The files that an import writes beside its events, and would overwrite. */
 const catalogueFiles = ['dim_songs.csv', 'dim_users.csv'];
 
 /**
- * Throws an OptionError where an import would take the place of a catalogue that other events need: a seed's, another import's,
- * somebody's own. The same file may be imported again, whatever the format or the column map.
+ * Throws an OptionError if an import would replace a catalogue that different events need: from a seed, from a
+ * different import, or from the user. The same file may be imported again, with any format and column map.
  */
 export async function refuseOtherData(source: string, out: string, reportFile: string): Promise<void> {
   const mend = 'give another folder with --out';

@@ -2,8 +2,9 @@ const emptySlot = 0n;
 const fullest = 0.6;
 
 /**
- * A set of 64-bit hashes, eight bytes each and some room: twenty million listens take about 270 MB. Two different listens
- * that share a hash would be taken for one; among twenty million the chance of any such pair is about 1 in 100,000.
+ * A set of 64-bit hashes, with eight bytes per hash and some spare room: twenty million listens take about 270 MB. Two
+ * different listens with the same hash would count as a single listen. Among twenty million listens the chance of such
+ * a pair is about 1 in 100,000.
  */
 export class SeenHashes {
   #slots = new BigUint64Array(1 << 16);
@@ -26,7 +27,7 @@ export class SeenHashes {
   }
 }
 
-/** The slot that holds the value, or the empty one where it belongs. */
+/** The slot of the value, or the empty slot where it belongs. */
 function find(slots: BigUint64Array, value: bigint): number {
   const mask = slots.length - 1;
   let slot = Number(value & BigInt(mask));

@@ -11,7 +11,7 @@ export type SkipReason =
   | 'not_json'
   | 'repeated_listen';
 
-/** One listen of an export, as far as the export knows it; empty text means unknown. */
+/** A listen of an export, with the facts that the export has. Empty text means unknown. */
 export interface SourceListen {
   readonly user: string;
   readonly title: string;
@@ -41,8 +41,8 @@ export interface TakenListen {
 }
 
 /**
- * Tidies one listen: trimmed, in Unicode's composed form, its time as ISO 8601 UTC; or says why it cannot be taken. The rules are
- * asked of the text as it came and of the text that is kept.
+ * Normalises a listen: trims texts, composes Unicode, writes the time as ISO 8601 UTC. Returns the reason if the listen
+ * is not acceptable. The rules apply to the received text and to the stored text.
  */
 export function tidy(listen: SourceListen, range: TimeRange): TakenListen | { readonly skip: SkipReason } {
   const { user, title, artist, time, trackId = '', artistId = '', genre = '', durationMs = '' } = listen;
@@ -70,7 +70,7 @@ export function tidy(listen: SourceListen, range: TimeRange): TakenListen | { re
   };
 }
 
-/** The first text that breaks a rule; one that may be left out is not asked where it is blank. */
+/** The first text that breaks a rule. Blank optional texts are not checked. */
 function firstProblem<Column extends string>(
   texts: Readonly<Record<Column, string>>,
   check: (text: string) => TextProblem | undefined,
@@ -86,7 +86,7 @@ function entriesOf<Column extends string>(texts: Readonly<Record<Column, string>
   return Object.entries(texts) as [Column, string][];
 }
 
-/** Spaces at the ends are noise; inside they become one each. */
+/** Removes spaces at both ends, and collapses inner spaces. */
 function clean(text: string): string {
   return text.normalize('NFC').replaceAll(/\s+/g, ' ').trim();
 }
