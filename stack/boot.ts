@@ -24,8 +24,9 @@ export interface Booted {
 }
 
 /**
- * What `npm start` and `stack up` have in common: refuses a second one, installs what is missing, starts the services with
- * a progress line each, other steps beside them. When anything fails or is interrupted, everything is stopped again.
+ * The common part of `npm start` and `stack up`: refuses a second start, installs missing tools, and starts the
+ * services with a progress line each, beside the remaining steps. After a failure or an interrupt it stops all
+ * services.
  */
 export async function boot(options: {
   readonly settings: StackSettings;
@@ -54,7 +55,7 @@ export async function boot(options: {
   const stopEarly = (): void => void supervisor.stop(interrupts.hurry);
   interrupts.stop.addEventListener('abort', stopEarly, { once: true });
   const starting = supervisor.start();
-  // Awaited below, whatever happens; a rejection before that must not end the process.
+  // The code below awaits this promise. An earlier rejection must not end the process.
   starting.catch(() => undefined);
   try {
     const services = serviceSteps(supervisor, events, starting);
@@ -112,14 +113,14 @@ function createEventBoard(): EventBoard {
   };
 }
 
-/** One step per service: it ends when the service is healthy, or with the reason why it is not. */
+/** A step per service. It ends when the service is healthy, or fails with the reason. */
 function serviceSteps(supervisor: Supervisor, events: EventBoard, starting: Promise<void>): Step[] {
   const steps = new Map<string, Step>();
   for (const { name, title, needs } of supervisor.definitions) {
     steps.set(name, {
       title,
       after: needs.flatMap((need) => steps.get(need) ?? []),
-      // Once everything has started so has this one; what rejects `starting` ends every step.
+      // When all services have started, this service has started, too. A rejection of `starting` ends every step.
       run: (report) => Promise.race([events.untilHealthy(name, report), starting]),
     });
   }

@@ -1,7 +1,7 @@
 /**
- * `node stack/bootstrap.mjs ENTRY ARGS…`: what every npm script runs through. Plain JavaScript without dependencies, because
- * it runs before there are any: checks Node's version, installs the npm packages when they are missing or older than the
- * lock file, and runs ENTRY with tsx, passing on signals and the exit code.
+ * `node stack/bootstrap.mjs ENTRY ARGS…`: the entry of every npm script. It is plain JavaScript without dependencies,
+ * because it runs before the npm packages exist. It checks Node's version, installs the npm packages if they are
+ * missing or older than the lock file, and runs ENTRY with tsx. It passes on signals and the exit code.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -59,7 +59,7 @@ function lockHash() {
     .digest('hex');
 }
 
-/** Two starts at once: the second waits. A lock whose holder is gone is taken over. */
+/** Of two concurrent starts, the second waits. A start takes over the lock of a dead process. */
 async function lockInstall() {
   let told = false;
   for (;;) {
@@ -120,7 +120,7 @@ function npmInstall() {
   console.log(`npm packages: installed in ${((Date.now() - startedAt) / 1000).toFixed(0)} s`);
 }
 
-/** The npm that runs this script, when one does: it need not be the first on PATH. */
+/** The npm that runs this script, if there is such an npm: it need not be the first npm on PATH. */
 function npmCommand() {
   const running = process.env.npm_execpath;
   if (running?.endsWith('npm-cli.js')) return { file: process.execPath, args: [running] };
@@ -129,7 +129,8 @@ function npmCommand() {
 
 function run(file, fileArgs) {
   const child = spawn(process.execPath, ['--import', 'tsx', join(root, file), ...fileArgs], { stdio: 'inherit' });
-  // Ctrl-C reaches the whole terminal group, the child included; it takes signals that come together for one.
+  // Ctrl-C reaches the whole terminal group, including the child. The child treats two close signals as a single
+  // signal.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   child.once('error', (error) => stop(`${file} could not be started: ${error.message}`));
   child.once('exit', (code, signal) => process.exit(code ?? 128 + (constants.signals[signal] ?? 0)));

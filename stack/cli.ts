@@ -69,7 +69,7 @@ function parseCommand() {
 }
 
 async function up(asked: StackSettings, interrupts: Interrupts): Promise<number> {
-  // A state folder that belongs to a data directory keeps it, unless another one is asked for: then that is refused.
+  // A state folder keeps its data directory. A request for a different data directory is refused.
   const dataDir = process.env['SEGUE_DATA_DIR']
     ? asked.dataDir
     : ((await ownedDataDir(asked.stateDir)) ?? asked.dataDir);

@@ -34,14 +34,14 @@ const schema = z.object({
     .regex(/^\d+[mg]$/i, 'give a size such as 2g or 1500m')
     .default(`${defaultMemoryGiB}g`),
   /**
-   * Options of the warm Spark's JVM. The parallel collector, because nobody waits for a pause of Spark's: on two cores a session
-   * writes the year's events in 10.5 s, with G1, Java's default, in 11.3 to 13.2 s. Room for twice the compiled code that Java
-   * has by default: what next week's queries will run again stays.
+   * Options of the warm Spark's JVM. The parallel collector, because short pauses do not matter here: on two cores a
+   * session writes the year's events in 10.5 s, and with G1, Java's default, in 11.3 to 13.2 s. The code cache is twice
+   * Java's default, so that compiled code of recurring queries stays.
    */
   SEGUE_SPARK_JAVA_OPTIONS: z.string().default('-XX:+UseParallelGC -XX:ReservedCodeCacheSize=512m'),
 });
 
-/** Every port the stack listens on, by what listens there. */
+/** Every port of the stack, by service. */
 export interface StackPorts {
   readonly temporal: number;
   readonly temporalUi: number;
@@ -69,7 +69,7 @@ export const portVariables = {
   api: 'SEGUE_API_PORT',
 } as const satisfies Record<keyof StackPorts, string>;
 
-/** Folders and sizes of one stack; every path is absolute. */
+/** The folders and sizes of a stack. Every path is absolute. */
 export interface StackSettings {
   readonly stateDir: string;
   readonly secretsDir: string;

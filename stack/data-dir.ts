@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StackError } from './errors.ts';
 
-/** Where a state folder says whose data it holds. */
+/** The file in which a state folder names its data directory. */
 function ownerFile(stateDir: string): string {
   return join(stateDir, 'data-dir.json');
 }
@@ -20,8 +20,8 @@ export async function ownedDataDir(stateDir: string): Promise<string | undefined
 }
 
 /**
- * Ties a state folder to one data directory, the first time; later starts with the same one pass. Throws for another one:
- * its rows would end in the same tables.
+ * Ties a state folder to a data directory at the first start. Later starts with the same data directory pass. Throws
+ * for a different data directory, because its rows would go into the same tables.
  */
 export async function claimDataDir(stateDir: string, dataDir: string): Promise<void> {
   const owner = await ownedDataDir(stateDir);
@@ -36,7 +36,7 @@ export async function claimDataDir(stateDir: string, dataDir: string): Promise<v
   await writeFile(ownerFile(stateDir), `${JSON.stringify({ dataDir }, null, 2)}\n`);
 }
 
-/** Throws when a folder of one's own CSVs is not there. */
+/** Throws if the user's folder of CSVs does not exist. */
 export async function refuseMissingFolder(dataDir: string): Promise<void> {
   const found = await stat(dataDir).catch(() => undefined);
   if (found?.isDirectory()) return;

@@ -11,9 +11,9 @@ import type { Step } from './steps.ts';
 const quickDays = 90;
 
 /**
- * Steps that generate demo data and one weekly file, as far as the folder has none. An interrupted generation is done again;
- * a folder of one's own CSVs, which the generator did not make, gets no week. Throws where the folder holds something else than
- * the days that were asked for; without a wish any data will do.
+ * Steps that generate missing demo data and a missing weekly file. An interrupted generation starts again. A folder
+ * with the user's own CSVs gets no weekly file. Throws if the folder does not hold the requested days. Without a
+ * request, all data fits.
  */
 export async function demoDataSteps(dataDir: string, askedDays?: number): Promise<Step[]> {
   if (!(await hasEvents(dataDir))) {
@@ -54,7 +54,7 @@ function weekStep(dataDir: string): Step {
   return { title: 'demo week', run: (report, signal) => generate(['weekly', '--out', dataDir], report, signal) };
 }
 
-/** What the generator made in the folder; undefined when it did not make the folder's events. */
+/** The generator's note about the folder. Undefined if the generator did not make the folder's events. */
 async function stateOf(dataDir: string): Promise<GenerationState | undefined> {
   try {
     return await readState(dataDir);

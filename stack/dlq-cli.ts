@@ -46,7 +46,7 @@ function describe({ offset, detectedAt, place, reason, value, isReplayed }: Dead
   return `${head}${isReplayed ? '  (replayed)' : ''}\n    ${printable(text)}`;
 }
 
-/** What somebody else wrote must not steer the terminal. */
+/** Foreign text must not control the terminal. */
 function printable(text: string): string {
   return text.replaceAll(/[\p{Cc}\u2028\u2029]/gu, '\ufffd');
 }

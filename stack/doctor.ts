@@ -10,7 +10,7 @@ import { isAlive } from './supervisor/identity.ts';
 import { describeTaken, isPortFree } from './supervisor/ports.ts';
 import { readRecords, stackFolders } from './supervisor/records.ts';
 
-/** One thing that was looked at: fit, or what is wrong and how to mend it. */
+/** A finding: fit, or the problem and its remedy. */
 export interface Finding {
   readonly subject: string;
   readonly isFit: boolean;
@@ -44,7 +44,7 @@ export async function examine(settings: StackSettings, env: NodeJS.ProcessEnv): 
   ];
 }
 
-/** A finding as one line. */
+/** A finding as a line of text. */
 export function formatFinding({ subject, isFit, says }: Finding): string {
   return `${isFit ? 'ok     ' : 'PROBLEM'} ${subject}: ${says}`;
 }
@@ -60,7 +60,7 @@ function toFinding({ name, found, problem }: Prerequisite): Finding {
   return { subject: name, isFit: false, says: problem ?? 'missing' };
 }
 
-/** The three programs, and Go where one of them has to be built. */
+/** The three programs, and Go if a program has to be built. */
 async function examinePrograms(cacheDir: string, env: NodeJS.ProcessEnv): Promise<Finding[]> {
   const places = await Promise.all(binaryNames.map((name) => placeOf(name, cacheDir, env)));
   const programs = binaryNames.map((name, index) => ({ subject: name, isFit: true, says: places[index] ?? 'missing' }));

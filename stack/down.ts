@@ -4,7 +4,7 @@ import { endRecorded } from './supervisor/end-recorded.ts';
 import { isAlive } from './supervisor/identity.ts';
 import { readRecords, stackFolders } from './supervisor/records.ts';
 
-/** A supervisor stops what it started within 20 s; one that has not by then is ended itself. */
+/** A supervisor stops its services within 20 s. After that, `down` ends the supervisor itself. */
 const supervisorGraceMs = 22_000;
 
 /**
@@ -21,7 +21,7 @@ export async function stopStack(stateDir: string): Promise<number> {
     while (isAlive(supervisor) && Date.now() < deadline) await sleep(100);
     if (isAlive(supervisor)) process.kill(supervisor.pid, 'SIGKILL');
   }
-  // Those that use others first, as a supervisor would.
+  // Stop dependent services first, as a supervisor does.
   const order = ['api', 'worker'];
   const left = readRecords(runDir).map(({ service }) => service);
   for (const service of order.filter((name) => left.includes(name))) await endRecorded(stateDir, service);

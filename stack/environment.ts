@@ -50,7 +50,7 @@ export function temporalOf(env: Readonly<Record<string, string | undefined>>): T
   };
 }
 
-/** host:port on the loopback interface, the only one the stack listens on. */
+/** host:port on the loopback interface: the stack listens only there. */
 export function loopback(port: number): string {
   return `127.0.0.1:${port}`;
 }

@@ -1,4 +1,4 @@
-/** What a user can mend: shown as its message alone, without a stack trace. */
+/** An error that a user can mend. The user sees its message without a stack trace. */
 export class StackError extends Error {
   override readonly name = 'StackError';
 }

@@ -1,6 +1,7 @@
 /**
- * `npm run evaluate -- --train F --test F [--valid F] [--social F] --k 10 --out recs.csv`: the production recommender on files of
- * pairs, with a Spark of its own. Options are read by spark-submit/jobs/evaluate_files.py, which says what is wrong with them.
+ * `npm run evaluate -- --train F --test F [--valid F] [--social F] --k 10 --out recs.csv`: runs the production
+ * recommender on files of pairs, with a Spark of its own. spark-submit/jobs/evaluate_files.py reads the options and
+ * reports errors in them.
  */
 import { join } from 'node:path';
 import { execa } from 'execa';

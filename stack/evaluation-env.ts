@@ -1,6 +1,9 @@
 import { variablesOfOtherSparks, withoutVariables } from '../platform/variables.ts';
 
-/** What jobs/evaluate_files.py is run with: a Spark of its own, on this machine; where its files lie may be said. */
+/**
+ * The environment of jobs/evaluate_files.py: a Spark of its own on this machine. The caller may choose the folder of
+ * its files.
+ */
 export function evaluationEnv(python: string): NodeJS.ProcessEnv {
   return {
     ...withoutVariables(process.env, variablesOfOtherSparks),

@@ -1,6 +1,6 @@
 import { serviceNames, type ServiceName } from './services/service.ts';
 
-/** The settings by which the worker and the API are pointed at an existing service; the first ones decide that they are. */
+/** The settings that point the worker and the API at an existing service. The first setting of each group decides. */
 const pointers: Readonly<
   Partial<Record<ServiceName, { readonly deciding: readonly string[]; readonly others: readonly string[] }>>
 > = {
@@ -32,7 +32,10 @@ const pointers: Readonly<
   spark: { deciding: ['SEGUE_SPARK_REMOTE', 'SEGUE_SPARK_MASTER'], others: ['SEGUE_SPARK_PROPERTIES'] },
 };
 
-/** Settings that hold with the stack's own Temporal too: whoever starts a run must use what the worker uses. */
+/**
+ * Settings that also apply to the stack's own Temporal: a client that starts a run must use the same settings as the
+ * worker.
+ */
 const shared = ['SEGUE_TEMPORAL_NAMESPACE', 'SEGUE_TASK_QUEUE'];
 
 /** Which services are the stack's own, and which exist elsewhere. */
@@ -44,7 +47,9 @@ export interface ServiceChoice {
   readonly overrides: Readonly<Record<string, string>>;
 }
 
-/** Starts what the environment does not point elsewhere: pointing at an existing service is configuration alone. */
+/**
+ * The services to start: all services that the environment does not point elsewhere. Only the configuration decides.
+ */
 export function chooseServices(env: NodeJS.ProcessEnv): ServiceChoice {
   const external = serviceNames.filter((name) => pointers[name]?.deciding.some((variable) => env[variable]));
   const overrides = external.flatMap((name) => settingsOf(name, env));
@@ -58,7 +63,7 @@ export function chooseServices(env: NodeJS.ProcessEnv): ServiceChoice {
   };
 }
 
-/** What is not set stays empty, so that the stack's own value does not slip in beside a foreign one. */
+/** Unset variables stay empty, so that a value of the stack does not mix with values of an external service. */
 function settingsOf(name: ServiceName, env: NodeJS.ProcessEnv): [string, string][] {
   const { deciding = [], others = [] } = pointers[name] ?? {};
   return [...deciding, ...others].map((variable) => [variable, env[variable] ?? '']);

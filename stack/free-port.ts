@@ -1,6 +1,9 @@
 import getPort, { portNumbers } from 'get-port';
 
-/** Below what systems give to whoever asks for any port: none of these is taken between the look and the service's start. */
+/**
+ * Ports below the ephemeral range of operating systems: no program receives such a port between the check and the start
+ * of the service.
+ */
 const lowest = 20_000;
 const highest = 32_000;
 const fewest = 1_000;

@@ -4,16 +4,19 @@ import { explain, Interrupted } from './errors.ts';
 export interface Interrupts {
   /** Given at the first Ctrl-C, SIGTERM or SIGHUP. */
   readonly stop: AbortSignal;
-  /** Given at the second one: at once, please. */
+  /** Aborts at the second signal: stop at once. */
   readonly hurry: AbortSignal;
 }
 
-/** Ctrl-C in a terminal reaches us twice, from the terminal and through our parent: signals this close together are one. */
+/**
+ * Ctrl-C in a terminal arrives twice, from the terminal and from the parent process. Two signals this close together
+ * count as a single signal.
+ */
 const sameKeyMs = 1_500;
 
 /**
- * Runs a command to its end: signals become Interrupts, an error becomes its message and exit code 1. The process ends
- * when `main` has, whatever connections are still open.
+ * Runs a command to its end. Signals become Interrupts, and an error becomes its message and exit code 1. The process
+ * ends after `main`, even with open connections.
  */
 export async function runMain(main: (interrupts: Interrupts) => Promise<number>): Promise<never> {
   const stop = new AbortController();
@@ -26,7 +29,7 @@ export async function runMain(main: (interrupts: Interrupts) => Promise<number>)
       if (Date.now() - firstAtMs > sameKeyMs) hurry.abort();
     });
   }
-  // A terminal that has gone away must not keep us from stopping what we started.
+  // A closed terminal must not prevent the stop of the services.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   try {
     process.exit(await main({ stop: stop.signal, hurry: hurry.signal }));

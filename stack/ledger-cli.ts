@@ -54,7 +54,7 @@ function openLedger(): WeeklyLedger {
   );
 }
 
-/** The credentials of this checkout's own stack, unless others are given. */
+/** The credentials of this checkout's own stack, unless the environment has credentials. */
 function keyFiles(minioUser: string, minioPass: string): Record<string, string> {
   const { SEGUE_S3_ACCESS_KEY: user, SEGUE_S3_ACCESS_KEY_FILE: userFile } = process.env;
   if (user || userFile) return {};

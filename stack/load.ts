@@ -9,7 +9,7 @@ import { Interrupted, StackError } from './errors.ts';
 
 const pollMs = 500;
 
-/** One run: its type, its id, what the Web UI says of it, and its input. */
+/** A run: its type, its id, its summary for the Web UI, and its input. */
 interface RunToFollow {
   readonly type: string;
   readonly workflowId: string;
@@ -17,7 +17,9 @@ interface RunToFollow {
   readonly input?: object;
 }
 
-/** Runs the initial load without a refresh, or attaches to the one that runs. Loading what is loaded already changes nothing. */
+/**
+ * Runs the initial load without a refresh, or attaches to the open run. Files that are loaded already stay unchanged.
+ */
 export function runInitialLoad(...following: Following): Promise<InitialDataLoadResult> {
   const { initialDataLoad: type } = workflowTypes;
   const summary = 'npm start: every landing file into bronze';
@@ -27,7 +29,7 @@ export function runInitialLoad(...following: Following): Promise<InitialDataLoad
   );
 }
 
-/** Runs the weekly ingestion without a refresh, or attaches to the one that runs. */
+/** Runs the weekly ingestion without a refresh, or attaches to the open run. */
 export function runWeeklyTrends(...following: Following): Promise<WeeklyTrendsResult> {
   const { weeklyTrendsIngestion: type } = workflowTypes;
   const summary = 'npm start: every weekly file that is not in the ledger';
@@ -37,7 +39,7 @@ export function runWeeklyTrends(...following: Following): Promise<WeeklyTrendsRe
   );
 }
 
-/** Runs the refresh, or attaches to the one that runs. */
+/** Runs the refresh, or attaches to the open run. */
 export function runRefresh(...following: Following): Promise<RefreshResult> {
   const { refreshRecommendations: type } = workflowTypes;
   const summary = 'npm start: recommendations from what is new';
@@ -76,8 +78,8 @@ async function runAndFollow<Result>(run: RunToFollow, ...[env, report, signal]: 
     end = endOf<Result>(handle);
     return await follow(run, handle, end, { report, signal });
   } finally {
-    // Who waits for the end of a run that was left must not meet a closed connection when Temporal stops: the client would try
-    // again from a timer, where nobody can catch what it throws.
+    // A pending wait for the end of an abandoned run must not meet a closed connection when Temporal stops: the client
+    // would retry from a timer, and no code could catch its error.
     void Promise.resolve(end).then(() => connection.close());
   }
 }
@@ -118,7 +120,7 @@ async function queryProgress(handle: WorkflowHandle): Promise<RunProgress | unde
   }
 }
 
-/** How far a run is, as one line. */
+/** The progress of a run as a line of text. */
 export function describeProgress({ stage, files, uploadBytes, rows, spark, waitingFor }: RunProgress): string {
   const parts = [stage];
   if (files.total > 0) parts.push(`files ${files.done}/${files.total}`);
@@ -134,7 +136,9 @@ function megabytes(bytes: number): string {
   return (bytes / 1e6).toFixed(0);
 }
 
-/** The first failure that an activity or workflow threw says what happened; what Temporal wraps around it only says where. */
+/**
+ * The first failure that an activity or workflow threw has the reason. Temporal's wrappers only say where it happened.
+ */
 function describeFailure(error: unknown): string {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     if (cause instanceof ApplicationFailure) return `${cause.type ?? 'ApplicationFailure'}: ${cause.message}`;

@@ -10,7 +10,7 @@ export interface Lock {
   release(): void;
 }
 
-/** Who holds a lock, and what people want to know of it. */
+/** The holder of a lock, with details for people. */
 export interface LockHolder extends ProcessIdentity {
   readonly command: string;
   /** ISO time. */
@@ -18,8 +18,8 @@ export interface LockHolder extends ProcessIdentity {
 }
 
 /**
- * Takes a lock file for this process, or says who has it. The file names its holder by pid and start time: a lock whose
- * holder has died, by kill -9 too, counts as free.
+ * Takes a lock file for this process, or returns its holder. The file names the holder by pid and start time. A lock of
+ * a dead holder counts as free, also after kill -9.
  */
 export function tryLock(path: string): { readonly lock: Lock } | { readonly holder: LockHolder } {
   mkdirSync(dirname(path), { recursive: true });
@@ -42,7 +42,7 @@ export function tryLock(path: string): { readonly lock: Lock } | { readonly hold
   }
 }
 
-/** Waits until the lock is free and takes it; `onWait` is told once whom it waits for. */
+/** Waits until the lock is free and takes it. `onWait` receives the holder once. */
 export async function waitForLock(
   path: string,
   { signal, onWait }: { readonly signal?: AbortSignal | undefined; readonly onWait?: (pid: number) => void } = {},
@@ -58,7 +58,7 @@ export async function waitForLock(
   }
 }
 
-/** Who holds the lock now; undefined when it is free. */
+/** The holder of the lock now. Undefined if the lock is free. */
 export function lockHolder(path: string): LockHolder | undefined {
   const holder = readHolder(path);
   return holder && isAlive(holder) ? holder : undefined;
@@ -79,12 +79,14 @@ function readHolder(path: string): LockHolder | undefined {
   try {
     return JSON.parse(readFileSync(path, 'utf8')) as LockHolder;
   } catch {
-    // Gone since we looked, or not written by us: nobody can be asked whether it still holds.
+    // The file disappeared after the check, or its holder is unknown.
     return undefined;
   }
 }
 
-/** Moves a dead holder's file away. Whoever took the lock between our look and our move gets it back. */
+/**
+ * Moves the file of a dead holder away. A process that took the lock between the check and the move gets its lock back.
+ */
 function breakStale(path: string): void {
   const aside = `${path}.stale-${randomUUID()}`;
   try {

@@ -2,16 +2,16 @@ import { readdir, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { serviceNames } from './services/service.ts';
 
-/** What a stack writes into its state folder; anything else there is not ours and stays. */
+/** The stack's files in its state folder. All remaining files are not ours and stay. */
 const ownEntries = [...serviceNames, 'outbox', 'run', 'logs', 'data-dir.json'];
 
 /** The file of the listeners' tokens, as `npm run token` names it; a change of it lies beside it for a moment. */
 const listenerTokens = 'listener_tokens.json';
 
 /**
- * Deletes what a stopped stack keeps in its state folder: tables, runs, topics, events that wait, logs. The folder itself goes
- * too when nothing else is in it. Credentials are deleted only when asked for: they fit any new state. Answers what is left in
- * the state folder.
+ * Deletes the files of a stopped stack in its state folder: tables, runs, topics, waiting events, logs. Removes the
+ * folder if it is empty then. Deletes credentials only on request, because they fit any new state. Returns the
+ * remaining files of the state folder.
  */
 export async function deleteState(options: {
   readonly stateDir: string;

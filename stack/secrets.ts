@@ -52,12 +52,12 @@ export function secretFiles(secretsDir: string): SecretFiles {
   return Object.fromEntries(entries);
 }
 
-/** Reads one secret. */
+/** Reads a secret. */
 export function readSecretFile(path: string): string {
   return readFileSync(path, 'utf8').trim();
 }
 
-/** Written aside and linked into place: it appears whole, and never over one that is there. */
+/** The file is written under a temporary name and linked: it appears complete, and never replaces an existing file. */
 function ensureSecret(path: string, generate: () => string): void {
   const aside = `${path}.${randomBytes(6).toString('hex')}`;
   writeFileSync(aside, `${generate()}\n`, { mode: 0o600 });

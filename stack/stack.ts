@@ -18,7 +18,7 @@ export interface StartStackOptions {
   readonly secretsDir?: string;
   /** By default `landing` in the state folder. */
   readonly dataDir?: string;
-  /** By default free ones. */
+  /** Default: free ports. */
   readonly ports?: Partial<StackPorts>;
   /** By default all. */
   readonly services?: readonly ServiceName[];
@@ -39,15 +39,16 @@ export interface RunningStack {
   readonly env: Readonly<Record<string, string>>;
   readonly installed: Installed;
   status(): ServiceStatus[];
-  /** SIGKILL to one service, as a crash would be; the supervisor starts it again. */
+  /** Sends SIGKILL to a service, like a crash. The supervisor restarts the service. */
   kill(service: ServiceName): void;
   /** Ends everything it started. Safe to call twice. */
   stop(): Promise<void>;
 }
 
 /**
- * Starts the real services in a folder and on ports of their own and resolves once they are healthy: for tests and
- * benches. The environment's SEGUE_ settings do not reach in. Rejects, with everything stopped, when one cannot be started.
+ * Starts the real services in a folder and on ports of their own, and resolves when they are healthy: for tests and
+ * benches. SEGUE_ settings of the environment have no effect. Rejects, with all services stopped, if a service does not
+ * start.
  */
 export async function startStack(options: StartStackOptions): Promise<RunningStack> {
   const installed = options.installed ?? (await ensureInstalled());
@@ -86,7 +87,7 @@ export async function prepareStack(stack: {
   readonly settings: StackSettings;
   readonly installed: Installed;
   readonly services: readonly ServiceName[];
-  /** What every process starts from. */
+  /** The common environment of every process. */
   readonly env: NodeJS.ProcessEnv;
   readonly overrides?: Readonly<Record<string, string>>;
   readonly onEvent?: (event: KeeperEvent) => void;
@@ -105,7 +106,7 @@ export async function prepareStack(stack: {
   });
 }
 
-/** Ports that nobody listens on now. */
+/** Free ports. */
 async function freePorts(): Promise<StackPorts> {
   const names = Object.keys(portVariables);
   const ports: [string, number][] = [];

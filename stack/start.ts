@@ -26,7 +26,7 @@ const usage = `npm start [-- --data DIR | --full]
 
 const fullDays = 366;
 const readyWithinMs = 180_000;
-/** A refresh that finds nothing new ends within this; one that works on is not waited for where something is served. */
+/** A refresh without new data ends within this time. If a snapshot is served, `npm start` does not wait longer. */
 const nothingNewWithinMs = 5_000;
 const initialRun = { type: workflowTypes.initialDataLoad, workflowId: initialLoadId };
 const initialStep = 'initialDataLoad';
@@ -86,7 +86,7 @@ async function loadAndServe(settings: StackSettings, booted: Booted, interrupts:
   const outcome = await load(booted, settings, interrupts.stop);
   if ('failure' in outcome) console.log(describeUnready(settings, temporalOf(booted.env), outcome));
   else console.log(describeReady(settings, outcome.results, [...booted.times, ...outcome.times]));
-  // Also after a failure: what was published before is still served, and the Web UI shows what went wrong.
+  // Also after a failure: the API still serves the former snapshot, and the Web UI shows the failure.
   await untilGiven(interrupts.stop);
   return 'failure' in outcome ? 1 : 0;
 }
@@ -96,7 +96,7 @@ interface Loaded {
   readonly weekly: WeeklyTrendsResult;
 }
 
-/** What kept the start from being ready, and the run that it was about. */
+/** The reason why the start is not ready, and the run that it concerns. */
 interface Unready {
   readonly failure: string;
   readonly run: RunFailed['run'];
@@ -151,7 +151,10 @@ async function load(booted: Booted, settings: StackSettings, signal: AbortSignal
   }
 }
 
-/** The first refresh is waited for; a later one goes on by itself while what was published before is served. */
+/**
+ * `npm start` waits for the first refresh. Later refreshes run in the background while the API serves the former
+ * snapshot.
+ */
 async function refreshOrServe(
   env: Readonly<Record<string, string>>,
   { readyUrl, report, stop }: { readyUrl: string; report: (detail: string) => void; stop: AbortSignal },

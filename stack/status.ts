@@ -3,7 +3,7 @@ import { serviceNames } from './services/service.ts';
 import { isAlive, residentBytes } from './supervisor/identity.ts';
 import { readRecord, stackFolders, type ServiceState } from './supervisor/records.ts';
 
-/** What is known of one service from outside its supervisor. */
+/** The state of a service, as seen from outside its supervisor. */
 export interface ServiceReport {
   readonly service: string;
   readonly state: ServiceState | 'unsupervised';
@@ -15,7 +15,7 @@ export interface ServiceReport {
   readonly restarts: number;
 }
 
-/** What runs in a state folder. */
+/** The running services of a state folder. */
 export interface StackReport {
   readonly supervisor: LockHolder | null;
   readonly services: readonly ServiceReport[];

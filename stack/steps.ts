@@ -1,12 +1,12 @@
 import { Listr } from 'listr2';
 import { Interrupted } from './errors.ts';
 
-/** One step of a longer job, shown as a line of its own. */
+/** A step of a longer job, with a line of its own. */
 export interface Step {
   readonly title: string;
-  /** Steps that must have ended first; all others run side by side. */
+  /** Steps that must end first. All remaining steps run side by side. */
   readonly after?: readonly Step[];
-  /** Does the work; `report` shows what it is at. Answers a closing remark. */
+  /** Does the work. `report` shows the current activity. Returns a closing remark. */
   readonly run: (report: (detail: string) => void, signal: AbortSignal) => Promise<string | void>;
 }
 
@@ -24,7 +24,7 @@ export interface StepTime {
   readonly seconds: number;
 }
 
-/** Who shows the steps: a live list on a terminal, plain lines elsewhere, or the caller. */
+/** The display of the steps: a live list on a terminal, plain lines elsewhere, or the caller's own. */
 export interface StepOptions {
   readonly signal?: AbortSignal | undefined;
   readonly onStep?: ((event: StepEvent) => void) | undefined;
@@ -33,8 +33,8 @@ export interface StepOptions {
 const plainEveryMs = 30_000;
 
 /**
- * Runs steps, those that do not depend on each other side by side. The first failure stops the others and is thrown; so is
- * Interrupted when the signal is given.
+ * Runs steps. Independent steps run side by side. The first failure stops the remaining steps and is thrown. An abort
+ * of the signal throws Interrupted.
  */
 export async function runSteps(steps: readonly Step[], { signal, onStep }: StepOptions = {}): Promise<StepTime[]> {
   const abort = new AbortController();
@@ -54,7 +54,7 @@ export async function runSteps(steps: readonly Step[], { signal, onStep }: StepO
     const seconds = (): number => (Date.now() - startedAt) / 1000;
     let hasEnded = false;
     const show = (state: StepEvent['state'], detail: string): void => {
-      // What a step reports after its end (its work was stopped half-way) is nobody's concern any more.
+      // Ignore the reports of a step after its end: its work was interrupted.
       if (hasEnded) return;
       hasEnded = state !== 'started' && state !== 'progress';
       const event = { title: step.title, state, detail, seconds: seconds() };
@@ -79,7 +79,7 @@ export async function runSteps(steps: readonly Step[], { signal, onStep }: StepO
   try {
     return await Promise.all(all);
   } catch (error) {
-    // The others have been told to stop; nothing is left running behind the error.
+    // The remaining steps have received the abort. No work runs on after the error.
     await Promise.allSettled(all);
     throw signal?.aborted ? new Interrupted() : error;
   } finally {
@@ -96,7 +96,7 @@ function quietView(): View {
   return { show: () => undefined, close: async () => undefined };
 }
 
-/** One line when a step starts, one every half minute, one when it ends. */
+/** Prints a line when a step starts, every half minute, and when the step ends. */
 function plainView(): View {
   const shownAtMs = new Map<string, number>();
   return {
@@ -171,7 +171,7 @@ function liveView(steps: readonly Step[]): View {
     },
     async close() {
       clearInterval(clock);
-      // Steps that never started because another one failed.
+      // Steps that did not start because a different step failed.
       for (const line of lines.values()) line.ended.reject(new Error('not run'));
       await drawn;
     },

@@ -3,8 +3,8 @@ import { streamEventsId, workflowTypes } from '../contracts/ids.ts';
 import { temporalOf } from './environment.ts';
 
 /**
- * Sees to it that the Kafka → Delta streams run: starts `streamEvents`, or leaves the open run as it is. Returns at once; the
- * driver needs some moments more, which nobody has to wait for.
+ * Ensures that the Kafka → Delta streams run: starts `streamEvents`, or keeps the open run. Returns at once, although
+ * the driver needs some moments more.
  */
 export async function keepStreaming(env: Readonly<Record<string, string>>): Promise<void> {
   const { access, namespace, taskQueue } = temporalOf(env);

@@ -9,7 +9,7 @@ await runMain(async ({ stop }) => {
   const { temporal } = await ensureInstalled({ signal: stop });
   const { ports } = readStackSettings(process.env);
   const address = process.env['TEMPORAL_ADDRESS'] ?? process.env['SEGUE_TEMPORAL_ADDRESS'] ?? loopback(ports.temporal);
-  // Not set when nobody set it: a profile of the user's may name one.
+  // Keep it unset if the user has not set it: a profile of the user's may have a value.
   const namespace = process.env['TEMPORAL_NAMESPACE'] || process.env['SEGUE_TEMPORAL_NAMESPACE'];
   const child = spawn(temporal, process.argv.slice(2), {
     stdio: 'inherit',

@@ -18,7 +18,7 @@ export interface Installed {
   readonly minio: string;
   readonly mc: string;
   readonly java: string;
-  /** The venv's interpreter, with PySpark and what the jobs' tests need. */
+  /** The venv's interpreter, with PySpark and the packages of the jobs' tests. */
   readonly python: string;
   /** PySpark's own distribution. */
   readonly sparkHome: string;
@@ -29,14 +29,14 @@ export interface Installed {
 
 /** How to install. */
 export interface InstallOptions {
-  /** Where to keep what is fetched and built; by default what SEGUE_CACHE_DIR and XDG_CACHE_HOME say. */
+  /** The cache folder for downloads and builds. Default: SEGUE_CACHE_DIR or XDG_CACHE_HOME. */
   readonly cacheDir?: string;
   /** Takes the place of the progress lines. */
   readonly onStep?: (event: StepEvent) => void;
   readonly signal?: AbortSignal;
 }
 
-/** About what each item needs on disk while it is made, in bytes. */
+/** The approximate disk space for making each item, in bytes. */
 const spaceNeeded: Readonly<Record<string, number>> = {
   temporal: 1.6e9,
   minio: 1.6e9,
@@ -47,9 +47,9 @@ const spaceNeeded: Readonly<Record<string, number>> = {
 };
 
 /**
- * Installs what is missing of the stack's tools, pinned by version and checksum, and answers where they are. Takes
- * milliseconds when nothing is missing. Safe to interrupt, to repeat, and to run twice at once. Throws a StackError that
- * says what failed and what to do.
+ * Installs missing tools of the stack, pinned by version and checksum, and returns their places. Takes milliseconds if
+ * all tools are present. Safe to interrupt, to repeat, and to run twice at the same time. Throws a StackError with the
+ * failure and the remedy.
  */
 export async function ensureInstalled(options: InstallOptions = {}): Promise<Installed> {
   const cacheDir = options.cacheDir ?? cacheDirectory(process.env);
@@ -89,7 +89,7 @@ async function makeCache(cacheDir: string): Promise<void> {
   }
 }
 
-/** What has to be there, given what the machine has. Throws when a prerequisite is missing, naming all that are. */
+/** The required items for this machine. Throws if prerequisites are missing, and names all of them. */
 async function makePlan(cacheDir: string): Promise<Plan> {
   const [java, basePython, maven, ...paths] = await Promise.all([
     findJava(),
@@ -115,7 +115,7 @@ async function makePlan(cacheDir: string): Promise<Plan> {
     onPath,
     python,
     items: [
-      // One after another: each build alone keeps every core busy, and MinIO's needs 1.5 GB.
+      // Build in sequence: each build keeps every core busy, and MinIO's build needs 1.5 GB.
       ...toBuild.map((name, index) => ({
         item: binaryItem(name),
         title: `${name} (built from its Go module)`,

@@ -7,7 +7,7 @@ import { sha256 } from '../supervisor/fingerprint.ts';
 import type { CachedItem } from './cache.ts';
 import { runCommand } from './run-command.ts';
 
-/** What is built here, beside the jars that are fetched: Delta's commit-safe log store and the warm server. */
+/** The classes that are built here, beside the downloaded jars: Delta's commit-safe log store and the warm server. */
 const javaFolder = join(repositoryRoot, 'spark-submit', 'java');
 const builtJar = 'segue-spark.jar';
 const buildGoals = [
@@ -42,7 +42,7 @@ export function jarsItem(name: JarSetName, maven: MavenFinder): CachedItem {
   };
 }
 
-/** The sources of what is built into a set: another source is another folder of the cache. */
+/** The sources of the built classes. Changed sources need a new folder in the cache. */
 function builtFrom(name: JarSetName): string[] {
   if (name !== 'spark-jars') return [];
   const sources = readdirSync(javaFolder, { recursive: true, encoding: 'utf8' })
@@ -61,7 +61,7 @@ function refuseOtherJars(name: JarSetName, lockFile: string, folder: string): vo
   );
 }
 
-/** Compiles spark-submit/java into one jar beside the fetched ones. */
+/** Compiles spark-submit/java into a jar beside the downloaded jars. */
 async function buildJava({ maven, folder, signal, report }: MavenRun): Promise<void> {
   const work = join(folder, 'java');
   await runMaven({
@@ -84,7 +84,7 @@ export async function lockJars(name: JarSetName, maven: string, folder: string):
   return lockFile;
 }
 
-/** One run of Maven that fills a folder. */
+/** A run of Maven that fills a folder. */
 interface MavenRun {
   readonly maven: string;
   readonly folder: string;
@@ -111,13 +111,13 @@ async function runMaven(
     file: run.maven,
     args: ['-B', '-ntp', '-Dstyle.color=never', ...run.args],
     signal: run.signal,
-    // Of a failure, what went wrong; not Maven's advice on how to ask it again.
+    // Show the error of a failed build, without Maven's advice on further options.
     isWorthKeeping: (line) => !/^\[INFO\]|Re-run Maven|-e switch|For more information|^\[ERROR\] (\[Help|$)/.test(line),
     ...(run.report && { onLine: (line: string) => run.report?.(line.replace(/^\[INFO\] /, '').slice(0, 100)) }),
   });
 }
 
-/** One line per jar, as sha256sum writes and checks them. */
+/** A line per jar, in the format of sha256sum. */
 export function checksumsOf(folder: string): string {
   const jars = readdirSync(folder)
     .filter((name) => name.endsWith('.jar'))
@@ -125,7 +125,7 @@ export function checksumsOf(folder: string): string {
   return jars.map((name) => `${sha256(readFileSync(join(folder, name)))}  ${name}\n`).join('');
 }
 
-/** What differs between pinned and found checksums, in words; nothing when they agree. */
+/** The differences between pinned and found checksums, in words. Undefined if they agree. */
 export function compareChecksums(pinned: string, found: string): string[] {
   const wanted = parseChecksums(pinned);
   const present = parseChecksums(found);

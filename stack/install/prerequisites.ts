@@ -7,7 +7,7 @@ export interface Prerequisite {
   readonly name: string;
   /** Where it was found, with its version; undefined when it is missing or too old. */
   readonly found?: { readonly file: string; readonly version: string };
-  /** What is wrong and how to mend it, when nothing fit was found. */
+  /** The problem and its remedy, if no fitting program was found. */
   readonly problem?: string;
 }
 
@@ -55,7 +55,7 @@ export async function findPython(env: NodeJS.ProcessEnv = process.env): Promise<
   return { name: 'Python', problem: `Python cannot be used: ${why}; ${mend}.` };
 }
 
-/** Go, to build what is not on PATH; 1.24 or newer. */
+/** Go 1.24 or newer, for building tools that are not on PATH. */
 export async function findGo(env: NodeJS.ProcessEnv = process.env): Promise<Prerequisite> {
   const mend = 'install Go 1.24 or newer, or put temporal, minio and MinIO’s mc on PATH';
   const output = await outputOf('go', ['version'], env);
@@ -72,13 +72,13 @@ export async function findMaven(env: NodeJS.ProcessEnv = process.env): Promise<P
   return { name: 'Maven' };
 }
 
-/** The file of a prerequisite; throws what is wrong with it. */
+/** The file of a prerequisite. Throws the problem if it is missing. */
 export function required({ name, found, problem }: Prerequisite): string {
   if (found) return found.file;
   throw new StackError(problem ?? `${name} is missing.`);
 }
 
-/** What a program says, on stdout and stderr; undefined when it cannot be run or fails. */
+/** A program's output on stdout and stderr. Undefined if it does not run or fails. */
 export async function outputOf(
   file: string,
   args: readonly string[],

@@ -6,13 +6,13 @@ import { StackError } from '../errors.ts';
 import type { CachedItem } from './cache.ts';
 import { venvItem, type Venv } from './venv.ts';
 
-/** The venv with PySpark and what the jobs and their tests need. */
+/** The venv with PySpark and the packages of the jobs and their tests. */
 export function pythonItem(base: Venv['base']): CachedItem {
   return venvItem({
     name: 'python',
     contents: 'PySpark and its companions',
     lockFile: join(repositoryRoot, 'spark-submit', 'requirements.txt'),
-    // What PySpark's source distribution is built with: taken from the lock, so that it is pinned too.
+    // The build tools of PySpark's source distribution. They come from the lock, so that they are pinned, too.
     buildTools: ['setuptools', 'wheel', 'packaging'],
     base,
   });

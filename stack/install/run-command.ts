@@ -4,7 +4,7 @@ import { Interrupted, StackError } from '../errors.ts';
 
 /** A command of the set-up. */
 export interface SetUpCommand {
-  /** What it is for, for people: 'building temporal'. */
+  /** The purpose of the command, for people: 'building temporal'. */
   readonly purpose: string;
   readonly file: string;
   readonly args: readonly string[];
@@ -20,8 +20,8 @@ const keptLines = 12;
 const killAfterMs = 3_000;
 
 /**
- * Runs one command of the set-up and resolves when it ended well. A failure is a StackError with what failed, its last
- * lines, and what to do; the signal ends the command and all it started.
+ * Runs a command of the set-up and resolves after its success. A failure is a StackError with the failed command, its
+ * last lines, and the remedy. The signal ends the command and its child processes.
  */
 export async function runCommand(command: SetUpCommand): Promise<void> {
   const { purpose, file, args, cwd, env, signal } = command;
@@ -31,7 +31,7 @@ export async function runCommand(command: SetUpCommand): Promise<void> {
     cwd,
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
-    // A group of its own, so that what it started can be ended with it.
+    // A process group of its own, so that its child processes end with it.
     detached: true,
   });
   for (const stream of [child.stdout, child.stderr]) {
@@ -101,7 +101,7 @@ const mends: readonly { readonly pattern: RegExp; readonly mend: string }[] = [
   },
 ];
 
-/** What a user can do about a failure with these lines. */
+/** The remedy for a failure with these lines. */
 export function mendFor(lines: string): string {
   return (
     mends.find(({ pattern }) => pattern.test(lines))?.mend ??

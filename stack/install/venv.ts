@@ -7,11 +7,11 @@ import { runCommand } from './run-command.ts';
 /** A Python environment of its own. */
 export interface Venv {
   readonly name: string;
-  /** What is installed, for people: 'PySpark and its companions'. */
+  /** The name of the packages, for people: 'PySpark and its companions'. */
   readonly contents: string;
   /** The lock file, with hashes. */
   readonly lockFile: string;
-  /** Packages of the lock that others are built with: they come first. */
+  /** Packages of the lock that the build of the remaining packages needs. They are installed first. */
   readonly buildTools: readonly string[];
   /** The Python it is made with. */
   readonly base: { readonly file: string; readonly version: string };

@@ -2,7 +2,7 @@ import type { StackSettings } from '../config.ts';
 import type { Installed } from '../install/index.ts';
 import type { SecretFiles } from '../secrets.ts';
 
-/** What a service's definition is made from. */
+/** The input for a service's definition. */
 export interface ServiceContext {
   readonly settings: StackSettings;
   readonly installed: Installed;

@@ -14,12 +14,12 @@ const heap = ['-Xms256m', '-Xmx512m'];
 const weekHours = 7 * 24;
 
 /**
- * How long Kafka remembers what a group without members has read: the mark of what `dlq replay` has sent again is such an offset.
- * It must outlive the letters it speaks of: 30 days, and the week until the segment they lie in is full.
+ * The time for which Kafka remembers the offsets of a group without members. `dlq replay` stores its position as such
+ * an offset. The position must outlive the dead letters: 30 days, and the week until their segment is full.
  */
 export const offsetsRetentionMinutes = 40 * 24 * 60;
 
-/** Kafka: one node that is broker and controller (KRaft), with the contract's topics. */
+/** Kafka: a single node that is broker and controller (KRaft), with the contract's topics. */
 export function kafkaService({ settings, installed }: ServiceContext): ServiceDefinition {
   const { ports, stateDir } = settings;
   const folder = join(stateDir, 'kafka');
@@ -86,7 +86,7 @@ function serverProperties(ports: StackPorts, dataFolder: string): string {
     'share.coordinator.state.topic.replication.factor': '1',
     'share.coordinator.state.topic.min.isr': '1',
     'log.retention.hours': String(weekHours),
-    // One consumer at a time joins here: waiting for more would only delay it.
+    // A single consumer joins each group here: waiting for more consumers would only delay it.
     'group.initial.rebalance.delay.ms': '0',
     'controlled.shutdown.max.retries': '1',
   };
@@ -95,7 +95,7 @@ function serverProperties(ports: StackPorts, dataFolder: string): string {
     .join('');
 }
 
-/** Gives the storage its cluster id, the first time. Safe to repeat: storage that has one is left alone. */
+/** Gives the storage its cluster id at the first start. Safe to repeat: existing storage stays unchanged. */
 async function formatOnce(storage: {
   readonly folder: string;
   readonly propertiesFile: string;
@@ -118,8 +118,8 @@ async function formatOnce(storage: {
 }
 
 /**
- * A random cluster id as Kafka writes them: 16 bytes in base64url. Never one that starts with a dash, which Kafka's own
- * command line would take for an option.
+ * A random cluster id in Kafka's format: 16 bytes in base64url. It never starts with a dash, because Kafka's command
+ * line would read such an id as an option.
  */
 export function newClusterId(random16Bytes: () => Buffer): string {
   const id = random16Bytes().toString('base64url');

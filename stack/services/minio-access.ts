@@ -19,8 +19,8 @@ const policyName = 'segue-pipeline';
 const buckets = Object.values(lake.buckets);
 
 /**
- * Makes the buckets and the pipeline's user with just the rights the pipeline needs. Safe to repeat: what is there stays,
- * the user's password and policy are set to what they should be.
+ * Creates the buckets and the pipeline's user with exactly the rights that the pipeline needs. Safe to repeat: existing
+ * buckets stay, and the user gets the right password and policy.
  */
 export async function grantPipelineAccess(store: StoreAdministration): Promise<void> {
   await mkdir(store.folder, { recursive: true, mode: 0o700 });
@@ -31,7 +31,7 @@ export async function grantPipelineAccess(store: StoreAdministration): Promise<v
 
   for (const bucket of buckets) await mc(store, ['mb', '--ignore-existing', `${alias}/${bucket}`]);
   await mc(store, ['admin', 'policy', 'create', alias, policyName, policyFile]);
-  // mc reads both from stdin: a password among the arguments could be seen by everybody on the machine.
+  // mc reads both from stdin: every user of the machine can see a password among the arguments.
   await mc(store, ['admin', 'user', 'add', alias], { input: `${user}\n${password}\n` });
   await mc(store, ['admin', 'policy', 'attach', alias, policyName, '--user', user], { toleratesUnchanged: true });
 }

@@ -31,7 +31,7 @@ export function minioService({ settings, installed, secrets }: ServiceContext): 
       env: {
         MINIO_ROOT_USER_FILE: secrets.minioRootUser,
         MINIO_ROOT_PASSWORD_FILE: secrets.minioRootPass,
-        // Neither looks for updates nor tells anybody that it runs.
+        // No search for updates and no telemetry.
         MINIO_UPDATE: 'off',
         MINIO_CALLHOME_ENABLE: 'off',
         MINIO_BROWSER_REDIRECT: 'off',

@@ -15,18 +15,21 @@ export interface ServiceCommand {
   readonly cwd: string;
 }
 
-/** One service: how to start it, how to see that it works, what has to be set up in it. */
+/** A service: its start, its probe and its set-up. */
 export interface ServiceDefinition {
   readonly name: string;
   /** For people. */
   readonly title: string;
-  /** Services that must be healthy before this one starts, and that stop after it. */
+  /** Services that must be healthy before this service starts, and that stop after it. */
   readonly needs: readonly string[];
   readonly ports: readonly WantedPort[];
   /** Where people find it; undefined when it has no page. */
   readonly url?: string;
   readonly command: ServiceCommand;
-  /** What else decides how it runs (settings files, code): when it differs, a running one is not adopted. */
+  /**
+   * Further inputs of the service (settings files, code). After a change, the supervisor does not adopt a running
+   * process.
+   */
   readonly fingerprint?: string;
   /** Runs before every start; safe to repeat. */
   readonly prepare?: () => Promise<void>;

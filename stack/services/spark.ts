@@ -31,13 +31,13 @@ export function sparkService({ settings, installed, env }: ServiceContext): Serv
     'spark.hadoop.fs.s3a.endpoint': env['SEGUE_S3_ENDPOINT'] ?? '',
     'spark.hadoop.fs.s3a.endpoint.region': env['SEGUE_S3_REGION'] ?? '',
     'spark.hadoop.fs.s3a.buffer.dir': join(folder, 'tmp'),
-    // One refresh must not keep a weekly file waiting; the file says how jobs share.
+    // A refresh must not delay a weekly file. The file configures the sharing between jobs.
     'spark.scheduler.mode': 'FAIR',
     'spark.scheduler.allocation.file': pathToFileURL(poolsFile).href,
     'spark.local.dir': join(folder, 'tmp'),
     'spark.sql.warehouse.dir': join(folder, 'warehouse'),
     'spark.ui.port': String(ports.sparkUi),
-    // A port that is taken is told to the user, not silently replaced by the next one.
+    // Report a taken port to the user. Spark by itself would silently use the next port.
     'spark.port.maxRetries': '0',
   };
   return {
@@ -82,7 +82,7 @@ export function sparkService({ settings, installed, env }: ServiceContext): Serv
   };
 }
 
-/** Java splits these at blanks, so that a path with one has to be quoted. */
+/** Java splits these options at blanks, so a path with a blank needs quotes. */
 function javaOptions(given: string, temporaryFolder: string): string {
   return `${given} "-Dlog4j2.configurationFile=file:${logSettingsFile}" "-Djava.io.tmpdir=${temporaryFolder}"`;
 }

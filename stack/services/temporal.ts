@@ -37,7 +37,7 @@ export function temporalService({ settings, installed, env }: ServiceContext): S
         dynamicConfig.flatMap((setting) => ['--dynamic-config-value', setting]),
         searchAttributes.flatMap((attribute) => ['--search-attribute', attribute]),
       ].flat(),
-      // What the user set for the CLI must not change the server.
+      // The user's settings for the CLI must not change the server.
       env: { TEMPORAL_ENV: '', TEMPORAL_ADDRESS: '' },
       cwd: folder,
     },

@@ -1,17 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /**
- * Cuts waiting short. No wait leaves anything behind on it, so it may last as long as a service and be waited on without end;
- * every `Promise.race` against one long-lived promise would stay in memory for as long as that promise is pending.
+ * Interrupts waits. A wait leaves nothing behind on the alarm, so a long-lived alarm may serve any number of waits. In
+ * contrast, every `Promise.race` against a long-lived promise stays in memory while that promise is pending.
  */
 export interface Alarm {
-  /** Ends the present wait and all later ones; the first reason counts. */
+  /** Ends the current wait and all later waits. The first reason counts. */
   ring(reason: string): void;
   /** Undefined until it rings. */
   reason(): string | undefined;
   /** Resolves after this time or when it rings. Does not keep the process alive by itself. */
   pause(ms: number): Promise<void>;
-  /** Resolves with what the work gives, or with undefined when it rings; the work itself goes on. */
+  /** Resolves with the result of the work, or with undefined when the alarm rings. The work itself goes on. */
   cutShort<Result>(work: Promise<Result>): Promise<Result | undefined>;
 }
 

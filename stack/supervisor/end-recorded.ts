@@ -3,7 +3,7 @@ import { readRecord, removeRecord, stackFolders } from './records.ts';
 
 const graceMs = 8_000;
 
-/** Ends a service by what was written down of it, with whatever it left behind; nothing when nothing was written down. */
+/** Ends a service by its record, including its child processes. Does nothing without a record. */
 export async function endRecorded(stateDir: string, service: string, hurry?: AbortSignal): Promise<void> {
   const { runDir } = stackFolders(stateDir);
   const record = readRecord(runDir, service);

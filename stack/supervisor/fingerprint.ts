@@ -3,7 +3,10 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ServiceDefinition } from '../services/service.ts';
 
-/** What decides how a service runs, as one hash: command, settings, secrets' values, files. Not reversible. */
+/**
+ * A hash of everything that determines a service: command, settings, values of secrets, files. The hash is not
+ * reversible.
+ */
 export function fingerprintOf(definition: ServiceDefinition): string {
   const { command, fingerprint = '' } = definition;
   const env = Object.keys(command.env)
@@ -12,7 +15,7 @@ export function fingerprintOf(definition: ServiceDefinition): string {
   return sha256(JSON.stringify([command.file, command.args, env, command.withoutEnv?.source, fingerprint]));
 }
 
-/** The content of all files with one of these endings under some folders, as one hash. */
+/** A hash of the content of all files with these endings under some folders. */
 export function hashFolders(folders: readonly string[], endings: readonly string[]): string {
   const hash = createHash('sha256');
   for (const path of folders.flatMap((folder) => filesUnder(folder, endings))) {

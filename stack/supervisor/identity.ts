@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** One process and nobody else: a pid is given again after its process has ended, pid and start time together are not. */
+/** The identity of a process. The system reuses pids, but pid and start time together are unique. */
 export interface ProcessIdentity {
   readonly pid: number;
   readonly startTime: string;
@@ -9,7 +9,7 @@ export interface ProcessIdentity {
 
 const isLinux = process.platform === 'linux';
 
-/** Who has this pid now; undefined when nobody, or only a zombie that waits for its parent. */
+/** The process with this pid now. Undefined if there is none, or only a zombie that waits for its parent. */
 export function identify(pid: number): ProcessIdentity | undefined {
   const startTime = isLinux ? startTimeFromProc(pid) : startTimeFromPs(pid);
   return startTime === undefined ? undefined : { pid, startTime };
@@ -75,7 +75,7 @@ function statFields(pid: number): string[] | undefined {
   return stat === '' ? undefined : stat.slice(stat.lastIndexOf(')') + 2).split(' ');
 }
 
-/** Start times are counted from the boot, so that they mean something within one boot only. */
+/** Start times count from the boot, so they are comparable within a boot only. */
 function bootId(): string {
   return readOrEmpty('/proc/sys/kernel/random/boot_id').slice(0, 8);
 }
@@ -94,7 +94,7 @@ function ps(args: readonly string[]): string | undefined {
   }
 }
 
-/** Processes end while one looks at them: what cannot be read is a process that is gone. */
+/** Processes may end during the check: an unreadable process is gone. */
 function readOrEmpty(path: string): string {
   try {
     return readFileSync(path, 'utf8');

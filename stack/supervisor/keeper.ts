@@ -25,7 +25,7 @@ export interface Patience {
   readonly longestBackOffMs: number;
   /** A process that lived this long died of something new. */
   readonly stableAfterMs: number;
-  /** So many fast deaths in a row, and nobody starts it again. */
+  /** After this many fast deaths in a row, the keeper gives up. */
   readonly fastDeathsAllowed: number;
   readonly startProbeMs: number;
   readonly watchProbeMs: number;
@@ -45,15 +45,15 @@ export const defaultPatience: Patience = {
   restartAfter: 24,
 };
 
-/** What a keeper tells whoever watches. */
+/** The events of a keeper. */
 export interface KeeperEvent {
   readonly service: string;
   readonly kind: 'adopted' | 'started' | 'healthy' | 'died' | 'gaveUp' | 'stopped';
-  /** One sentence. */
+  /** A sentence for people. */
   readonly message: string;
 }
 
-/** Keeps one service running. */
+/** Keeps a service running. */
 export interface Keeper {
   readonly definition: ServiceDefinition;
   /** Adopts or starts the service; resolves once it is healthy and provisioned, rejects when it cannot be started. */
@@ -67,7 +67,7 @@ export interface Keeper {
   pid(): number | undefined;
 }
 
-/** What every keeper of a stack shares. */
+/** The shared dependencies of a stack's keepers. */
 export interface KeeperContext {
   readonly stateDir: string;
   readonly env: NodeJS.ProcessEnv;
@@ -83,7 +83,7 @@ interface Life {
   readonly alarm: Alarm;
 }
 
-/** The keeper of one service: start or adopt, probe, start again what died, stop. */
+/** The keeper of a service: starts or adopts it, probes it, restarts it after its death, and stops it. */
 export function createKeeper(definition: ServiceDefinition, context: KeeperContext): Keeper {
   const { stateDir, patience } = context;
   const { runDir } = stackFolders(stateDir);
@@ -111,7 +111,7 @@ export function createKeeper(definition: ServiceDefinition, context: KeeperConte
       stopping.abort();
       life?.alarm.ring('stopped');
       await endLife(hurry);
-      // A start that was under way has either ended by now or left one more life behind.
+      // A pending start has ended by now, or has left a further process.
       await Promise.allSettled([starting, watching]);
       await endLife(hurry);
       if (life === undefined) await endRecorded(stateDir, definition.name, hurry);
@@ -140,7 +140,10 @@ export function createKeeper(definition: ServiceDefinition, context: KeeperConte
     await terminate(present.identity, { marker, graceMs, ...(hurry && { signal: hurry }) });
   }
 
-  /** A process of ours that an earlier supervisor left: kept when it is what we would start, ended otherwise. */
+  /**
+   * A process of ours from an earlier supervisor. The keeper adopts it if it matches the definition, and ends it
+   * otherwise.
+   */
   async function adoptOrClean(): Promise<Life | undefined> {
     const record = readRecord(runDir, definition.name);
     if (record === undefined) return undefined;
@@ -221,7 +224,7 @@ export function createKeeper(definition: ServiceDefinition, context: KeeperConte
   /** After a death: clears the group, and waits before the next life or gives up. */
   async function end(dead: Life, how: string, { wasHealthy }: { readonly wasHealthy: boolean }): Promise<void> {
     const isStable = wasHealthy && Date.now() - dead.startedAtMs >= patience.stableAfterMs;
-    // One that never answered took its whole time for it: twice is often enough.
+    // A process that never answered has used its whole time: two attempts are enough.
     const weight = isAlive(dead.process.identity) ? 2 : 1;
     await terminate(dead.process.identity, { marker: dead.marker, graceMs: definition.stopTimeoutMs });
     killLeftovers(dead.process.identity.pid, dead.marker);
@@ -258,7 +261,8 @@ export function createKeeper(definition: ServiceDefinition, context: KeeperConte
         present = await liveUntilHealthy();
       }
     } catch (error) {
-      // Giving up has been told as an event; being stopped needs no words. The others go on without this service.
+      // An event has reported the end of the attempts, and a stop needs no report. The remaining services go on
+      // without this service.
       if (error instanceof Interrupted || state === 'failed') return;
       state = 'failed';
       tell('gaveUp', `${definition.title} cannot be started again: ${String(error)}`);

@@ -7,13 +7,13 @@ import { commandLine } from './identity.ts';
 /** A port that a service is about to listen on. */
 export interface WantedPort {
   readonly port: number;
-  /** What listens there, for people: 'MinIO'. */
+  /** The name of the listener, for people: 'MinIO'. */
   readonly label: string;
   /** The environment variable that moves it. */
   readonly variable: string;
 }
 
-/** Throws one StackError that names every wanted port that is taken, by whom where that can be seen, and the mend. */
+/** Throws a StackError that names every taken port, the process that holds it if it is visible, and the remedy. */
 export async function refuseTakenPorts(wanted: readonly WantedPort[]): Promise<void> {
   const states = await Promise.all(wanted.map(async (entry) => ({ ...entry, isFree: await isPortFree(entry.port) })));
   const taken = states.filter(({ isFree }) => !isFree);
@@ -29,7 +29,7 @@ export function isPortFree(port: number): Promise<boolean> {
   });
 }
 
-/** Who holds a port, as far as it can be seen, and the mend. */
+/** The process that holds a port, if it is visible, and the remedy. */
 export function describeTaken({ port, label, variable }: WantedPort): string {
   const pid = listenerOf(port);
   const holder = pid === undefined ? 'another process' : `pid ${pid} (${shorten(commandLine(pid))})`;
@@ -82,7 +82,7 @@ function listenerFromLsof(port: number): number | undefined {
     const output = execFileSync('lsof', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
     return Number(output.split('\n')[0]) || undefined;
   } catch {
-    // lsof is missing or found nobody: the message does without the holder.
+    // lsof is missing or found no process: the message omits the process.
     return undefined;
   }
 }

@@ -50,7 +50,7 @@ export async function startProcess(
   }
 }
 
-/** Watches a process that somebody else started. */
+/** Watches a process that was started elsewhere. */
 export function watchProcess(identity: ProcessIdentity): WatchedProcess {
   return { identity, ended: pollUntilGone(identity) };
 }
@@ -61,8 +61,9 @@ async function pollUntilGone(identity: ProcessIdentity): Promise<string> {
 }
 
 /**
- * Ends one process and what it started: SIGTERM to it, time to end by itself, then SIGKILL to what is left of its group.
- * Nobody else is touched: the process by pid and start time, the rest of the group by its marker. Resolves when all are gone.
+ * Ends a process and its child processes: sends SIGTERM to it, waits for its end, and then sends SIGKILL to the rest of
+ * its group. No foreign process is affected: pid and start time identify the process, and a marker identifies the rest
+ * of the group. Resolves when all of them are gone.
  */
 export async function terminate(
   identity: ProcessIdentity,
@@ -77,13 +78,13 @@ export async function terminate(
   while ([identity, ...group].some((member) => member && isAlive(member))) await sleep(20);
 }
 
-/** SIGKILL to a process and to what is left of its group. */
+/** Sends SIGKILL to a process and to the rest of its group. */
 export function killNow(identity: ProcessIdentity, marker: string): void {
   if (isAlive(identity)) sendSignal(-identity.pid, 'SIGKILL');
   else killLeftovers(identity.pid, marker);
 }
 
-/** SIGKILL to the members of a group whose leader has ended. */
+/** Sends SIGKILL to the members of a group whose leader has ended. */
 export function killLeftovers(groupId: number, marker: string): void {
   for (const pid of markedMembers(groupId, marker)) sendSignal(pid, 'SIGKILL');
 }

@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync
 import { join } from 'node:path';
 import type { ProcessIdentity } from './identity.ts';
 
-/** What is written down of a service's process, so that another supervisor, `status` and `down` find it. */
+/** The record of a service. Undefined if no running service is recorded. */
 export interface ServiceRecord {
   readonly service: string;
   readonly identity: ProcessIdentity;
@@ -18,7 +18,7 @@ export interface ServiceRecord {
   readonly command: readonly string[];
 }
 
-/** What a service is doing. `unhealthy`: it runs but has not answered for a while. */
+/** The state of a service. `unhealthy`: the process runs but has not answered its probe for a while. */
 export type ServiceState = 'starting' | 'running' | 'unhealthy' | 'restarting' | 'failed' | 'stopped';
 
 /** Where a stack's records, logs and lock lie. */
@@ -40,7 +40,7 @@ export function logFile(stateDir: string, service: string): string {
   return join(stackFolders(stateDir).logsDir, `${service}.log`);
 }
 
-/** Writes a record in one step: a reader sees the old one or the new one. */
+/** Writes a record atomically: a reader sees the old record or the new record. */
 export function writeRecord(runDir: string, record: ServiceRecord): void {
   mkdirSync(runDir, { recursive: true });
   const path = recordFile(runDir, record.service);
@@ -53,7 +53,7 @@ export function readRecord(runDir: string, service: string): ServiceRecord | und
   try {
     return JSON.parse(readFileSync(recordFile(runDir, service), 'utf8')) as ServiceRecord;
   } catch {
-    // Never written, or removed meanwhile; records are renamed into place, so none is half written.
+    // The record does not exist or was removed. Records are renamed into place, so no record is half written.
     return undefined;
   }
 }

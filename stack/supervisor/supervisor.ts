@@ -10,7 +10,7 @@ import { readRecord, readRecords, stackFolders, type ServiceState } from './reco
 /** Everything it started has ended this long after `stop`, by SIGKILL if need be. */
 const stopWithinMs = 16_000;
 
-/** What a supervisor looks after, and how. */
+/** The services and settings of a supervisor. */
 export interface SupervisorOptions {
   readonly stateDir: string;
   readonly definitions: readonly ServiceDefinition[];
@@ -20,7 +20,7 @@ export interface SupervisorOptions {
   readonly patience?: Partial<Patience>;
 }
 
-/** One line of `status`. */
+/** A line of `status`. */
 export interface ServiceStatus {
   readonly name: string;
   readonly state: ServiceState;
@@ -31,16 +31,22 @@ export interface ServiceStatus {
 export interface Supervisor {
   /** In the order of their start. */
   readonly definitions: readonly ServiceDefinition[];
-  /** Starts or adopts everything, what depends on nothing at once; stops all again when one cannot be started. */
+  /**
+   * Starts or adopts all services, independent services at the same time. Stops all services if a service does not
+   * start.
+   */
   start(): Promise<void>;
   /** Ends everything in reverse order, within 20 s. `hurry` ends it at once. Safe to call twice. */
   stop(hurry?: AbortSignal): Promise<void>;
-  /** SIGKILL to one service, as a crash would be; it is started again. */
+  /** Sends SIGKILL to a service, like a crash. Its keeper restarts it. */
   kill(service: string): void;
   status(): ServiceStatus[];
 }
 
-/** The supervisor of one state folder. Only one can be started at a time: the second start throws and names the first. */
+/**
+ * The supervisor of a state folder. Only a single supervisor can run at a time: a second start throws and names the
+ * first.
+ */
 export function createSupervisor(options: SupervisorOptions): Supervisor {
   const { stateDir, definitions, env, onEvent = () => undefined } = options;
   const { runDir, supervisorFile } = stackFolders(stateDir);
@@ -76,7 +82,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     return createKeeper(definition, { stateDir, env, patience, onEvent });
   }
 
-  /** Services of an earlier start that this one does not have. */
+  /** Services of an earlier start that this start does not have. */
   async function cleanStrangers(): Promise<void> {
     const strangers = readRecords(runDir).filter(({ service }) => !keepers.has(service));
     await Promise.all(strangers.map(({ service }) => endRecorded(stateDir, service)));
@@ -95,7 +101,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
       const known = started.get(name);
       if (known) return known;
       const keeper = keeperOf(name);
-      // A need that is not part of this stack is somebody else's: an existing service, reached by configuration.
+      // A dependency outside this stack is an existing service, reached by configuration.
       const needs = keeper.definition.needs.filter((need) => keepers.has(need));
       const starting = Promise.all(needs.map(startOne)).then(() => keeper.start());
       started.set(name, starting);
@@ -105,7 +111,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
   }
 
   function stop(hurry?: AbortSignal): Promise<void> {
-    // Without the lock, what runs in this state folder is somebody else's.
+    // Without the lock, the processes in this state folder belong to a different supervisor.
     if (lock === undefined) return Promise.resolve();
     stopped ??= stopInOrder(hurry).finally(() => lock?.release());
     return stopped;
@@ -141,7 +147,7 @@ function takeLock(supervisorFile: string): Lock {
   throw new StackError(describeHolder(attempt.holder));
 }
 
-/** What to tell somebody who starts a stack that runs already. */
+/** The message for a start of a stack that already runs. */
 export function describeHolder(holder: LockHolder): string {
   return (
     `This stack is running already (pid ${holder.pid}, since ${holder.since}): ` +
