@@ -23,7 +23,7 @@ from pathlib import Path
 
 IDLE_SECONDS = 60
 _JOBS = Path(__file__).resolve().parent / "jobs"
-# What a load and a refresh run; others need little more. The streams have a driver of their own.
+# The modules of a load and a refresh. Other jobs need little more. The streams have a driver of their own.
 _PRELOADED = ("load_bronze", "build_silver", "build_features", "evaluate_model", "build_gold", "export_snapshot")
 _STANDARD_STREAMS = (0, 1, 2)
 _LONGEST_CALL = 1 << 16
@@ -31,7 +31,7 @@ _CALL_SECONDS = 5
 
 
 class JobHost:
-    """One thread, which forks: it must be the only one of its process."""
+    """The only thread of the process, because only a single-threaded process may fork."""
 
     def __init__(self, listener: socket.socket):
         self._listener = listener
@@ -60,7 +60,7 @@ class JobHost:
                     if not os.read(sys.stdin.fileno(), 1):
                         return None
                 elif key.data in self._callers:
-                    # One that has ended meanwhile is another's number, perhaps.
+                    # The pid of an ended process may belong to a new process.
                     os.kill(key.data, signal.SIGKILL)
                     self._selector.unregister(key.fileobj)
         return None
@@ -90,7 +90,7 @@ class JobHost:
         return None
 
     def _leave(self, caller: socket.socket) -> None:
-        """What is the host's alone is none of a child's."""
+        """Resources of the host do not belong to a child."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self._selector.close()
@@ -115,7 +115,7 @@ class JobHost:
 
 
 def _tell(caller: socket.socket, number: int) -> None:
-    # Of one that hung up the selector says so next.
+    # The selector reports a closed connection next.
     with suppress(OSError):
         caller.sendall(b"%d\n" % number)
 
@@ -124,7 +124,7 @@ def _preload() -> None:
     sys.path.insert(0, str(_JOBS))
     for job in _PRELOADED:
         importlib.import_module(job)
-    # A child that collects would copy every page of what was read in.
+    # Garbage collection in a child would copy every page of the loaded modules.
     gc.freeze()
 
 
@@ -137,7 +137,7 @@ def _become(job: list[str]) -> None:
 
 if __name__ == "__main__":
     with socket.socket(socket.AF_UNIX) as listener:
-        # First of all: who connects while the libraries are read in waits for them.
+        # Listen first: a caller that connects during the import of the libraries waits.
         listener.bind(sys.argv[1])
         listener.listen()
         _preload()

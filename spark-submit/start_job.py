@@ -19,7 +19,7 @@ _BETWEEN_SECONDS = 0.05
 
 
 def main(path: str, *job: str) -> int:
-    # Until it is known whom to pass them on to.
+    # Until the process id of the job is known.
     signal.pthread_sigmask(signal.SIG_BLOCK, _PASSED_ON)
     with socket.socket(socket.AF_UNIX) as host:
         answers = _call(host, path, job)
@@ -35,7 +35,7 @@ def main(path: str, *job: str) -> int:
 
 
 def _call(host: socket.socket, path: str, job: tuple[str, ...]):
-    """What the host answers; nothing where there is none."""
+    """The answer of the host. Empty if there is no host."""
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             host.connect(path)

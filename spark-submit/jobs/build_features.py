@@ -45,7 +45,7 @@ def build_features(spark: SparkSession, params: Params, progress: Progress) -> d
         return written
 
     with closing(Lake(spark, lake_uri, run_key, Build.of(params))) as lake:
-        # After one more week each of them is short queries, planned by one thread.
+        # After a further week each part is short queries, each planned by a single thread.
         of_parts = side_by_side(spark, run_key, len(parts), partial(write, lake=lake), parts)
         written = list(chain.from_iterable(of_parts))
     with progress.step("record checks"):

@@ -39,7 +39,7 @@ def build_gold(spark: SparkSession, params: Params, progress: Progress) -> dict:
     gold = table("gold", "user_recommendations")
     work = work_uri(lake_uri, run_key)
     judged = judged_as(lake_uri, model_version)
-    # What a run that was killed left behind must not mix with this one's.
+    # Files of a killed run must not mix with the files of this run.
     remove_folder(f"{work}/lists")
     try:
         with ThreadPoolExecutor(1) as reader:
@@ -54,7 +54,7 @@ def build_gold(spark: SparkSession, params: Params, progress: Progress) -> dict:
         known = data.known
         with progress.step("train"):
             fit = _fit(params, judged, kept.result(), sources, known, listening)
-            # One that is not used would stay in memory beside the new one.
+            # An unused kept fit would stay in memory beside the new fit.
             del kept
         with progress.step("learn"):
             model = learn_model(listening, known, fit, day_number(until))
@@ -73,8 +73,8 @@ def build_gold(spark: SparkSession, params: Params, progress: Progress) -> dict:
 
 @dataclass(frozen=True)
 class Judged:
-    """What its evaluation said of a model: the weights (None where it was refused: then there is nothing better than the chart),
-    whether they are of the kept fit, and whether so many listeners judged it that its fit is worth keeping."""
+    """The evaluation of a model: the weights (None for a refused model, because the chart is better), the flag for
+    weights of the kept fit, and the flag for a fit that enough listeners have judged to keep it."""
 
     weights: dict[str, float] | None
     is_kept: bool = False
@@ -99,8 +99,8 @@ def judged_as(lake_uri: str, model_version: str) -> Judged:
 def _fit(
     params: Params, judged: Judged, kept: KeptFit | None, sources: Sources, known: Tracks, listening: Listening
 ) -> Fit:
-    """The kept fit if that was judged; else a new one of all days, which is kept if it is worth it, in place of one that had its
-    time or did not pass, not of one whose time is to come."""
+    """The kept fit, if the evaluation judged the kept fit; otherwise a new fit of all days. The job keeps the new
+    fit if enough listeners judged it and if no kept fit is still to be judged."""
     split, block, events_version = sources.split, sources.block, sources.events_version
     if kept is not None and judged.is_kept:
         return kept.of(known.ids)

@@ -36,7 +36,7 @@ from lakehouse.weeks_refresh import (
 )
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-# What is made of the events, side by side.
+# The tables that are made of the events, side by side.
 REFRESHES = {
     CHARTS: refresh_charts,
     SIMILARITY: refresh_similarity,

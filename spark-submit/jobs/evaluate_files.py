@@ -88,7 +88,7 @@ def evaluate_files(options: argparse.Namespace) -> None:
 
 @dataclass(frozen=True)
 class World:
-    """What every fit shares: the items' indexes, who follows whom, and where to put shards."""
+    """The shared data of all fits: the indexes of the items, the follows, and the folder of the shards."""
 
     spark: SparkSession
     known: Tracks
@@ -99,7 +99,8 @@ class World:
     def of(
         cls, spark: SparkSession, train: Pairs, valid: Pairs | None, social: list[tuple[str, str]] | None, folder: str
     ) -> "World":
-        """Items of the training and validation pairs: one that only the test has cannot be learnt, nor found."""
+        """The items of the training and validation pairs. A model can neither learn nor find an item that only the
+        test pairs have."""
         items = pa.array(sorted({*train.items, *(valid.items if valid else [])}), pa.string())
         known = tracks_of(every_track(_NO_SONGS.empty_table(), items))
         follows = spark.createDataFrame(pd.DataFrame(social, columns=["user_id_a", "user_id_b"])) if social else None
@@ -153,7 +154,7 @@ def _own_split(train: Pairs) -> tuple[Pairs, Pairs]:
     kept: list[int] = []
     held: list[int] = []
     pairs_of_users = train.by_user().values()
-    # Where everybody has few, a user with two pairs has one to hold out.
+    # If all users have few pairs, a user with two pairs holds out a single pair.
     least = min(_LEAST_TO_SPLIT, max(2, max(map(len, pairs_of_users), default=0)))
     for rows in pairs_of_users:
         count = max(1, round(len(rows) * _VALIDATION_SHARE)) if len(rows) >= least else 0
@@ -168,7 +169,8 @@ def _own_split(train: Pairs) -> tuple[Pairs, Pairs]:
 
 
 def _truth_of(pairs: Pairs, tracks: Tracks, known: dict[str, np.ndarray]) -> Truth:
-    """Each user's pairs as indexes, without what they are known to know; an item nobody trained on gets one of its own."""
+    """The pairs of each user as indexes, without the user's known items. An item without training pairs gets an
+    index of its own."""
     place = {item: index for index, item in enumerate(tracks.ids)}
     found: Truth = {}
     for user, rows in pairs.by_user().items():
@@ -182,7 +184,7 @@ def _truth_of(pairs: Pairs, tracks: Tracks, known: dict[str, np.ndarray]) -> Tru
 def _everyone(
     shards: Iterable[list[Listener]], tracks: Tracks, valid: Pairs | None, test: Pairs
 ) -> list[list[Listener]]:
-    """The listeners of the shards, who know their validation items, too; and those who have no training pair."""
+    """The listeners of the shards with their validation items added, and the listeners without training pairs."""
     extra = _truth_of(valid, tracks, {}) if valid else {}
     none = np.array([], dtype=np.int64)
     found = [[replace(who, known=np.union1d(who.known, extra.get(who.id, none))) for who in shard] for shard in shards]

@@ -1,7 +1,8 @@
-"""Judges a model on the last week, which it has not seen, and says whether it may be promoted.
+"""Judges a model on the last week, which the model has not seen, and decides on its promotion.
 
-The model is of the fit that is kept, where that may serve and passes; else it is fitted on all but the last two weeks and tuned
-on the first of them. Parameters and result: contracts/schemas/jobs.ts. Writes one row to gold/model_evaluations.
+The job judges the kept fit if it may serve. If there is none, or if it does not pass, the job trains a fit on all
+but the last two weeks and tunes the weights on the first of these two weeks. Parameters and result:
+contracts/schemas/jobs.ts. Writes a row to gold/model_evaluations.
 """
 
 import json
@@ -68,12 +69,12 @@ def _judge(spark: SparkSession, params: Params, progress: Progress) -> dict:
     judge = _Judge(spark, params, progress, sources)
     kept = find_fit(sources.split, sources.block, sources.events_version, Build.of(params), lake_uri)
     judged = judge.kept(kept) if kept is not None and kept.may_be_judged_on(sources.split) else None
-    # A kept fit that is good no longer is worth no refusal: a new one may be.
+    # A kept fit that is no longer good is not a reason to refuse: a new fit may be better.
     return judged if judged is not None and judged["promoted"] else judge.new()
 
 
 class _Judge:
-    """What is judged of one split, and how."""
+    """The evaluation of a split."""
 
     def __init__(self, spark: SparkSession, params: Params, progress: Progress, sources: Sources):
         self._spark, self._params, self._progress, self._sources = spark, params, progress, sources
@@ -87,7 +88,7 @@ class _Judge:
         return {**self._measured(data, fit, kept.weights, late), **self._about("kept", fit, kept.until)}
 
     def new(self) -> dict:
-        """A fit and weights of days before the judged ones alone."""
+        """A fit and weights from the days before the judged days only."""
         split = self._sources.split
         data, [early, late, _] = self._gather(split.valid_from, split.test_from)
         known = data.known
@@ -104,7 +105,7 @@ class _Judge:
         return {**self._measured(data, fit, weights, late), **self._about("new", fit, split.valid_from)}
 
     def _gather(self, *days: date) -> tuple[TrainingData, list[Listening]]:
-        """What was known at each of these days; and at the last one, for the lists."""
+        """The training data at each of these days, and at the last day for the lists."""
         known_at = [*days, self._sources.split.until]
         with self._progress.step("training data"):
             data = training_data(self._spark, self._sources, self._params.text("runKey"), known_at)
@@ -134,7 +135,7 @@ class _Judge:
 
 
 def follows_of(spark: SparkSession, lake_uri: str) -> DataFrame | None:
-    """Who follows whom, where the lake knows."""
+    """The follows, if the lake has them."""
     follows = table("bronze", "graph_user_follows")
     return rows_of(spark, follows, lake_uri) if has_table(follows, lake_uri) else None
 
@@ -196,7 +197,7 @@ def _result(measured: dict[str, Measures], served: dict | None, model: Model | N
 
 
 def _record(spark: SparkSession, document: dict, evaluated_at: str, lake_uri: str) -> None:
-    """One row for the model, once: the version is the transaction's id."""
+    """Writes a row for the model. A repeat writes nothing: the model version is the transaction id."""
     candidate, split = document["candidate"], document["split"]
     measures = ("recall", "ndcg", "map", "coverage", "novelty", "diversity")
     row = {

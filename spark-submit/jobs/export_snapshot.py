@@ -41,9 +41,9 @@ SOURCES = {
     "trending": table("silver", "weekly_trending_tracks"),
     "history": table("silver", "listening_events"),
 }
-# Names of users, and users of whom nothing is known but that.
+# Names of users, including users without any event.
 USERS = table("bronze", "dim_users")
-# Where there is one: players tell the names of tracks that no catalogue file knows.
+# Optional: players send the names of tracks that no catalogue file knows.
 STREAM = table("bronze", "listening_events_stream")
 
 # Each is held by this process while it is written.
@@ -54,7 +54,7 @@ def export_snapshot(spark: SparkSession, params: Params, progress: Progress) -> 
     lake_uri, model_version = params.text("lakeUri"), params.text("modelVersion")
     snapshot_uri = _snapshot_uri(params)
     shards = params.whole("shards", at_least=1)
-    # Without a model that may be served there are no lists: everybody gets the chart.
+    # Without a model that may be served there are no lists, and every user gets the chart.
     is_chart_only = params.flag("chartOnly")
     sources = {kind: source for kind, source in SOURCES.items() if kind != "recommendations" or not is_chart_only}
     streams = [STREAM] if has_table(STREAM, lake_uri) else []
@@ -128,7 +128,7 @@ def _snapshot_uri(params: Params) -> str:
 
 
 def _at(spark: SparkSession, source: Table, lake_uri: str, versions: dict[Table, int | None]) -> DataFrame:
-    """The table as it was when the export began, whatever is written meanwhile."""
+    """The table at its version when the export began, regardless of later writes."""
     return rows_if_there(spark, source, lake_uri, versions[source])
 
 
@@ -141,7 +141,7 @@ def _refuse_missing(versions: dict[Table, int | None], lake_uri: str) -> None:
 
 def _refuse_other_model(recommendations: DataFrame, model_version: str) -> None:
     found = [row[0] for row in recommendations.select("model_version").distinct().limit(3).collect()]
-    # No row at all is of every model: nobody has listened yet.
+    # An empty table fits every model: there are no listens yet.
     if found not in ([], [model_version]):
         holds = ", ".join(found)
         raise BrokenContract(

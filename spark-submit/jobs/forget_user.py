@@ -21,9 +21,10 @@ from lakehouse.training_data import work_uri
 
 
 def forget_user(spark: SparkSession, params: Params, progress: Progress) -> dict:
-    """Safe to run twice: what is gone is not found again, and what stands for it in quarantine is written once a run.
+    """Safe to run twice: deleted rows are not found again, and a run writes its rows to quarantine once.
 
-    The rows are counted before any of them goes, and the counts kept: an attempt that follows one that died tells the same.
+    The job counts the rows before it deletes any, and stores the counts, so that an attempt after a crash reports
+    the same counts.
     """
     lake_uri, run_key, user_id = params.text("lakeUri"), params.text("runKey"), params.text("userId")
     at = params.time("forgottenAt")
@@ -84,7 +85,8 @@ def _note_refusal(spark: SparkSession, bronze: Table, lake_uri: str, condition: 
 
 
 def _playlists_condition(spark: SparkSession, lake_uri: str, user_id: str) -> str | None:
-    """The tracks of the user's playlists go before the playlists do: afterwards nobody knows whose they were."""
+    """Deletes the tracks of the user's playlists before the playlists: without the playlists, their owner is
+    unknown."""
     playlists = table("bronze", "dim_playlists")
     if not has_table(playlists, lake_uri):
         return None

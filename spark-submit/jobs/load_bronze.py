@@ -15,7 +15,7 @@ from lakehouse.progress import Progress
 from lakehouse.session import side_by_side
 from lakehouse.tables import newest_version
 
-# The fixed costs of small tables (log reads, commits) pass while a large one keeps the cores busy.
+# The fixed costs of small tables (log reads, commits) pass while a large table keeps the cores busy.
 TABLES_AT_ONCE = 6
 
 
@@ -37,7 +37,7 @@ def load_bronze(spark: SparkSession, params: Params, progress: Progress) -> dict
 
 
 def _by_table(files: list[LandingFile]) -> list[list[LandingFile]]:
-    """The files of one table, in their order: two commits at once on one table would only wait for one another."""
+    """Loads the files of a table in order: concurrent commits on the same table would only wait for each other."""
     groups: dict[str, list[LandingFile]] = {}
     for file in files:
         groups.setdefault(file.dataset.table.name, []).append(file)

@@ -33,7 +33,7 @@ def stream_events(spark: SparkSession, params: Params, progress: Progress) -> di
     lease = Lease(params.text("leaseUri"), params.text("leaseOwner"))
     streams = [TopicStream(spark, topic, settings, lease.check) for topic in streamed_topics()]
     with ThreadPoolExecutor(len(streams)) as pool:
-        # A young JVM takes seconds for a first look at a table: the topics need not wait for one another.
+        # A young JVM takes seconds for the first read of a table: the topics need not wait for each other.
         list(pool.map(TopicStream.look_after, streams))
     while True:
         for stream in streams:
