@@ -9,10 +9,11 @@ _WEEK_DAYS = 7
 
 
 def active_users(events: DataFrame) -> list[dict]:
-    """Rows of silver/active_users, one per day with an event, of events of silver listening_events: of whole weeks.
+    """Rows of silver/active_users from events of silver listening_events. Grain: a day with an event. The events
+    must be whole weeks.
 
-    Cost: one shuffle, of a row for each user and week. The days on which a user was there are bits of one number: to count each
-    day's users by themselves would shuffle several times as many rows.
+    Cost: a single shuffle with a row per user and week. The user's active days are the bits of a number, because
+    counting each day's users separately would shuffle several times as many rows.
     """
     day = F.expr("shiftleft(1, datediff(week_end, event_date))")
     by_user = events.groupBy("week_end", "user_id").agg(F.bit_or(day).alias("days"), F.count(F.lit(1)).alias("events"))

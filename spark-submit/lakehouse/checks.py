@@ -1,8 +1,8 @@
-"""Checks of a table against its contract: run on every refresh, on what is new in it; each result is a row.
+"""Checks of a table against its contract, on every refresh, for the new rows. Each result is a row.
 
-From the contract's columns and key come: the key is unique, required columns are never null, columns hold allowed values
-only. `checks` adds ranges, referential shares and freshness. A hard check that fails stops the refresh, and keeps failing
-until the table has passed: what was checked and passed is known by the table's version in gold/table_checks.
+The contract's columns and key give the checks of a unique key, of required columns and of allowed values. `checks`
+adds ranges, referential shares and freshness. A failed hard check stops the refresh, and keeps failing until the
+table passes. gold/table_checks records which table versions have passed.
 """
 
 from dataclasses import dataclass
@@ -30,7 +30,8 @@ _LONGEST_SCOPE = 8
 
 @dataclass(frozen=True)
 class Result:
-    """One check of one table: `observed` is what was counted or measured, `expected` says when it passes."""
+    """The result of a check of a table. `observed` is the counted or measured value, and `expected` describes a
+    pass."""
 
     table: Table
     version: int
@@ -46,8 +47,8 @@ class Result:
 
 
 class Checks:
-    """The checks of one run: tables are checked one by one, from any thread; `conclude` records what was found. `earliest` is the
-    earliest time of a listen that is taken, the contract's unless told."""
+    """The checks of a run. Any thread may check a table, and `conclude` records the results. `earliest` is the
+    earliest time of an acceptable listen (default: the contract's)."""
 
     def __init__(self, spark: SparkSession, lake_uri: str, run_key: str, checked_at: str, earliest: str | None = None):
         self._spark, self._lake_uri, self._run_key, self._checked_at = spark, lake_uri, run_key, checked_at
@@ -75,9 +76,10 @@ class Checks:
 def check_table(
     spark: SparkSession, checked: Table, lake_uri: str, passed: int | None = None, earliest: str | None = None
 ) -> list[Result]:
-    """The results for one table: of the weeks that are new since version `passed`, which passed; else of all its rows.
+    """The results for a table. If version `passed` has passed, only the weeks since then are checked; otherwise all
+    rows.
 
-    Of a table without anything new only the freshness is looked at: its sources may have gone on without it.
+    A table without new rows still has its freshness checked, because its sources may have new rows.
     """
     version = newest_commit(checked, lake_uri)
     weeks = _new_weeks(checked, lake_uri, version, passed)

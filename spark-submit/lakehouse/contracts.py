@@ -1,4 +1,4 @@
-"""The lake's contract, read from contracts/lake.json: the one place that says what tables and files look like."""
+"""The lake's contract, read from contracts/lake.json: the only definition of tables and landing files."""
 
 import json
 from dataclasses import dataclass
@@ -26,8 +26,8 @@ SPARK_TYPES = {
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a table. `allowed` lists the only values it may hold; None means any. `text` says whether a text from
-    outside is an id or a name (contracts/acceptance)."""
+    """A column of a table. `allowed` lists the only allowed values; None allows all values. `text` marks a text from
+    outside as an id or a name (contracts/acceptance)."""
 
     name: str
     type: str
@@ -42,7 +42,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Check:
-    """One check of a table beyond its columns' own rules; see `checks` in contracts/lake.ts."""
+    """A check of a table beyond the rules of its columns; see `checks` in contracts/lake.ts."""
 
     kind: str
     column: str
@@ -59,7 +59,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Table:
-    """One Delta table, `<layer>/<name>` under the lake's folder."""
+    """A Delta table, `<layer>/<name>` under the lake's folder."""
 
     layer: str
     name: str
@@ -88,7 +88,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Dataset:
-    """What a landing CSV looks like: the columns in order, each with the type and rules of its bronze table."""
+    """The form of a landing CSV: the columns in order, each with the type and rules of its bronze table."""
 
     table: Table
     columns: tuple[Column, ...]
@@ -105,7 +105,8 @@ def _lake() -> dict:
 
 
 def table_properties() -> dict[str, str]:
-    """Properties every table of the lake has. Delta and delta-rs keep files and log for what maintenance promises."""
+    """The properties of every table of the lake. With them, Delta and delta-rs keep files and logs for the promised
+    time."""
     promised = maintenance()
     return {
         **_lake()["tableProperties"],
@@ -115,12 +116,12 @@ def table_properties() -> dict[str, str]:
 
 
 def maintenance() -> dict[str, int]:
-    """What maintenance keeps, and when it acts."""
+    """The promises of maintenance and the thresholds for its work."""
     return _lake()["maintenance"]
 
 
 def table(layer: str, name: str) -> Table:
-    """The contract of `<layer>/<name>`; quarantine has one table for each bronze table."""
+    """The contract of `<layer>/<name>`. Quarantine has a table for each bronze table."""
     if layer == "quarantine":
         return _table({**_lake()["quarantine"], "name": name})
     for entry in _lake()["tables"]:

@@ -1,11 +1,12 @@
-"""Which weeks and days the data goes from and to: the one place that says what the data's last week is.
+"""The first and last week and day of the data: the only definition of the data's last week.
 
-One user must not move it: a device with a wrong clock, or one import, would else make an empty week the last one for everybody.
-So a week counts as the last one when it has enough users beside the most that any week before it had; the data's last week is the
-newest that counts. Weeks after it are pending: their events are in silver and in their users' history, and nowhere else, until a
-week as late has enough users. The first week is the oldest that counts in the same way, looked at from the other end; weeks
-before it are data like any other, but they make the data no older. Of the last week the newest day is found by the same rule
-among its days, of the first week the oldest.
+The listens of a single user must not move the last week. Otherwise a device with a wrong clock, or a single import,
+would turn an empty week into the last week for all users. So a week counts as the last week only if it has enough
+users compared with the largest week before it. The data's last week is the newest week that counts. Later weeks are
+pending: their events are in silver and in the users' history, but in no other table until a week as late has enough
+users. The first week is the oldest week that counts by the same rule from the other end. Earlier weeks are normal
+data, but they do not make the data older. The newest day of the last week and the oldest day of the first week
+follow from the same rule for days.
 """
 
 from dataclasses import dataclass
@@ -16,15 +17,16 @@ from lakehouse.contracts import table
 from lakehouse.table_state import read_small
 
 ACTIVE_USERS = table("silver", "active_users")
-# A week needs one user for every hundred of the most that a week before had; and never one alone, where there were more than two.
+# A week needs a user for every hundred users of the largest week before it. If a week before it had more than two
+# users, a single user is never enough.
 USERS_FOR_ONE = 100
 FEW_USERS = 2
 
 
 @dataclass(frozen=True)
 class DataWeeks:
-    """The data's first and last week (by their last days) and day, every week with an event from the first to the last, and what
-    is in weeks after it."""
+    """The data's first and last week (by their last days) and day, every week with an event between them, and the
+    contents of the weeks after the last week."""
 
     first_week: date
     last_week: date
@@ -47,7 +49,7 @@ def data_weeks(lake_uri: str) -> DataWeeks | None:
 
 
 def weeks_of_days(days: list[dict]) -> DataWeeks:
-    """The same of rows of silver/active_users, at least one."""
+    """Like `data_weeks`, for rows of silver/active_users. There must be a row."""
     users = {day["week_end"]: day["week_users"] for day in days}
     events = {day["week_end"]: day["week_events"] for day in days}
     last_week = last_that_counts(users)

@@ -1,9 +1,10 @@
-"""A Delta table's own log, read as files: what changed between two versions, and what a commit says of itself.
+"""A Delta table's own log, read as files: the changes between two versions, and the note of a commit.
 
-The log names the files each commit added and removed, with their rows and partition values: what is new is known without
-reading a row. Commits that only move rows into other files (compaction) say so (`dataChange` false) and count for nothing.
+The log names the files that each commit added and removed, with their rows and partition values. So the changes are
+known without reading a row. Commits that only move rows into other files (compaction) are marked with `dataChange`
+false and do not count.
 
-No cost here grows with the number of commits a table has: the log is not listed, it is entered at its last checkpoint.
+No cost here grows with the number of commits: the code does not list the log, but enters it at its last checkpoint.
 """
 
 import json
@@ -19,14 +20,14 @@ from lakehouse.contracts import Table
 from lakehouse.files import is_file, list_names, open_uri, read_bytes
 
 _COMMIT = re.compile(r"([0-9]{20})\.json")
-# A footer or a commit is a few kilobytes: to wait for the store one after another is what costs.
+# A footer or a commit is a few kilobytes: waiting for the store dominates, so the reads run at the same time.
 _FILES_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
 class DataFile:
-    """One Parquet file of a table: its path below the table's folder, its rows (0 where the commit does not tell them: of a file
-    that is removed Delta mostly does not) and the values it is partitioned by."""
+    """A Parquet file of a table: its path below the table's folder, its rows (0 if the commit does not say, as for
+    most removed files) and its partition values."""
 
     path: str
     rows: int
@@ -35,7 +36,8 @@ class DataFile:
 
 @dataclass(frozen=True)
 class Changes:
-    """Data files that came and went between two versions; one that did both is in neither."""
+    """The data files that were added and removed between two versions. A file that was added and removed is in
+    neither list."""
 
     added: tuple[DataFile, ...]
     removed: tuple[DataFile, ...]
@@ -50,7 +52,7 @@ class Changes:
 
 
 def has_commits(table: Table, lake_uri: str) -> bool:
-    """Whether the table has a commit: the folder of its log may be there before that, while somebody makes it."""
+    """True if the table has a commit. The folder of the log may exist earlier, while a writer creates the table."""
     return _known_version(table, lake_uri) is not None
 
 
@@ -85,7 +87,7 @@ def rows_committed(table: Table, lake_uri: str, key: str, column: str, value: st
 
 
 def changes_between(table: Table, lake_uri: str, after: int, upto: int) -> Changes | None:
-    """What changed after version `after` up to `upto`; None where the log no longer tells (it was cleaned up)."""
+    """The changes after version `after` up to `upto`. None if the log no longer has them, because it was cleaned up."""
     added: dict[str, DataFile] = {}
     removed: dict[str, DataFile] = {}
     with ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
@@ -99,10 +101,11 @@ def changes_between(table: Table, lake_uri: str, after: int, upto: int) -> Chang
 
 
 def commit_note(table: Table, lake_uri: str) -> dict | None:
-    """The note (`userMetadata`, a JSON object) of the newest commit that changed rows; None where it has none.
+    """The note (`userMetadata`, a JSON object) of the newest commit that changed rows. None if that commit has no
+    note.
 
-    A commit that only moved rows (compaction) or changed properties is passed over: it changes nothing of what the table was
-    made of.
+    Commits that only moved rows (compaction) or changed properties are skipped, because the inputs of the table stay
+    the same.
     """
     version = newest_commit(table, lake_uri)
     actions = None if version is None else _commit(table, lake_uri, version)
@@ -142,13 +145,14 @@ def _known_version(table: Table, lake_uri: str) -> int | None:
         return checkpointed
     if is_file(_commit_uri(table, lake_uri, 0)):
         return 0
-    # Somebody removed the pointer to the checkpoint of a log whose first commits are gone.
+    # The pointer to the checkpoint is missing, and the first commits of the log are gone.
     names = map(_COMMIT.fullmatch, list_names(_log_uri(table, lake_uri)))
     return max((int(name[1]) for name in names if name), default=None)
 
 
 def _last_checkpoint(table: Table, lake_uri: str) -> int | None:
-    """The version that the log's pointer names; None without one. Delta, too, does without where it cannot be read."""
+    """The version in the log's pointer to its last checkpoint. None if the pointer is missing or unreadable: Delta
+    ignores such a pointer, too."""
     pointer = read_bytes(f"{_log_uri(table, lake_uri)}/_last_checkpoint")
     try:
         return None if pointer is None else int(json.loads(pointer)["version"])

@@ -1,8 +1,9 @@
 """Delta tables through delta-rs, in the job's own process: opening, creating and writing small tables.
 
-A write by Spark runs four Spark jobs even for two rows (findings/delta-idempotent-append-state.sh). A write by delta-rs takes some
-hundredths of a second. Both make the same promises: a write is one commit, the store creates the commit only if its version does not
-exist yet, and the log keeps a transaction id, so that a second write with the same id changes nothing.
+A write by Spark runs four Spark jobs even for two rows (findings/delta-idempotent-append-state.sh). A write by
+delta-rs takes some hundredths of a second. Both make the same promises: a write is a single commit, the store
+creates the commit only if its version does not exist yet, and the log keeps a transaction id, so that a second write
+with the same id changes nothing.
 """
 
 import json
@@ -31,8 +32,8 @@ _AFTER_COMMIT = PostCommitHookProperties(create_checkpoint=True, cleanup_expired
 
 @dataclass(frozen=True)
 class Commit:
-    """One unit of work: its transaction id, a note for the log, and a SQL condition on partition columns. The write replaces the rows
-    that match the condition, or all rows if there is no condition."""
+    """A unit of work: its transaction id, a note for the log, and a SQL condition on partition columns. The write
+    replaces the rows that match the condition, or all rows if there is no condition."""
 
     key: str
     note: dict | None = None

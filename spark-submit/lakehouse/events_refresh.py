@@ -1,14 +1,13 @@
-"""Brings silver listening_events and duplicate_events up to date: whole, or the weeks that something new touches. Before them,
-refused_events: what is in it is in neither of them, and decides of no week.
+"""Updates silver listening_events and duplicate_events: whole, or the weeks with changes. The job updates
+refused_events first, and ignores refused rows here.
 
-Which weeks those are: the weeks of rows that came or went in bronze, the weeks in which another delivery of the same events
-is kept or was dropped, and the weeks of tracks and users that dim_songs or dim_users came to know. All other weeks hold no
-event whose winner could have changed. Within those weeks the winners are found anew from bronze; an event that is kept in a
-week left alone stays there.
+The changed weeks are: the weeks of rows that were added to or removed from bronze, the weeks with another delivery
+of the same events, and the weeks of tracks and users that dim_songs or dim_users gained or lost. In all other weeks,
+the kept delivery of each event is the same as before. In the changed weeks the job chooses the kept deliveries again
+from bronze. An event that is kept in an unchanged week stays there.
 
-Cost of one new week: bronze's new files are read; of silver the column event_id of the files whose ids may be among the new ones,
-by the least and greatest that the table's log knows of each: few files where ids ascend with time, all of them where they are
-random.
+Cost of a new week: the job reads bronze's new files, and the column event_id of silver files that may hold the new
+ids by the limits in the table's log. These are few files if ids ascend with time, and all files if ids are random.
 """
 
 from dataclasses import dataclass, replace
@@ -50,7 +49,7 @@ _STREAM_COLUMNS = ["event_id", "user_id", "track_id", "event_type", "timestamp",
 
 @dataclass(frozen=True)
 class Refreshed:
-    """What a refresh of the events did; `weeks` None means that all were made anew."""
+    """The result of a refresh of the events. `weeks` None means that the refresh made all weeks."""
 
     weeks: set[date] | None
     rows_read: int
@@ -59,7 +58,7 @@ class Refreshed:
 
 
 class EventsRefresh:
-    """One refresh of silver listening_events, reading bronze at the versions found at its start."""
+    """A refresh of silver listening_events. It reads bronze at the versions at its start."""
 
     def __init__(
         self, spark: SparkSession, lake_uri: str, run_key: str, week_ends_on: str, earliest: str, build: Build
@@ -79,7 +78,7 @@ class EventsRefresh:
         return replace(self._events(former), wrote_refused=wrote_refused)
 
     def _events(self, former: dict | None) -> Refreshed:
-        # Both tables are of one refresh, or a run died between their commits: then both are made whole.
+        # Otherwise a run died between the commits of the two tables: then make both whole.
         if former is None or former != former_versions(DUPLICATES, self._lake_uri, self._recipe):
             return self._whole("asked for, or no former refresh by this code and settings")
         if former == self._recipe.versions:
@@ -157,7 +156,7 @@ class EventsRefresh:
         return weeks_in(now.where(differs))
 
     def _in_weeks(self, weeks: set[date]) -> DataFrame:
-        """Every delivery of these weeks; Delta skips files whose days are others."""
+        """Every delivery of these weeks. Delta skips files with other days."""
         days = {week - timedelta(days=back) for week in weeks for back in range(7)}
         condition = in_weeks_sql(days, "event_date")
         stream = self._bronze(STREAM)
@@ -183,8 +182,9 @@ class EventsRefresh:
 
 
 def _touched(changed: DataFrame, tables: list[DataFrame]) -> set[date]:
-    """The weeks of `changed`, and the weeks of tables in which one of its event_ids may be: by its hash, so that a long and no text
-    of every event is compared. An id that only shares a hash brings a week in that is then made as it was."""
+    """The weeks of `changed`, and the weeks of tables that may have an event_id of `changed`. The comparison uses
+    hashes, because longs are cheaper than texts. A false match adds a week that the job then makes with the same
+    content."""
     weeks, *bounds = changed.agg(F.collect_set(WEEK), F.min("event_id"), F.max("event_id")).collect()[0]
     found = set(weeks)
     if not found:
@@ -207,7 +207,8 @@ def duplicate_counts(spark: SparkSession, lake_uri: str) -> dict[str, int]:
 
 
 def _without_kept_elsewhere(kept: DataFrame, dropped: DataFrame, others: DataFrame) -> tuple[DataFrame, DataFrame]:
-    """Takes from `kept` the events that are kept in a week left alone; they, and what was dropped for them, lose to that."""
+    """Removes from `kept` the events that an unchanged week keeps. These events and their dropped copies lose to the
+    kept delivery there."""
     ids = kept.select("event_id")
     elsewhere = others.join(ids, on="event_id", how="left_semi").select(
         "event_id",

@@ -57,10 +57,11 @@ def rows_if_there(spark: SparkSession, table: Table, lake_uri: str, version: int
 
 
 def overwrite_table(rows: DataFrame, table: Table, lake_uri: str, commit: Commit, is_small: bool) -> None:
-    """Replaces the rows that match the commit's condition, or the whole derived table, by `rows` in one commit.
+    """Replaces the rows that match the commit's condition, or the whole derived table, by `rows` in a single commit.
 
-    A second run is safe: the table's log keeps the commit's transaction id, and a repeated id changes nothing. `is_small` says that the
-    rows fit into the job's memory. Raises BrokenContract if the table lacks what the contract says and cannot be altered.
+    A second run is safe: the table's log keeps the commit's transaction id, and a repeated id changes nothing.
+    `is_small` says that the rows fit into the job's memory. Raises BrokenContract if the table differs from the
+    contract and cannot be altered.
     """
     spark = rows.sparkSession
     if commit.condition is None:
@@ -83,7 +84,7 @@ def overwrite_few(spark: SparkSession, rows: list[dict], table: Table, lake_uri:
 
 
 def append_few(spark: SparkSession, rows: list[dict], table: Table, lake_uri: str, commit: Commit) -> None:
-    """Appends rows that the job has made in memory, in one commit. A repeated transaction id appends nothing."""
+    """Appends rows that the job has made in memory, in a single commit. A repeated transaction id appends nothing."""
     made = pa.Table.from_pylist(rows, schema=arrow_schema(table))
     create_table(spark, table, lake_uri)
     if may_commit(spark):

@@ -42,7 +42,7 @@ def is_file(uri: str) -> bool:
 
 @dataclass(frozen=True)
 class StoredFile:
-    """One file of a folder: its path under it, its size in bytes, and when it was written."""
+    """A file of a folder: its path under the folder, its size in bytes, and the time of its last write."""
 
     path: str
     size: int
@@ -61,7 +61,7 @@ def list_files(uri: str) -> list[StoredFile]:
 
 
 def write_bytes(uri: str, body: bytes) -> None:
-    """Writes one file, in place of what was there."""
+    """Writes a file and replaces an existing file."""
     filesystem, path = open_uri(uri)
     if isinstance(filesystem, fs.LocalFileSystem):
         filesystem.create_dir(path.rsplit("/", 1)[0], recursive=True)
@@ -70,7 +70,7 @@ def write_bytes(uri: str, body: bytes) -> None:
 
 
 def read_bytes(uri: str) -> bytes | None:
-    """What is in a file; None where there is none."""
+    """The content of a file. None if the file does not exist."""
     filesystem, path = open_uri(uri)
     found = filesystem.get_file_info(path)
     if found.type != fs.FileType.File:
@@ -81,9 +81,10 @@ def read_bytes(uri: str) -> bytes | None:
 
 
 def read_parquet(uris: Iterable[str], columns: list[str] | None, repeated: list[str] | None = None) -> pa.Table:
-    """Columns of some Parquet files (None: all), in the order of their names; those of `repeated` as dictionaries.
+    """Columns of some Parquet files (None: all columns), in the order of the file names. Columns in `repeated`
+    become dictionaries.
 
-    One file at least: without any nobody knows the columns' types.
+    There must be a file: without files the types of the columns are unknown.
     """
     tables = []
     for uri in sorted(uris):
@@ -91,7 +92,7 @@ def read_parquet(uris: Iterable[str], columns: list[str] | None, repeated: list[
         # A folder named `shard=3` is no column of the file.
         of_file = {"filesystem": filesystem, "partitioning": None, "read_dictionary": repeated}
         tables.append(pq.read_table(path, columns=columns, **of_file))
-    # Files of one table may differ in what Spark knew to be there.
+    # Files of a table may differ in the columns that Spark knew.
     return pa.concat_tables(tables, promote_options="default")
 
 
@@ -102,21 +103,22 @@ def parquet_columns(uri: str) -> set[str]:
 
 
 def write_parquet(uri: str, rows: pa.Table) -> None:
-    """Writes one Parquet file, in place of what was there."""
+    """Writes a Parquet file and replaces an existing file."""
     sink = pa.BufferOutputStream()
     pq.write_table(rows, sink)
     write_bytes(uri, sink.getvalue())
 
 
 def remove_file(uri: str) -> None:
-    """Removes one file; no error where there is none."""
+    """Removes a file. A missing file is not an error."""
     if is_file(uri):
         filesystem, path = open_uri(uri)
         filesystem.delete_file(path)
 
 
 def remove_files(uris: list[str]) -> None:
-    """Removes files; no error where one is not there. Some at once: what costs is to wait for the store."""
+    """Removes files. A missing file is not an error. Several removals run at the same time, because waiting for the
+    store dominates."""
     with ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
         list(pool.map(remove_file, uris))
 
@@ -129,7 +131,7 @@ def storage_options() -> dict[str, str]:
 
 
 def all_exist(uris: list[str]) -> bool:
-    """Whether every one of these files is there; they are of one store."""
+    """True if all of these files exist. All files must be in the same store."""
     if not uris:
         return True
     filesystem = open_uri(uris[0])[0]
@@ -138,14 +140,14 @@ def all_exist(uris: list[str]) -> bool:
 
 
 def remove_folder(uri: str) -> None:
-    """Removes a folder and what is in it; no error where there is none."""
+    """Removes a folder with its content. A missing folder is not an error."""
     filesystem, path = open_uri(uri)
     if filesystem.get_file_info(path).type != fs.FileType.NotFound:
         filesystem.delete_dir(path)
 
 
 def base_name(uri: str) -> str:
-    """The last part of a path: what `_source_file` holds."""
+    """The last part of a path: the value of `_source_file`."""
     return uri.rstrip("/").rsplit("/", 1)[-1]
 
 
@@ -159,7 +161,7 @@ def _s3() -> fs.FileSystem:
         region=os.environ.get("AWS_REGION", "us-east-1"),
         connect_timeout=10,
         request_timeout=60,
-        # A small file is one request, not three.
+        # A small file takes a single request instead of three.
         allow_delayed_open=True,
         **address,
     )

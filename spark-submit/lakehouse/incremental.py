@@ -1,9 +1,10 @@
-"""Tables that are brought up to date by weeks: what a table was made of, what of it is new, and writing just that.
+"""Tables that a refresh updates by weeks: the inputs of a table, the changes in them, and the writes of these
+changes.
 
-Every commit of such a table carries a note (Delta's `userMetadata`): the versions of the tables it was made of and the build
-(code and settings) that made it. The note is part of the commit, so table and note cannot disagree, whatever dies when. The
-next run compares the note with the sources' logs; where it cannot tell (no note, another build, a log that was cleaned up)
-the table is made whole.
+Every commit of such a table carries a note (Delta's `userMetadata`): the versions of its source tables and its build
+(code and settings). The note is part of the commit, so table and note always agree, even after a crash. The next run
+compares the note with the logs of the sources. If it cannot find the changes (no note, a different build, a cleaned-
+up log), it makes the table whole.
 """
 
 import hashlib
@@ -22,13 +23,13 @@ from lakehouse.files import all_exist
 from lakehouse.params import Params
 from lakehouse.tables import has_table, sql_text
 
-# Past this share of the weeks, finding out what to leave alone costs more than it saves.
+# Beyond this share of the weeks, the search for unchanged weeks costs more than it saves.
 MOST_WEEKS = 0.5
 
 
 @dataclass(frozen=True)
 class Build:
-    """Code and settings, by a name that changes with them. A forced build makes every table whole, whatever it holds."""
+    """Code and settings, with a name that changes with them. A forced build makes every table whole."""
 
     name: str
     is_forced: bool = False
@@ -43,8 +44,8 @@ class Build:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a table is to be made of now: source tables by their newest versions (None: there is no such table), and, for a table
-    of weeks, the last week that is to be in it."""
+    """The inputs of a table now: the newest versions of its source tables (None: no such table), and for a table of
+    weeks its last week."""
 
     versions: dict[str, int | None]
     build: Build
@@ -66,7 +67,7 @@ def recipe_of(sources: list[Table], lake_uri: str, build: Build) -> Recipe:
 
 
 def former_recipe(table: Table, lake_uri: str, recipe: Recipe) -> Recipe | None:
-    """What the table was made of; None where it must be made whole."""
+    """The former inputs of the table. None if the table must be made whole."""
     if recipe.build.is_forced or not has_table(table, lake_uri):
         return None
     note = commit_note(table, lake_uri)
@@ -83,7 +84,7 @@ def former_versions(table: Table, lake_uri: str, recipe: Recipe) -> dict[str, in
 
 
 def changes_of(source: Table, lake_uri: str, former: dict, recipe: Recipe) -> Changes | None:
-    """What changed in a source since; None where that cannot be told."""
+    """The changes in a source since then. None if they are unknown."""
     before, now = former[source.path], recipe.versions[source.path]
     if before == now:
         return Changes((), ())
@@ -95,10 +96,11 @@ def changes_of(source: Table, lake_uri: str, former: dict, recipe: Recipe) -> Ch
 def changed_rows(
     spark: SparkSession, source: Table, lake_uri: str, changes: Changes, columns: list[str], only: Column | None = None
 ) -> DataFrame | None:
-    """Rows that came or went, each once: a row that was only written again, into another file, is none of them. `only` those of
-    which a condition is true, where one is given.
+    """The rows that were added or removed, each once. A row that only moved to another file is not among them.
+    `only` restricts the rows by a condition.
 
-    None where a file is gone from the store (vacuumed), so that nobody can tell. Reads the changed files only.
+    None if a file is gone from the store (vacuumed), because the rows are unknown then. Reads the changed files
+    only.
     """
     moved = moved_rows(spark, source, lake_uri, changes, columns, only)
     return None if moved is None else moved.drop("_sign")
@@ -115,7 +117,7 @@ def moved_rows(
         if not all_exist(paths):
             return None
         if paths:
-            # By the contract: a file written before one of its columns was there has none of it.
+            # Use the contract's schema: an old file lacks the columns that the contract gained later.
             rows = spark.read.schema(source.schema).option("basePath", uri).parquet(*paths)
             rows = rows if only is None else rows.where(only)
             parts.append(rows.select(*columns, F.lit(sign).alias("_sign")))
@@ -128,17 +130,18 @@ def moved_rows(
 
 
 def write_whole(rows: DataFrame, table: Table, lake_uri: str, run_key: str, recipe: Recipe) -> None:
-    """Replaces the whole table in one commit that carries the recipe."""
+    """Replaces the whole table in a single commit that carries the recipe."""
     _save(rows, table, lake_uri, recipe.commit(run_key, table), recipe)
 
 
 def write_weeks(rows: DataFrame, table: Table, lake_uri: str, run_key: str, recipe: Recipe, weeks: set[date]) -> None:
-    """Replaces exactly these weeks of a table that is partitioned by week_end, in one commit that carries the recipe."""
+    """Replaces exactly these weeks of a table that is partitioned by week_end, in a single commit that carries the
+    recipe."""
     _save(rows, table, lake_uri, recipe.commit(run_key, table, in_weeks_sql(weeks)), recipe)
 
 
 def in_weeks_sql(weeks: set[date], column: str = WEEK) -> str:
-    """A SQL condition: the column is one of these days."""
+    """A SQL condition: the column is in this set of days."""
     return f"{column} IN ({', '.join(f'DATE{sql_text(str(week))}' for week in sorted(weeks))})"
 
 

@@ -84,7 +84,7 @@ def _fail(error: Exception) -> None:
 
 
 def message_of(text: str) -> str:
-    """What a failure says without Java's stack trace, of which the cause at the bottom is kept: there stands what happened."""
+    """The message of a failure without Java's stack trace. The innermost cause stays, because it has the reason."""
     said, _, trace = text.partition("JVM stacktrace:")
     causes = [line.strip() for line in trace.split("\n") if line.startswith("Caused by: ")]
     return "\n".join([said.strip(), *causes[-1:]])

@@ -1,7 +1,8 @@
-"""How a table is made: its columns, partitions and properties, as the contract says and as the lake has it.
+"""The layout of a table: its columns, partitions and properties, in the contract and in the lake.
 
-A lake outlives its contract. What `ALTER` can mend is mended by the next writer: columns that may be empty are added, and
-properties set. Any other difference would need the rows that are there to be written again, which nobody does in passing.
+A lake outlives its contract. The next writer makes the changes that `ALTER` can make: it adds columns that may be
+empty, and sets properties. All other differences would need a rewrite of the existing rows, which a writer must not
+do in passing.
 """
 
 import json
@@ -44,7 +45,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Difference:
-    """What a table lacks of its contract and `ALTER` can give it, and, in words, what stands against that."""
+    """The differences of a table from its contract that `ALTER` can mend, and the remaining differences in words."""
 
     new_columns: dict[str, str]
     properties: dict[str, str]
@@ -56,12 +57,12 @@ class Difference:
 
     @property
     def needs_replacing(self) -> bool:
-        """Whether the rows that are there would be read differently if they were written now: a derived table is then made anew."""
+        """True if the existing rows would have another layout today: a derived table is then made again."""
         return bool(self.new_columns or self.obstacles or _STATS_COLUMNS in self.properties)
 
 
 def difference(found: Layout, expected: Layout) -> Difference:
-    """What a table that is `found` so lacks to be as `expected`."""
+    """The differences of the layout `found` from the layout `expected`."""
     missing = {name: column for name, column in expected.columns.items() if name not in found.columns}
     properties = {name: text for name, text in expected.properties.items() if found.properties.get(name) != text}
     return Difference(

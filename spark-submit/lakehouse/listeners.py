@@ -18,7 +18,8 @@ ALWAYS_THERE = -np.inf
 
 @dataclass(frozen=True)
 class Tracks:
-    """Every track, by its index. A track without an artist is an artist of its own; one without a genre is in genre 0."""
+    """Every track, by its index. A track without an artist counts as an artist of its own. A track without a genre
+    is in genre 0."""
 
     ids: np.ndarray
     artists: np.ndarray
@@ -29,9 +30,9 @@ class Tracks:
 
 @dataclass(frozen=True)
 class View:
-    """What was known at the start of a day, `until` (a day number; None: all there is). Shards hold three columns of each view:
-    what a user's affinity to the track was (null where they had not met), its rating, and how much those they follow liked it.
-    """
+    """The knowledge at the start of a day, `until` (a day number; None: all data). Shards have three columns of each
+    view: the user's affinity to the track (null before the first event), its rating, and the rating by the users
+    that the user follows."""
 
     name: str
     until: int | None = None
@@ -60,7 +61,7 @@ def day_number(day: date) -> int:
 
 @dataclass(frozen=True)
 class Listener:
-    """One user, with the indexes of the tracks they know, of those they like, and of those people they follow like."""
+    """A user with the indexes of the known tracks, of the liked tracks, and of the tracks that followed users like."""
 
     id: str
     known: np.ndarray
@@ -75,7 +76,8 @@ class Listener:
 
 
 def every_track(songs: pa.Table, met: pa.Array) -> pa.Table:
-    """One row per track of the catalogue `songs` (track_id, artist_id, genre, released) or of the ids `met`, in the order of ids."""
+    """Every track of the catalogue `songs` (track_id, artist_id, genre, released) and of the ids `met`. Grain: a
+    track. Sorted by id."""
     listed = songs.column("track_id")
     ids = pc.unique(pa.chunked_array([*listed.chunks, met], pa.string())).sort()
     described = songs.take(pc.index_in(ids, listed)).drop_columns("track_id")
@@ -88,7 +90,7 @@ def tracks_of(found: pa.Table) -> Tracks:
     artist = pc.coalesce(found.column("artist_id"), pc.binary_join_element_wise("?", ids, ""))
     _, artists = np.unique(artist.to_numpy().astype(str), return_inverse=True)
     genre = np.array([name or "" for name in found.column("genre").to_pylist()], dtype=str)
-    # "" sorts first: whatever has no genre is in genre 0, which is nobody's where all have one.
+    # "" sorts first: genre 0 has the tracks without a genre. It is empty if all tracks have a genre.
     names = np.unique(np.append(genre, ""))
     released = found.column("released").to_numpy().astype(np.float64)
     return Tracks(
@@ -116,14 +118,14 @@ def read_shards(uri: str, view: View) -> Iterator[list[Listener]]:
 
 @dataclass(frozen=True)
 class Counts:
-    """Of one view: how many users like each track, by its index, and how many know any."""
+    """The counts of a view: how many users like each track, by its index, and how many users know any track."""
 
     listeners_of: np.ndarray
     users: int
 
 
 def count_shards(uri: str, views: list[View], track_count: int) -> list[Counts]:
-    """Counts each view's pairs, in one reading of the shards: one of them is held at a time."""
+    """Counts the pairs of each view in a single pass over the shards. Memory holds a single shard."""
     columns = ["user_id", "track", *(name for view in views for name in (view.affinity, view.rating))]
     listeners_of = [np.zeros(track_count) for _ in views]
     users = [0 for _ in views]
@@ -177,7 +179,7 @@ def _listeners(shard: pa.Table, view: View) -> list[Listener]:
         _listener(user_id, tracks, column, slice(start, end))
         for user_id, start, end in zip(ids, starts, ends, strict=True)
     ]
-    # Whoever knew nothing yet was no listener, whomever they follow.
+    # A user who knew no track yet does not count as a listener, even if the user follows users.
     return [who for who in found if len(who.known)]
 
 

@@ -1,8 +1,8 @@
-"""Brings silver refused_events up to date: whole, or by the rows that came to bronze and went from it.
+"""Updates silver refused_events: whole, or by the rows that were added to and removed from bronze.
 
-It comes before silver listening_events, which leaves out what is in it. Cost of one new week: bronze's new files are read; where
-none of their rows is refused, nothing is written. So the table's own note may be older than that of listening_events, which
-then tells how far bronze has been looked through.
+The update comes before silver listening_events, which excludes the refused rows. Cost of a new week: the job reads
+bronze's new files, and writes nothing if none of their rows is refused. So the table's own note may be older than
+the note of listening_events, which then gives the versions of bronze that were searched.
 """
 
 from pyspark.sql import DataFrame, SparkSession
@@ -16,13 +16,14 @@ from lakehouse.refused_events import REFUSED, refusal, refused_deliveries
 from lakehouse.table_state import rows_in
 from lakehouse.tables import has_table
 
-# Of each source, what of a row goes into the table.
+# The columns of each source that go into the table.
 _COLUMNS = ["event_id", "user_id", "track_id", "event_type", "timestamp", "_ingested_at"]
 _SOURCES = {FILES: [*_COLUMNS, "_source_file"], STREAM: [*_COLUMNS, "_partition", "_offset"]}
 
 
 class RefusedRefresh:
-    """One refresh of silver refused_events by the recipe of silver listening_events: both read the same versions of bronze."""
+    """A refresh of silver refused_events, with the recipe of silver listening_events: both read the same versions of
+    bronze."""
 
     def __init__(self, spark: SparkSession, lake_uri: str, run_key: str, recipe: Recipe, earliest: str):
         self._spark, self._lake_uri, self._run_key = spark, lake_uri, run_key
@@ -64,7 +65,7 @@ class RefusedRefresh:
         return rows_if_there(self._spark, source, self._lake_uri, version)
 
     def _moved(self, former: dict) -> DataFrame | None:
-        """Refused rows that came or went, with `_sign`; None where nobody can tell which."""
+        """The refused rows that were added or removed, with `_sign`. None if they are unknown."""
         found = []
         for source, columns in _SOURCES.items():
             changes = changes_of(source, self._lake_uri, former, self._recipe)
@@ -86,7 +87,7 @@ class RefusedRefresh:
 
 
 def refused_counts(spark: SparkSession, lake_uri: str) -> dict[str, int]:
-    """Refused deliveries by reason, in the whole table; reasons without one are not named."""
+    """The number of refused deliveries by reason, for the whole table. Reasons without a delivery are absent."""
     if not has_table(REFUSED, lake_uri) or rows_in(REFUSED, lake_uri) == 0:
         return {}
     counted = rows_of(spark, REFUSED, lake_uri).groupBy("reason").count().orderBy("reason").collect()

@@ -1,7 +1,8 @@
-"""What the rows of a table break of its contract, found in its Parquet files by this process: some hundredths of a second a table of a
-small lake, where Spark would plan several queries.
+"""The rows of a table that break its contract. The job's own process finds them in the Parquet files, in some
+hundredths of a second for a table of a small lake. Spark would plan several queries.
 
-It holds one file, and 8 bytes for each key. Keys are compared by a 64-bit hash, and as they are where two hashes are the same.
+Memory holds a file, and 8 bytes for each key. Keys are compared by a 64-bit hash, and by their values if two hashes
+are equal.
 """
 
 from collections import Counter
@@ -21,7 +22,7 @@ from lakehouse.files import read_parquet
 from lakehouse.incremental import WEEK
 from lakehouse.table_state import RowFile, read_rows, row_files
 
-# The name of a check, whether it is hard, whether it passed, what was observed, when it passes.
+# The name of a check, its hardness, its success, the observed value, and the description of a pass.
 Found = tuple[str, bool, bool, float, str]
 
 
@@ -70,7 +71,7 @@ def check_rows(rows: Rows) -> list[Found]:
 
 
 def check_reference(rows: Rows, check: Check, lake_uri: str) -> Found:
-    """The share of distinct values that the other table has; one that is not there has none."""
+    """The share of distinct values that the other table has. A missing table has none."""
     other = check.other_table
     version = newest_commit(other, lake_uri)
     known = [] if version is None else Rows.of(other, lake_uri, version, None).read([check.other_column])
@@ -134,7 +135,8 @@ def _unique(rows: Rows) -> list[Found]:
 
 
 def _kept_elsewhere(rows: Rows, hashes: np.ndarray) -> int:
-    """How many rows of other weeks have a key of these rows. Of their files are read those whose first key column may hold one."""
+    """The number of rows of other weeks with a key of these rows. Reads only the files that may have such a key, by
+    the limits of the first key column."""
     key = list(rows.table.key)
     limits = [pc.min_max(part[key[0]]).as_py() for part in rows.read(key[:1]) if len(part)]
     least, greatest = min(limit["min"] for limit in limits), max(limit["max"] for limit in limits)
@@ -145,7 +147,7 @@ def _kept_elsewhere(rows: Rows, hashes: np.ndarray) -> int:
 
 
 def _with_hash(parts: Iterable[pa.Table], hashes: np.ndarray) -> list[tuple]:
-    """The keys whose hash is one of these; few."""
+    """The keys with these hashes. They are few."""
     if len(hashes) == 0:
         return []
     found = (part.filter(pa.array(np.isin(_hashes(part), hashes))) for part in parts)
@@ -161,7 +163,7 @@ def _repeated(keys: list[tuple]) -> set[tuple]:
 
 
 def _hashes(keys: pa.Table) -> np.ndarray:
-    """A hash of each row's values, as text: the same whatever a file stores them as."""
+    """A hash of each row's values as text, independent of the types in the file."""
     texts = pa.table({name: keys[name].cast(pa.string()) for name in keys.column_names})
     return pd.util.hash_pandas_object(texts.to_pandas(), index=False, categorize=False).to_numpy()
 

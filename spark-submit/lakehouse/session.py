@@ -1,4 +1,4 @@
-"""The Spark session of a job: a client of a warm Spark Connect server (SPARK_REMOTE), or one of spark-submit's."""
+"""The Spark session of a job: a client of a warm Spark Connect server (SPARK_REMOTE), or a session of spark-submit."""
 
 import os
 import sys
@@ -15,15 +15,15 @@ Answer = TypeVar("Answer")
 # Set in a session by the job that works in it.
 _OWNER = "spark.segue.owner"
 _MOST_SESSIONS = 1_000
-# Of queries that are short: each is planned by one thread.
+# For short queries: a single thread plans each of them.
 SHORT_QUERIES_AT_ONCE = 3
 
 
 def open_session(name: str, identity: str | None = None) -> SparkSession:
-    """A session for one job; times are UTC, whatever the server was told.
+    """A session for a job, with UTC times regardless of the server's settings.
 
-    `identity` names what one job at a time may work on. On a warm server the session's id is made of it: a job that finds
-    another one's session there ends it, so that one which wakes up late can commit nothing.
+    `identity` names the work that only a single job at a time may do. On a warm server it determines the session's
+    id. A job that finds a session with this id ends that session, so that a late job can commit nothing.
     """
     remote = os.environ.get("SPARK_REMOTE")
     if remote and identity:
@@ -37,14 +37,15 @@ def open_session(name: str, identity: str | None = None) -> SparkSession:
 
 
 def tag_operations(spark: SparkSession, identity: str) -> None:
-    """Marks what this thread runs from now on, for whoever looks at Spark's UI; a tag may hold no comma."""
+    """Tags the operations of this thread for Spark's UI. A tag may not have a comma."""
     spark.addTag(identity.replace(",", "_"))
 
 
 def side_by_side(
     spark: SparkSession, identity: str, at_once: int, work: Callable[[Item], Answer], items: Iterable[Item]
 ) -> list[Answer]:
-    """What `work` makes of each item, in their order, so many at once; what it runs in Spark is marked with `identity`."""
+    """The results of `work` for all items, in order, with a limit of concurrent calls. Spark operations carry the
+    tag `identity`."""
     with ThreadPoolExecutor(at_once, initializer=lambda: tag_operations(spark, identity)) as pool:
         return list(pool.map(work, items))
 
@@ -79,7 +80,7 @@ def is_connect(spark: SparkSession) -> bool:
 
 
 def interrupt(spark: SparkSession) -> None:
-    """Stops what the session runs in Spark, in every thread, and ends the session. Safe to call from any thread."""
+    """Stops the session's operations in Spark, in every thread, and ends the session. Safe to call from any thread."""
     if is_connect(spark):
         spark.interruptAll()
         # A session that is released takes no more work: nothing started in between lives on.

@@ -1,6 +1,7 @@
-"""A serving snapshot: Arrow IPC files and their manifest, as contracts/schemas/snapshot.ts describes them.
+"""A serving snapshot: Arrow IPC files and their manifest, as described in contracts/schemas/snapshot.ts.
 
-The columns are utf8, dictionaries of it, int32 and float64: what apache-arrow for JavaScript reads without BigInt.
+The column types are utf8, dictionaries of utf8, int32 and float64: apache-arrow for JavaScript reads them without
+BigInt.
 """
 
 import hashlib
@@ -16,7 +17,7 @@ from pyspark.sql import functions as F
 from lakehouse.files import open_uri, write_bytes
 
 FORMAT_VERSION = 1
-# Who has fewer complete listens and likes than this is told so: the tier of their list is cold_start.
+# A user with fewer complete listens and likes gets the tier cold_start.
 COLD_START_LISTENS = 10
 CHART_WEEKS = 8
 HISTORY_WEEKS = 4
@@ -26,7 +27,7 @@ ROWS_AT_ONCE = 500_000
 _SNAPSHOTS = "snapshots/"
 
 _text = pa.string()
-# Ids repeat in the rows of lists; JavaScript keeps one string for each.
+# Ids repeat in the rows of lists. With dictionaries, JavaScript keeps a single string for each id.
 _repeated = pa.dictionary(pa.int32(), pa.string())
 
 SCHEMAS = {
@@ -70,7 +71,7 @@ SCHEMAS["history"] = pa.schema(
     ]
 )
 
-# What the rows of each kind are sorted by, their key. This process holds them anyway: Spark would read them twice to sort them.
+# The sort key of each kind of rows. This process holds the rows anyway, and Spark would read them twice to sort them.
 SORTED_BY = {
     "recommendations": ("user_id", "rank"),
     "tracks": ("track_id",),
@@ -83,7 +84,7 @@ SORTED_BY = {
 
 @dataclass(frozen=True)
 class SnapshotFile:
-    """One file of the manifest; the field names are the document's."""
+    """A file of the manifest. The field names are the names in the document."""
 
     key: str
     kind: str
@@ -93,8 +94,8 @@ class SnapshotFile:
 
 
 def shards_of(recommendations: DataFrame, chosen: list[int], shards: int) -> dict[int, pa.Table]:
-    """The lists of the users whose hash falls in each of the `chosen` shards: a user is in one shard only. One query for all of
-    them; this process holds their rows."""
+    """The lists of the users in the `chosen` shards, by the hash of the user id: a user is in a single shard. A
+    single query reads all of them, and this process holds their rows."""
     shard = F.pmod(F.xxhash64("user_id"), F.lit(shards)).alias("_shard")
     names = SCHEMAS["recommendations"].names
     in_shards = recommendations.select(*names, shard).where(F.col("_shard").isin(*chosen))
@@ -103,13 +104,13 @@ def shards_of(recommendations: DataFrame, chosen: list[int], shards: int) -> dic
 
 
 def batches(rows: int, shards: int) -> list[list[int]]:
-    """The shards in groups that are each made at once: of so many that ROWS_AT_ONCE are hardly passed, at least one."""
+    """Groups of shards that are made together. A group has about ROWS_AT_ONCE rows, and at least a shard."""
     together = max(1, shards * ROWS_AT_ONCE // max(rows, 1))
     return [list(range(first, min(first + together, shards))) for first in range(0, shards, together)]
 
 
 def listeners(features: DataFrame, users: DataFrame) -> DataFrame:
-    """One row per user of gold/user_features: the tier of a list for them, and their preferred genres as dim_users has them."""
+    """The tier of the list and the preferred genres from dim_users. Grain: a user of gold/user_features."""
     preferred = users.groupBy("user_id").agg(
         F.max_by("preferred_genres", F.struct("_source_file", "preferred_genres")).alias("genres")
     )
@@ -119,13 +120,13 @@ def listeners(features: DataFrame, users: DataFrame) -> DataFrame:
 
 
 def last_weeks(trending: DataFrame, last: date | None) -> DataFrame:
-    """The charts of the weeks up to the data's `last` one; week_end as text YYYY-MM-DD."""
+    """The charts of the weeks up to the data's `last` week, with week_end as text YYYY-MM-DD."""
     return _since(trending, last, CHART_WEEKS).withColumn("week_end", F.col("week_end").cast("string"))
 
 
 def last_plays(events: DataFrame, last: date | None) -> DataFrame:
-    """One row per (user_id, rank): the last plays of each user in the weeks up to the data's `last` one and after it, the newest
-    first."""
+    """The last plays of each user in the weeks up to the data's `last` week and after it. Grain: (user_id, rank);
+    rank 1 is the newest play."""
     newest_first = Window.partitionBy("user_id").orderBy(F.col("timestamp").desc(), "event_id")
     return (
         _since(events, last, HISTORY_WEEKS)
@@ -136,12 +137,13 @@ def last_plays(events: DataFrame, last: date | None) -> DataFrame:
 
 
 def _since(rows: DataFrame, last: date | None, weeks: int) -> DataFrame:
-    """Rows of so many weeks up to `last`, and later ones: their partitions alone are read. None of data that has no week."""
+    """The rows of the last `weeks` weeks up to `last`, and of later weeks. Spark reads only their partitions. Empty
+    if the data has no week."""
     return rows.limit(0) if last is None else rows.where(F.col("week_end") > F.lit(last - timedelta(weeks=weeks)))
 
 
 def write_file(rows: pa.Table, kind: str, snapshot_uri: str, name: str) -> SnapshotFile:
-    """Writes one Arrow file, sorted. The same rows make the same bytes, in whatever order they come."""
+    """Writes an Arrow file, sorted. The same rows give the same bytes, in any input order."""
     schema = SCHEMAS[kind]
     in_order = rows.select(schema.names).sort_by([(name, "ascending") for name in SORTED_BY[kind]])
     table = in_order.cast(_plain(schema)).combine_chunks().cast(schema)
@@ -163,7 +165,8 @@ def write_manifest(snapshot_uri: str, manifest: dict, files: list[SnapshotFile])
 
 
 def key_of(snapshot_uri: str) -> str:
-    """The folder's key in the serving bucket: what follows the bucket, or a local folder that stands for it."""
+    """The folder's key in the serving bucket: the part after the bucket, or after a local folder that replaces the
+    bucket."""
     path = open_uri(snapshot_uri)[1]
     return path[path.rindex(_SNAPSHOTS) :]
 

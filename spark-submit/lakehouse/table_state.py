@@ -1,8 +1,9 @@
-"""What a version of a table holds, told by its log: rows, weeks, the first and last value of a column.
+"""The contents of a table version by its log: rows, weeks, the first and last value of a column.
 
-A log names every file of a table with its rows, the values it is partitioned by, and the limits of the columns that the contract
-lists as `statsColumns`. To ask it costs some hundredths of a second and opens no file, where Spark would plan a query and open
-each of them. Deletion vectors, which would make it untrue, are off (contracts/lake.json).
+The log names every file of a table with its rows, its partition values, and the limits of the columns in the
+contract's `statsColumns`. Reading the log takes some hundredths of a second and opens no file, while Spark would
+plan a query and open each file. Deletion vectors would make the log's numbers wrong, so they are off
+(contracts/lake.json).
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -41,7 +42,7 @@ def describe_table(table: Table, lake_uri: str) -> dict:
 
 
 def rows_in(table: Table, lake_uri: str, version: int | None = None) -> int:
-    """How many rows a version has. The files themselves are asked where somebody wrote them without saying it in the log."""
+    """The number of rows of a version. If a writer left the numbers out of the log, the files themselves give them."""
     files = _files(table, lake_uri, version)
     untold = files.filter(pc.is_null(files["num_records"]))["path"].to_pylist()
     told = pc.sum(files["num_records"]).as_py() or 0
@@ -54,7 +55,7 @@ def weeks_of(table: Table, lake_uri: str, version: int | None = None) -> set[dat
 
 
 def parts_by(table: Table, lake_uri: str, column: str, version: int | None = None) -> dict[int | date, list[str]]:
-    """The files of a version, by the value of a column it is partitioned by: for who reads them without Spark."""
+    """The files of a version by the value of a partition column, for reading without Spark."""
     files = _files(table, lake_uri, version)
     parts: dict[int | date, list[str]] = {}
     for value, uri in zip(files[f"partition.{column}"].to_pylist(), _uris(table, lake_uri, files), strict=True):
@@ -64,8 +65,8 @@ def parts_by(table: Table, lake_uri: str, column: str, version: int | None = Non
 
 @dataclass(frozen=True)
 class RowFile:
-    """One file of a version: where it is, its rows, the values it is partitioned by, and the least and greatest value of a column
-    where the log tells them."""
+    """A file of a version: its URI, its rows, its partition values, and the least and greatest value of a column if
+    the log has them."""
 
     uri: str
     rows: int
@@ -105,8 +106,8 @@ def row_files(table: Table, lake_uri: str, version: int | None, column: str | No
 def range_of(
     spark: SparkSession, table: Table, lake_uri: str, column: str, version: int | None = None
 ) -> tuple[date, date] | None:
-    """The first and last day in a column, within the years that Python knows; None where it has none. Read from the rows where
-    somebody wrote a file of them without saying its limits."""
+    """The first and last day in a column, within the years of Python's dates. None if the column is empty. If a file
+    has no limits in the log, Spark reads the rows."""
     files = _with_rows(_files(table, lake_uri, version))
     if column in table.partition_by:
         return _limits(files[f"partition.{column}"], files[f"partition.{column}"])
@@ -153,7 +154,7 @@ def _rows_of(schema: pa.Schema, file: RowFile) -> pa.Table:
 
 
 def _files(table: Table, lake_uri: str, version: int | None) -> pa.Table:
-    """One row per file: `num_records`, `partition.<column>`, `min.<column>`, `max.<column>`."""
+    """The files with `num_records`, `partition.<column>`, `min.<column>`, `max.<column>`. Grain: a file."""
     return pa.table(open_table(table, lake_uri, version).get_add_actions(flatten=True))
 
 

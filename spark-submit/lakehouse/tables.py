@@ -1,7 +1,8 @@
-"""Delta tables: made from the contract, written in one commit per unit of work, described by their newest version.
+"""Delta tables: created by the contract, written with a commit per unit of work, described by their newest version.
 
-Every write carries a Delta transaction id (`txnAppId`): a second write with the same id is a no-op in Delta itself, so a
-retried job changes nothing. The id names the unit of work (a file's content, a run's table), the version is always 1.
+Every write carries a Delta transaction id (`txnAppId`): a second write with the same id is a no-op in Delta itself,
+so a retried job changes nothing. The id names the unit of work (a file's content, a run's table), and the version is
+always 1.
 """
 
 import json
@@ -24,7 +25,7 @@ Answer = TypeVar("Answer")
 _ATTEMPTS = 6
 # The setting for a store without conditional writes (java/).
 _SINGLE_DRIVER = "spark.hadoop.segue.logstore.single.driver"
-# What Delta says to a writer that lost a race; the names are part of its messages and error classes.
+# Delta's messages to a writer that lost a race: names in its messages and error classes.
 _CONFLICTS = (
     "ConcurrentTransactionException",
     "ConcurrentAppendException",
@@ -67,10 +68,10 @@ def has_table(table: Table, lake_uri: str) -> bool:
 
 
 def read_table(spark: SparkSession, table: Table, lake_uri: str, version: int | None = None) -> DataFrame:
-    """A version of a table, the newest unless told; BrokenContract where there is no table.
+    """A version of a table (default: the newest). Raises BrokenContract if the table does not exist.
 
-    A version can be read for as long as its files are there, which maintenance sees to: for `timeTravelHours` after a newer one
-    took its place (docs/adr/0018).
+    A version is readable while its files exist. Maintenance keeps them for `timeTravelHours` after a newer version
+    has replaced it (docs/adr/0018).
     """
     if not has_table(table, lake_uri):
         raise missing_table(table, lake_uri)
@@ -79,10 +80,10 @@ def read_table(spark: SparkSession, table: Table, lake_uri: str, version: int | 
 
 
 def replace_file(rows: DataFrame, table: Table, lake_uri: str, file_column: str, file: str, key: str) -> None:
-    """Makes `rows` the only rows of `table` that came from `file`, in one commit. Rows of other files stay as they are.
+    """Replaces the rows of `table` that came from `file` by `rows`, in a single commit. Rows of other files stay.
 
-    Safe to run twice and at once: `key` (the file's content) is the transaction id. In a table that was just made there is
-    nothing to replace: to look for it costs more than to write a small file.
+    Safe to run twice and at the same time: `key` (the file's content) is the transaction id. A new table has nothing
+    to replace, and the search would cost more than the write of a small file.
     """
     writer = _with_transaction(rows, key)
     if is_new(table, lake_uri):
@@ -93,7 +94,7 @@ def replace_file(rows: DataFrame, table: Table, lake_uri: str, file_column: str,
 
 
 def replace_by_spark(rows: DataFrame, table: Table, lake_uri: str, commit: Commit) -> None:
-    """Replaces the rows that match the commit's condition, or all rows, by `rows` in one commit by Spark."""
+    """Replaces the rows that match the commit's condition, or all rows, by `rows` in a single commit by Spark."""
     writer = _with_transaction(typed(rows, table), commit.key).mode("overwrite")
     if commit.note is not None:
         writer = writer.option("userMetadata", json.dumps(commit.note))
@@ -103,20 +104,20 @@ def replace_by_spark(rows: DataFrame, table: Table, lake_uri: str, commit: Commi
 
 
 def append_rows(rows: DataFrame, table: Table, lake_uri: str, key: str, version: int) -> None:
-    """Appends `rows` in one commit, once for every (key, version); of one key, versions may only grow."""
+    """Appends `rows` in a single commit, once for every (key, version). The versions of a key may only grow."""
     writer = _with_transaction(typed(rows, table), key, version).mode("append")
     retry_conflicts(lambda: writer.save(table.uri(lake_uri)))
 
 
 def delete_rows(spark: SparkSession, table: Table, lake_uri: str, condition: str) -> None:
-    """Deletes the rows of which a SQL condition is true, in one commit."""
+    """Deletes the rows that match a SQL condition, in a single commit."""
     statement = f"DELETE FROM delta.`{table.uri(lake_uri)}` WHERE {condition}"
     retry_conflicts(lambda: spark.sql(statement).collect())
 
 
 def conform_table(spark: SparkSession, table: Table, lake_uri: str) -> None:
-    """Makes an empty table as the contract says where there is none, or one of another layout. For tables that are derived:
-    what they held is made again."""
+    """Creates an empty table by the contract if it is missing or has a different layout. For derived tables only,
+    because their rows are made again."""
     if has_table(table, lake_uri):
         lacking = _difference(table, lake_uri)
         if lacking.is_nothing:
@@ -170,7 +171,7 @@ def retry_conflicts(action: Callable[[], Answer]) -> Answer:
         except Exception as error:  # Spark Connect, Py4J and PySpark each raise a class of their own
             if attempt == _ATTEMPTS or not any(name in str(error) for name in _CONFLICTS):
                 raise
-            # Writers that wait a different time each do not meet again; it has no bearing on what is written.
+            # Random waits separate the writers. They do not influence the written rows.
             time.sleep(random.uniform(0.2, 0.6) * attempt)
     raise AssertionError("unreachable: the last attempt returns or raises")
 
@@ -195,7 +196,8 @@ def _difference(table: Table, lake_uri: str) -> Difference:
 
 
 def _alter_to_contract(spark: SparkSession, table: Table, lake_uri: str) -> None:
-    """Gives the table what it lacks. Looks anew at every try: another writer may have altered it, too."""
+    """Gives the table the missing columns and properties. Reads the layout again at every attempt, because another
+    writer may have altered it."""
     lacking = _difference(table, lake_uri)
     if lacking.obstacles:
         raise BrokenContract(

@@ -1,6 +1,6 @@
-"""From what listeners did to a model: shards of listeners, ALS of their ratings, one pass over the shards.
+"""Training: from shards of listeners to a model, by ALS of the ratings and a single pass over the shards.
 
-The same steps serve the lake (events) and `npm run evaluate` (counted pairs).
+The lake (events) and `npm run evaluate` (counted pairs) use the same steps.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from lakehouse.shards import by_shard
 
 @dataclass(frozen=True)
 class Listening:
-    """What is learnt from: the shards of listeners as one view knows them, and the sizes."""
+    """The training data: the shards of listeners in a view, and the sizes."""
 
     shards_uri: str
     view: View
@@ -29,22 +29,22 @@ class Listening:
     held: list[list[Listener]] | None = None
 
     def shards(self) -> Iterator[list[Listener]]:
-        """The listeners, shard by shard, read anew unless they are held."""
+        """The listeners, shard by shard. Reads the shards again unless memory holds them."""
         return read_shards(self.shards_uri, self.view) if self.held is None else iter(self.held)
 
     def hold(self) -> "Listening":
-        """The same with every listener in memory: for who needs them all at once, or several times."""
+        """The same with every listener in memory, for callers that need all listeners at once or several times."""
         return replace(self, held=list(self.shards()))
 
 
 def write_followed(views: list[View], follows: DataFrame, uri: str) -> None:
-    """Writes what those that each user follows like, beside the pairs."""
+    """Writes the liked tracks of the users that each user follows, beside the pairs."""
     dearest = follows.sparkSession.read.parquet(f"{uri}/dearest")
     by_shard(followed_tracks(dearest, follows, views)).write.mode("overwrite").parquet(f"{uri}/followed")
 
 
 def counted(views: list[View], uri: str, track_count: int) -> list[Listening]:
-    """What is in the shards under `uri`, of each view."""
+    """The contents of the shards under `uri`, for each view."""
     counts = count_shards(uri, views, track_count)
     return [
         Listening(uri, view, found.listeners_of, found.users, int(found.listeners_of.sum()))
@@ -53,7 +53,8 @@ def counted(views: list[View], uri: str, track_count: int) -> list[Listening]:
 
 
 def fit_model(listening: Listening, tracks: Tracks, seed: int) -> Fit:
-    """ALS of all ratings, and EASE from one pass over the shards. Where nobody likes anything it says nothing of any track."""
+    """ALS of all ratings, and EASE from a single pass over the shards. Without likes, the fit says nothing about any
+    track."""
     with one_core():
         factors = als.fit(read_ratings(listening.shards_uri, listening.view), len(tracks.ids), seed)
     cover = Cover.most_liked(listening.listeners_of)
@@ -61,5 +62,5 @@ def fit_model(listening: Listening, tracks: Tracks, seed: int) -> Fit:
 
 
 def learn_model(listening: Listening, tracks: Tracks, fit: Fit, until: float) -> Model:
-    """The model of what was heard before the day number `until`."""
+    """The model of the listens before the day number `until`."""
     return learn(listening.shards(), tracks, fit, until, listening.listeners_of)

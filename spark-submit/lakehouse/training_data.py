@@ -1,8 +1,9 @@
-"""What a refresh's model is made of, made once for its evaluation and for its lists: the tracks with their indexes, and what
-each listener did with each track, known at every cut of the split.
+"""The training data of a refresh's model: the tracks with their indexes, and each listener's history with each
+track, at every cut of the split. The evaluation and the lists use the same data.
 
-It lies under `_work/<run>/`, by the versions of the tables it was made of. The first job of a refresh clears all of `_work/`:
-refreshes take turns, so what is there was left by a run that died, and may be of a user who is forgotten since.
+The data is under `_work/<run>/`, by the versions of its source tables. The first job of a refresh clears all of
+`_work/`: refreshes take turns, so older data belongs to a run that died, and may name a user who was forgotten after
+that run.
 """
 
 from dataclasses import dataclass
@@ -37,8 +38,8 @@ _NO_DAY = date(1970, 1, 1)
 
 @dataclass(frozen=True)
 class Sources:
-    """What there is to learn from: the tables' versions (None: there is no such table), the first day of an event, the split of
-    the days, and the end of the last block of weeks that is over (None: there is no week)."""
+    """The sources of the training data: the tables' versions (None: no such table), the first day of an event, the
+    split of the days, and the end of the last finished block of weeks (None: no week)."""
 
     lake_uri: str
     versions: dict[Table, int | None]
@@ -60,7 +61,7 @@ class TrainingData:
 
 
 def sources_of(lake_uri: str) -> Sources:
-    """What there is now. A lake need not have any event, nor a catalogue."""
+    """The current sources. A lake need not have events or a catalogue."""
     versions: dict[Table, int | None] = {EVENTS: newest_version(EVENTS, lake_uri)}
     versions |= {source: newest_commit(source, lake_uri) for source in (SONGS, LISTENER_TRACKS, FEEDBACK)}
     data = data_weeks(lake_uri)
@@ -71,8 +72,8 @@ def sources_of(lake_uri: str) -> Sources:
 
 
 def training_data(spark: SparkSession, sources: Sources, run_key: str, days: list[date]) -> TrainingData:
-    """What was known at the start of each of these days of the split. The run has it already, or it is made now, in one pass over
-    the events since the past and one over the pairs."""
+    """The knowledge at the start of each of these days of the split. The function reuses the run's data, or makes it
+    now in a single pass over the events since the past and a single pass over the pairs."""
     uri = f"{work_uri(sources.lake_uri, run_key)}/{'-'.join(map(str, sources.versions.values()))}"
     if not {View.at(day).rating for day in days} <= whole_columns(f"{uri}/pairs"):
         _meet(spark, sources, uri, days)
@@ -113,7 +114,7 @@ def _tracks(uri: str) -> str:
 def listening_at(
     spark: SparkSession, data: TrainingData, follows: DataFrame | None, days: list[date]
 ) -> list[Listening]:
-    """What was known at each of these days of the split, as the run has it already or gathered now."""
+    """The knowledge at each of these days of the split, from the run's data or gathered now."""
     views = [View.at(day) for day in days]
     if follows is not None and not {view.followed for view in views} <= whole_columns(f"{data.uri}/followed"):
         write_followed(views, follows, data.uri)
@@ -132,10 +133,10 @@ def _past_before(cut: date, past: Past | None) -> Past | None:
 
 
 def work_uri(lake_uri: str, run_key: str) -> str:
-    """Where a run's jobs keep what they pass on; removed by the last of them."""
+    """The folder with the data that a run's jobs pass on. The last job removes it."""
     return f"{lake_uri.rstrip('/')}/_work/{run_key}"
 
 
 def clear_work(lake_uri: str) -> None:
-    """Removes what runs that died left behind."""
+    """Removes the data of runs that died."""
     remove_folder(f"{lake_uri.rstrip('/')}/_work")

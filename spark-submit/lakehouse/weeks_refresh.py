@@ -1,8 +1,8 @@
-"""Brings the tables that are made of silver listening_events up to date: the weekly ones by weeks, the others whole.
+"""Updates the tables that are made of silver listening_events: weekly tables by weeks, all other tables whole.
 
-Which weeks are new is said by the log of silver listening_events (it is partitioned by week), and, for tables that show the
-catalogue, by the song rows that came or went. Each table has its own note, so a run that died between two tables is taken up
-where it stopped.
+The log of silver listening_events names the new weeks, because the table is partitioned by week. For tables with
+data of the catalogue, the changed song rows give further weeks. Each table has its own note, so after a crash
+between two tables the next run continues there.
 """
 
 from collections.abc import Callable
@@ -54,7 +54,7 @@ _A_WEEK = timedelta(days=7)
 
 @dataclass(frozen=True)
 class Written:
-    """What was written of a table: the weeks (None: all of it)."""
+    """The written weeks of a table (None: all weeks)."""
 
     table: Table
     weeks: set[date] | None
@@ -78,7 +78,7 @@ class Lake:
             songs.unpersist()
 
     def recipe(self) -> Recipe:
-        """What a table of events and catalogue is to be made of now."""
+        """The current inputs of a table that is made of events and catalogue."""
         return recipe_of([EVENTS, SONGS], self.lake_uri, self.build)
 
     def weekly_recipe(self) -> Recipe:
@@ -130,7 +130,7 @@ class Lake:
         return weeks_of(EVENTS, self.lake_uri)
 
     def _weeks_of_songs(self, former: dict, recipe: Recipe) -> set[date] | None:
-        """Weeks in which a track was heard whose song row came, went or changed; looked up once a run."""
+        """The weeks with listens of a track whose song row was added, removed or changed. A run looks them up once."""
         before = former[SONGS.path]
         if before == recipe.versions[SONGS.path]:
             return set()
@@ -146,8 +146,8 @@ class Lake:
 
 
 def refresh_active_users(lake: Lake) -> Written:
-    """Brings active_users up to date: the weeks that something new touches are counted anew, the table is written as one file.
-    Before all that goes up to the data's last week."""
+    """Updates active_users: counts the changed weeks again and writes the table as a single file. This comes before
+    all tables that go up to the data's last week."""
     recipe = recipe_of([EVENTS], lake.lake_uri, lake.build)
     former = former_versions(ACTIVE_USERS, lake.lake_uri, recipe)
     changes = None if former is None else changes_of(EVENTS, lake.lake_uri, former, recipe)
@@ -165,8 +165,8 @@ def refresh_active_users(lake: Lake) -> Written:
 
 
 def refresh_weekly(lake: Lake, target: Table, make: Callable[[DataFrame, DataFrame], DataFrame]) -> Written:
-    """Brings a table up to date whose rows depend on their own week's events and on the catalogue: `make(events, songs)`. It ends
-    with the data's last week."""
+    """Updates a table whose rows depend on the events of their own week and on the catalogue: `make(events, songs)`.
+    The table ends with the data's last week."""
     recipe = lake.weekly_recipe()
     weeks = lake.new_weeks(target, recipe)
     if weeks == set():
@@ -181,8 +181,8 @@ def refresh_weekly(lake: Lake, target: Table, make: Callable[[DataFrame, DataFra
 
 
 def refresh_charts(lake: Lake) -> Written:
-    """Brings the charts up to date: of the new weeks, and of the weeks after them, whose previous ranks may be others. The last one
-    is of the data's last week."""
+    """Updates the charts of the new weeks, and of the weeks after them, whose previous ranks may change. The last
+    chart is the chart of the data's last week."""
     recipe = lake.weekly_recipe()
     weeks = lake.new_weeks(CHARTS, recipe)
     if weeks == set():
@@ -203,7 +203,7 @@ def refresh_charts(lake: Lake) -> Written:
 
 
 def refresh_whole(lake: Lake, target: Table, sources: list[Table], make: Callable[[Recipe], DataFrame]) -> Written:
-    """Makes a table anew if anything it is made of is new; one that depends on all events at once knows no weeks."""
+    """Makes a whole table again if an input has changed, for tables that depend on all events."""
     recipe = recipe_of(sources, lake.lake_uri, lake.build)
     if former_versions(target, lake.lake_uri, recipe) == recipe.versions:
         return Written(target, set())
@@ -212,15 +212,15 @@ def refresh_whole(lake: Lake, target: Table, sources: list[Table], make: Callabl
 
 
 def refresh_similarity(lake: Lake) -> Written:
-    """Makes song_similarity anew when four more weeks of the data are whole. What is heard together changes slowly and depends
-    on all events at once."""
+    """Makes song_similarity again when four more weeks of the data are complete. Similarity changes slowly and
+    depends on all events."""
     through = last_whole_block(lake.data.weeks) if lake.data else None
     return _refresh_by_blocks(lake, SIMILARITY, through, lambda events, _: song_similarity(events))
 
 
 def refresh_listener_tracks(lake: Lake) -> Written:
-    """Makes listener_tracks anew when four more weeks of the data are long over: PAST_WEEKS, so that what is learnt without
-    the last weeks can be learnt from it, and features of late have nothing of it."""
+    """Makes listener_tracks again when four more weeks of the data are older than PAST_WEEKS. So a model that
+    excludes the last weeks can use the table, and it has no data of the recent features."""
     data = lake.data
     long_over = {week for week in data.weeks if week <= data.last_week - PAST_WEEKS * _A_WEEK} if data else set()
     return _refresh_by_blocks(lake, LISTENER_TRACKS, last_whole_block(long_over), listener_tracks)
@@ -229,10 +229,10 @@ def refresh_listener_tracks(lake: Lake) -> Written:
 def _refresh_by_blocks(
     lake: Lake, target: Table, through: date | None, make: Callable[[DataFrame, date], DataFrame]
 ) -> Written:
-    """Makes a table of the events up to `through` anew if that is another day than before, or one of its weeks has changed.
+    """Makes a table of the events up to `through` again if that day or a week before it has changed.
 
-    Where the blocks of four weeks end does not depend on when anything was loaded, so a lake built week by week is the same as
-    one built at once. Without a block the table is empty.
+    The ends of the blocks of four weeks do not depend on the time of loading, so a lake that was built week by week
+    equals a lake that was built at once. Without a block the table is empty.
     """
     events = recipe_of([EVENTS], lake.lake_uri, lake.build)
     recipe = Recipe(events.versions, lake.build.with_setting(f"through {through}"))
